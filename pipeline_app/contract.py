@@ -1,0 +1,297 @@
+"""What the function and the worker agree on: names, the job message and the receipt.
+
+This is the only code that both deploy units share. It uses the standard library alone, so that the function's
+archive and the image can each carry a copy without carrying the other's dependencies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeVar, cast
+
+EVENTS_POISON_QUEUE: Final = "events-poison"
+EVENTS_QUEUE: Final = "events"
+JOBS_POISON_QUEUE: Final = "jobs-poison"
+JOBS_QUEUE: Final = "jobs"
+LOG_NAME: Final = "run.log"
+MESSAGE_VERSION: Final = 1
+RECEIPT_NAME: Final = "receipt.json"
+RESERVED_NAMES: Final = frozenset({LOG_NAME, RECEIPT_NAME})
+
+# Azure refuses a blob name of more than 1,024 characters, so the output folder leaves room for "/receipt.json".
+MAX_BLOB_NAME: Final = 1024
+MAX_OUTPUT_DIRECTORY: Final = MAX_BLOB_NAME - len(f"/{RECEIPT_NAME}")
+
+# The receipt's blob metadata name the input version, so that a HEAD or a listing answers "is this version done?".
+RECEIPT_ETAG_METADATA: Final = "input_etag"
+RECEIPT_STATUS_METADATA: Final = "status"
+
+T = TypeVar("T")
+Status = Literal["failed", "succeeded"]
+
+
+class ContractError(ValueError):
+    """A message, receipt or setting that does not follow the contract; the text says what is wrong and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageNames:
+    """Where inputs and outputs live: a container and two paths in it, without slashes at either end."""
+
+    container: str
+    input_path: str
+    output_path: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> StorageNames:
+        """Read ``APP_STORAGE_CONTAINER``, ``APP_STORAGE_INPUT_PATH`` and ``APP_STORAGE_OUTPUT_PATH``.
+
+        Raises:
+            ContractError: a setting is missing or empty, or one path contains the other.
+        """
+        names = cls(
+            container=require(environment, "APP_STORAGE_CONTAINER"),
+            input_path=require(environment, "APP_STORAGE_INPUT_PATH").strip("/"),
+            output_path=require(environment, "APP_STORAGE_OUTPUT_PATH").strip("/"),
+        )
+        if overlap(names.input_path, names.output_path):
+            raise ContractError(
+                f"APP_STORAGE_INPUT_PATH is {names.input_path!r} and APP_STORAGE_OUTPUT_PATH is {names.output_path!r}: "
+                "results would count as inputs. Choose two paths of which neither contains the other."
+            )
+        return names
+
+    def is_input(self, blob_name: str) -> bool:
+        """Tell whether a blob of this name is an input of the pipeline."""
+        return blob_name.startswith(f"{self.input_path}/") and len(blob_name) > len(self.input_path) + 1
+
+    def output_directory(self, input_name: str) -> str:
+        """Return the folder (no slash at its end) that holds the results, log and receipt of an input.
+
+        ``incoming/a/b.csv`` gives ``outgoing/a/b.csv``. A name too long for Azure keeps its beginning and ends
+        in its SHA-256, so that two long names never share a folder.
+
+        Raises:
+            ContractError: the name is not an input.
+        """
+        if not self.is_input(input_name):
+            raise ContractError(f"{input_name!r} is not below the input path {self.input_path!r}.")
+        directory = f"{self.output_path}/{input_name[len(self.input_path) + 1 :]}"
+        if len(directory) <= MAX_OUTPUT_DIRECTORY:
+            return directory
+        digest = hashlib.sha256(input_name.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{directory[: MAX_OUTPUT_DIRECTORY - len(digest) - 1]}~{digest}"
+
+    def receipt_name(self, input_name: str) -> str:
+        """Return the blob name of an input's receipt."""
+        return f"{self.output_directory(input_name)}/{RECEIPT_NAME}"
+
+    def log_name(self, input_name: str) -> str:
+        """Return the blob name of an input's log."""
+        return f"{self.output_directory(input_name)}/{LOG_NAME}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageConnection:
+    """How to reach the application storage account: a connection string, or endpoints and an identity.
+
+    The settings follow the identity-based connections of Azure Functions: either ``APP_STORAGE_CONNECTION`` is a
+    connection string, or ``APP_STORAGE_CONNECTION__blobServiceUri``, ``__queueServiceUri`` and ``__clientId`` name
+    the endpoints and the user-assigned identity.
+    """
+
+    connection_string: str | None = None
+    blob_service_uri: str | None = None
+    queue_service_uri: str | None = None
+    client_id: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> StorageConnection:
+        """Read ``APP_STORAGE_CONNECTION`` in either form.
+
+        Raises:
+            ContractError: neither form is complete.
+        """
+        name = "APP_STORAGE_CONNECTION"
+        if connection_string := environment.get(name, ""):
+            return cls(connection_string=connection_string)
+        suffixes = ("__blobServiceUri", "__queueServiceUri", "__clientId")
+        missing = [name + suffix for suffix in suffixes if not environment.get(name + suffix)]
+        if missing:
+            raise ContractError(
+                f"{name} is not set and neither is {', '.join(missing)}. Set {name} to a connection string, or all of "
+                f"{', '.join(name + suffix for suffix in suffixes)} for an identity-based connection."
+            )
+        blob, queue, client_id = (environment[name + suffix] for suffix in suffixes)
+        return cls(blob_service_uri=blob, queue_service_uri=queue, client_id=client_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileJob:
+    """One message of the queue ``jobs``: look at this input and see that its newest version has a receipt.
+
+    Attributes:
+        name: the input's blob name, such as ``incoming/a/b.csv``.
+        etag: the version that raised the event, without quotes; advisory, since the worker always takes the newest.
+        size: bytes of that version.
+        event_id: the Event Grid event, or ``sweep-…`` where a sweep found the input.
+        queued_at: when the job was put on the queue, RFC 3339 UTC.
+        given_back: how many claims ended without being an attempt (the worker was told to stop).
+    """
+
+    name: str
+    etag: str
+    size: int
+    event_id: str
+    queued_at: str
+    given_back: int = 0
+
+    def encode(self) -> str:
+        """Return the message as JSON in ASCII, which is safe in the XML of the Queue service."""
+        return json.dumps({"version": MESSAGE_VERSION, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def decode(cls, text: str) -> FileJob:
+        """Read a message; unknown fields are ignored, unknown versions refused.
+
+        Raises:
+            ContractError: the text is no job of a version known here.
+        """
+        message = _json_object(text, "the job message")
+        version = message.get("version")
+        if version != MESSAGE_VERSION or isinstance(version, bool):
+            raise ContractError(f"The job message has version {version!r}; this release reads {MESSAGE_VERSION}.")
+        return cls(
+            name=_field(message, "name", str, "the job message"),
+            etag=_field(message, "etag", str, "the job message"),
+            size=_natural(message, "size"),
+            event_id=_field(message, "event_id", str, "the job message"),
+            queued_at=_field(message, "queued_at", str, "the job message"),
+            given_back=_natural(message, "given_back") if "given_back" in message else 0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputVersion:
+    """The version of the input that a receipt speaks of; ``size`` in bytes, ``sha256`` null if never downloaded."""
+
+    name: str
+    etag: str
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFile:
+    """One result file: its blob name, size in bytes and SHA-256 in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The terminal record of one version of one input; it is written last, so seeing it means seeing the results.
+
+    Times are RFC 3339 UTC. ``error`` is a sentence and ``log_tail`` the end of the log, both null on success.
+    """
+
+    status: Status
+    input: InputVersion
+    outputs: tuple[OutputFile, ...]
+    image: str
+    release: str
+    config_sha256: str
+    attempt: int
+    event_id: str
+    queued_at: str
+    started_at: str
+    finished_at: str
+    exit_code: int | None
+    error: str | None
+    log_tail: str | None = None
+
+    def encode(self) -> str:
+        """Return the receipt as indented JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def decode(cls, text: str) -> Receipt:
+        """Read a receipt; unknown fields are ignored.
+
+        Raises:
+            ContractError: the text is no receipt.
+        """
+        what = "the receipt"
+        record = _json_object(text, what)
+        try:
+            version = InputVersion(**_known(record["input"], InputVersion))
+            outputs = tuple(OutputFile(**_known(output, OutputFile)) for output in record["outputs"])
+            known = _known(record, cls) | {"input": version, "outputs": outputs}
+            receipt = cls(**known)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ContractError(f"{what.capitalize()} is incomplete: {error}.") from error
+        if receipt.status not in ("failed", "succeeded"):
+            raise ContractError(f"The receipt has status {receipt.status!r}; it must be 'failed' or 'succeeded'.")
+        return receipt
+
+
+def now() -> str:
+    """Return the present moment as RFC 3339 UTC with milliseconds, such as ``2026-01-31T12:00:00.000Z``."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether one path is the other or lies inside it."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def plain_etag(etag: str) -> str:
+    """Return an ETag without quotes; Event Grid and the Blob service write them differently."""
+    return etag.strip().strip('"')
+
+
+def require(environment: Mapping[str, str], name: str) -> str:
+    """Return a setting that must be there.
+
+    Raises:
+        ContractError: the setting is missing or empty.
+    """
+    value = environment.get(name, "").strip()
+    if not value:
+        raise ContractError(f"The setting {name} is missing or empty. Set it in the environment.")
+    return value
+
+
+def _field(record: Mapping[str, Any], name: str, kind: type[T], what: str) -> T:
+    value = record.get(name)
+    if not isinstance(value, kind):
+        raise ContractError(f"Field {name!r} of {what} is {value!r}; it must be of type {kind.__name__}.")
+    return value
+
+
+def _json_object(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise ContractError(f"{what.capitalize()} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ContractError(f"{what.capitalize()} is a JSON {type(value).__name__}; it must be an object.")
+    return cast("dict[str, Any]", value)
+
+
+def _known(record: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in record.items() if name in names}
+
+
+def _natural(record: Mapping[str, Any], name: str) -> int:
+    value = _field(record, name, int, "the job message")
+    if isinstance(value, bool) or value < 0:
+        raise ContractError(f"Field {name!r} of the job message is {value!r}; it must be 0 or more.")
+    return value

@@ -1,0 +1,95 @@
+"""``python -m pipeline_app.worker``: exits 0 with the queue drained, 1 if it broke off, 2 if it is set up wrongly."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+from pipeline_app.contract import ContractError
+from pipeline_app.worker import health
+from pipeline_app.worker.azure_storage import connect
+from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.loop import Drain
+from pipeline_app.worker.process import adopt_orphans
+from pipeline_app.worker.scratch import worker_scratch
+from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.status import Status
+
+_log = logging.getLogger("pipeline_app.worker")
+
+
+def main() -> int:
+    """Run the worker and return its exit code."""
+    _log_to(logging.StreamHandler(sys.stdout))
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    try:
+        settings = WorkerSettings.from_environment(os.environ)
+    except ContractError as error:
+        _log.error("%s", error)
+        return 2
+    _log_to_share(settings)
+    stopping = threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        _log.info("%s: no more files are claimed, running ones are given back", signal.Signals(number).name)
+        stopping.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    adopt_orphans()
+    status = Status(
+        image=settings.image,
+        release=settings.release,
+        slots=settings.slots,
+        stale_seconds=3 * settings.claim_seconds,
+    )
+    store, queue = connect(settings.connection, settings.names.container)
+    try:
+        with health.serve(status, settings.health_port) as port, worker_scratch(settings.scratch) as scratch:
+            _log.info("worker of release %s serves /healthz and /status on port %d", settings.release, port)
+            drain = Drain(
+                queue,
+                JobProcessor(settings, store, queue, scratch, stopping.is_set),
+                status,
+                stopping,
+                claim_seconds=settings.claim_seconds,
+                idle_seconds=settings.idle_seconds,
+                is_transient=store.is_transient,
+                slots=settings.slots,
+            )
+            completed = drain.run()
+    except OSError as error:
+        _log.error(
+            "The worker cannot run: %s. Is port %d taken or %s full?", error, settings.health_port, settings.scratch
+        )
+        return 2
+    _log.info("worker ends: %s", status.snapshot()["counts"] or "nothing was to do")
+    return 0 if completed else 1
+
+
+def _log_to(handler: logging.Handler) -> None:
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(handler)
+
+
+def _log_to_share(settings: WorkerSettings) -> None:
+    if settings.log_file is None:
+        return
+    try:
+        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+        _log_to(logging.FileHandler(settings.log_file, encoding="utf-8", errors="backslashreplace"))
+    except OSError as error:
+        # The console has the same lines, so a share that is full or away must not stop the files.
+        _log.warning("the log %s cannot be opened: %s", settings.log_file, error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The runtime and export configs: which command line the application gets for a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_ARGS = ("{input}", "{output}")
+DEFAULT_TIMEOUT_SECONDS = 3600.0
+PLACEHOLDERS = ("input", "output", "share")
+
+_KEYS = ("args", "env", "timeout_seconds")
+# Only a bare word in braces is a placeholder, so that an argument can hold JSON.
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class AppConfigError(ValueError):
+    """A config that cannot be used; the text names the file, the key, the value and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepConfig:
+    """How one step (runtime or export) calls the application.
+
+    Attributes:
+        args: arguments after the command, with placeholders not yet filled in.
+        env: variables added to the application's environment.
+        timeout_seconds: when the step is killed.
+    """
+
+    args: tuple[str, ...] = DEFAULT_ARGS
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+
+    def command(self, app_alias: str, values: Mapping[str, str]) -> list[str]:
+        """Return the argument vector, with ``{input}``, ``{output}`` and ``{share}`` filled in from ``values``.
+
+        Replacement is by argument, in one pass and without a shell: what a value contains is never read again.
+        """
+        return [app_alias, *(_PLACEHOLDER.sub(lambda match: values[match[1]], arg) for arg in self.args)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppConfig:
+    """The steps to run for each file, and the SHA-256 over both config files as they were read."""
+
+    runtime: StepConfig
+    export: StepConfig | None
+    sha256: str
+
+
+def load(runtime_file: Path | None, export_file: Path | None) -> AppConfig:
+    """Read both configs from the share; without a runtime config the arguments are ``{input} {output}``.
+
+    Raises:
+        AppConfigError: a file cannot be read or says something that is not understood.
+    """
+    digest = hashlib.sha256()
+    runtime = _load_step(runtime_file, digest.update) if runtime_file else StepConfig()
+    digest.update(b"\0")
+    export = _load_step(export_file, digest.update) if export_file else None
+    return AppConfig(runtime=runtime, export=export, sha256=digest.hexdigest())
+
+
+def parse(text: str | bytes, source: str) -> StepConfig:
+    """Read one config from JSON; ``source`` names it in errors.
+
+    Raises:
+        AppConfigError: the text is not a config.
+    """
+    try:
+        config = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise AppConfigError(f"{source} is not JSON: {error}.") from error
+    if not isinstance(config, dict):
+        raise AppConfigError(f"{source} is a JSON {type(config).__name__}; it must be an object with {_listed(_KEYS)}.")
+    for key in config:
+        if key not in _KEYS:
+            raise AppConfigError(f"{source} has the unknown key {key!r}; it may have {_listed(_KEYS)}.")
+    return StepConfig(
+        args=_args(config.get("args", list(DEFAULT_ARGS)), source),
+        env=_env(config.get("env", {}), source),
+        timeout_seconds=_timeout(config.get("timeout_seconds", DEFAULT_TIMEOUT_SECONDS), source),
+    )
+
+
+def _load_step(path: Path, seen: Callable[[bytes], None]) -> StepConfig:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AppConfigError(
+            f"The config {path} cannot be read: {error.strerror or error}. Put it on the share with `pulumi up`."
+        ) from error
+    seen(content)
+    return parse(content, f"The config {path}")
+
+
+def _args(value: object, source: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(arg, str) for arg in value):
+        raise AppConfigError(f"'args' of {source} is {value!r}; it must be a list of strings.")
+    for arg in value:
+        if "\0" in arg:
+            raise AppConfigError(f"'args' of {source} has a NUL character in {arg!r}; take it out.")
+        for match in _PLACEHOLDER.finditer(arg):
+            if match[1] not in PLACEHOLDERS:
+                known = _listed(tuple(f"{{{name}}}" for name in PLACEHOLDERS))
+                raise AppConfigError(f"'args' of {source} has the unknown placeholder {match[0]!r}; known are {known}.")
+    return tuple(value)
+
+
+def _env(value: object, source: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise AppConfigError(f"'env' of {source} is {value!r}; it must be an object of strings.")
+    for name, setting in value.items():
+        if not name or "=" in name or "\0" in name:
+            raise AppConfigError(f"'env' of {source} has the name {name!r}; it must be a variable name without '='.")
+        if not isinstance(setting, str) or "\0" in setting:
+            raise AppConfigError(f"'env' of {source} sets {name!r} to {setting!r}; it must be a string.")
+    return dict(value)
+
+
+def _timeout(value: object, source: str) -> float:
+    # JSON's NaN and Infinity compare false here too, and a bool is an int to Python.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 7 * 24 * 3600:
+        raise AppConfigError(
+            f"'timeout_seconds' of {source} is {value!r}; it must be a number of seconds above 0, at most 604800."
+        )
+    return float(value)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names)

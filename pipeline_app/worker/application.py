@@ -1,0 +1,87 @@
+"""One run of the customer's application over one input: runtime step, export step, results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_app.worker import app_config
+from pipeline_app.worker.app_config import AppConfig, AppConfigError
+from pipeline_app.worker.outputs import OutputError, collect
+from pipeline_app.worker.process import run_step
+from pipeline_app.worker.publication import LocalFile
+from pipeline_app.worker.run_log import RunLog
+from pipeline_app.worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """How a run ended: the results if ``error`` is None, else why there are none, in a sentence."""
+
+    config_sha256: str
+    error: str | None
+    exit_code: int | None
+    files: tuple[LocalFile, ...] = ()
+
+
+def run_application(
+    settings: WorkerSettings,
+    *,
+    directory: str,
+    input_file: Path,
+    interrupted: Callable[[], bool],
+    log: RunLog,
+    scratch: Path,
+) -> RunResult:
+    """Run the application as the configs on the share say and collect what it leaves.
+
+    Args:
+        settings: names the command, the configs and the share.
+        directory: where the results will be in the container.
+        input_file: the downloaded input.
+        interrupted: asked a few times a second; true ends the application.
+        log: gets what the application prints.
+        scratch: the attempt's folder, with ``output`` (empty) and ``tmp`` in it.
+
+    Raises:
+        Interrupted: ``interrupted`` turned true.
+    """
+    try:
+        config = app_config.load(settings.runtime_config, settings.export_config)
+    except AppConfigError as error:
+        log.line(str(error))
+        return RunResult(config_sha256="", error=str(error), exit_code=None)
+    output = scratch / "output"
+    values = {"input": str(input_file), "output": str(output), "share": str(settings.share)}
+    exit_code: int | None = None
+    for name, step in _steps(config):
+        command = step.command(settings.app_alias, values)
+        log.line(f"[{name}] {command}")
+        result = run_step(
+            command,
+            cwd=scratch,
+            env={"TMPDIR": str(scratch / "tmp"), **step.env},
+            interrupted=interrupted,
+            log=log,
+            timeout_seconds=step.timeout_seconds,
+        )
+        exit_code = result.exit_code
+        if result.error:
+            log.line(f"[{name}] {result.error}")
+            reason = result.error if name == "runtime" else f"In the export step: {result.error}"
+            return RunResult(config_sha256=config.sha256, error=reason, exit_code=exit_code)
+        log.line(f"[{name}] exited with code 0")
+    try:
+        files = tuple(collect(output, directory))
+    except OutputError as error:
+        log.line(str(error))
+        return RunResult(config_sha256=config.sha256, error=str(error), exit_code=exit_code)
+    return RunResult(config_sha256=config.sha256, error=None, exit_code=exit_code, files=files)
+
+
+def _steps(config: AppConfig) -> list[tuple[str, app_config.StepConfig]]:
+    steps = [("runtime", config.runtime)]
+    if config.export:
+        steps.append(("export", config.export))
+    return steps

@@ -1,0 +1,75 @@
+"""What the application left in its output folder, checked and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import unicodedata
+from pathlib import Path
+
+from pipeline_app.contract import MAX_BLOB_NAME, RESERVED_NAMES
+from pipeline_app.worker.publication import LocalFile
+
+_CHUNK = 1024 * 1024
+# Control characters break the XML of a listing; surrogates stand for bytes that are no UTF-8.
+_FORBIDDEN = frozenset({"Cc", "Cs"})
+
+
+class OutputError(ValueError):
+    """The application left something that cannot be a result; the text names it and why."""
+
+
+def collect(folder: Path, directory: str) -> list[LocalFile]:
+    """Return the files below ``folder``, sorted by name; empty folders do not count.
+
+    Args:
+        folder: the output folder that the application was given.
+        directory: where the files will be in the container, which bounds the length of their names.
+
+    Raises:
+        OutputError: a link or special file, a reserved name, or a name that Azure would not take.
+    """
+    return [_local_file(path, path.relative_to(folder).as_posix(), directory) for path in _walk(folder)]
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 in hex, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while data := source.read(_CHUNK):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _walk(folder: Path) -> list[Path]:
+    found: list[Path] = []
+
+    def fail(error: OSError) -> None:
+        raise OutputError(f"The application's output folder cannot be read: {error}.") from error
+
+    for parent, folders, files in os.walk(folder, onerror=fail):
+        found += [Path(parent, name) for name in files]
+        # os.walk lists links to folders among the folders and does not follow them.
+        found += [path for path in (Path(parent, name) for name in folders) if path.is_symlink()]
+    return sorted(found)
+
+
+def _local_file(path: Path, name: str, directory: str) -> LocalFile:
+    mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "a special file"
+        raise OutputError(f"The application's result {name!r} is {kind}; only files and folders can be results.")
+    if name in RESERVED_NAMES:
+        raise OutputError(f"The application's result is called {name!r}, which the pipeline writes itself; rename it.")
+    if any(unicodedata.category(char) in _FORBIDDEN for char in name):
+        raise OutputError(f"The application's result {name!r} has a character in its name that a blob cannot have.")
+    if len(directory) + 1 + len(name) > MAX_BLOB_NAME:
+        raise OutputError(
+            f"The application's result {name!r} would be a blob name of {len(directory) + 1 + len(name)} characters; "
+            f"Azure takes {MAX_BLOB_NAME}. Shorten the name of the input or of the result."
+        )
+    try:
+        return LocalFile(name=name, path=path, sha256=sha256_of(path), size=path.stat().st_size)
+    except OSError as error:
+        raise OutputError(f"The application's result {name!r} cannot be read: {error.strerror or error}.") from error

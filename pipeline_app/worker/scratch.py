@@ -1,0 +1,102 @@
+"""Private folders on the local disk: one for the worker, one in it for each attempt."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LOCK = "lock"
+_PREFIX = "pipeline-worker-"
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def worker_scratch(parent: Path) -> Iterator[Path]:
+    """Make the worker's folder below ``parent`` and remove those of workers that were killed.
+
+    A live worker holds a lock on a file in its folder, which the kernel lets go when the process ends however it does.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{_PREFIX}*"):
+        _remove_if_unlocked(left)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            remove(folder)
+
+
+@contextmanager
+def attempt_scratch(parent: Path) -> Iterator[Path]:
+    """Make a folder for one attempt with ``input``, ``output`` and ``tmp`` in it, and remove it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=parent))
+    for name in ("input", "output", "tmp"):
+        (folder / name).mkdir()
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all in it, also what the application made unreadable; what resists is logged."""
+
+    def insist(function: object, path: str, error: object) -> None:
+        try:
+            os.chmod(os.path.dirname(path), 0o700)
+            if os.path.isdir(path) and not os.path.islink(path):
+                os.chmod(path, 0o700)
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as again:
+            _log.warning("%r cannot be removed: %s.", path, again)
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=insist)
+    else:
+        shutil.rmtree(folder, onerror=insist)
+
+
+def safe_file_name(blob_name: str) -> str:
+    """Return a file name for an input: the last part of its blob name, safe on any Linux file system.
+
+    It keeps the extension, which applications go by, and never starts with a dash.
+    """
+    name = blob_name.rsplit("/", 1)[-1]
+    name = "".join("_" if unicodedata.category(char) in ("Cc", "Cs") else char for char in name)
+    if name in ("", ".", ".."):
+        return "input"
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension.encode()) > 20:
+        stem, extension = name, ""
+    limit = 200 - len(extension.encode())
+    stem = stem.encode()[:limit].decode("utf-8", "ignore")
+    name = f"{stem}{dot if extension else ''}{extension}"
+    return f"_{name}" if name.startswith("-") else name
+
+
+def _remove_if_unlocked(folder: Path) -> None:
+    try:
+        with (folder / _LOCK).open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(folder)
+    except (BlockingIOError, FileNotFoundError):
+        # Its worker is alive, or another one is just making or removing it.
+        return

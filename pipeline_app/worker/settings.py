@@ -1,0 +1,93 @@
+"""The worker's settings, read once from the environment."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
+
+# Queue storage refuses a visibility timeout of more than seven days.
+MAX_CLAIM_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """All that the environment tells the worker.
+
+    Attributes:
+        app_alias: the command that the image's installer left.
+        claim_seconds: how long a claimed message stays invisible before it must be renewed.
+        export_config: path of the export config on the share; None where nothing is exported.
+        health_port: TCP port of the health and status endpoint; 0 takes a free one.
+        idle_seconds: how long an empty queue is watched before the worker exits.
+        image: the image reference by digest, for receipts.
+        log_file: path of the log on the share; None to log to the console alone.
+        max_attempts: how often a file is tried before it is failed.
+        release: the release that the image was built as, for receipts.
+        runtime_config: path of the runtime config on the share; None for the default arguments.
+        scratch: folder below which each attempt gets a private one.
+        share: where the share is mounted.
+        slots: how many files are processed side by side.
+    """
+
+    app_alias: str
+    claim_seconds: int
+    connection: StorageConnection
+    export_config: Path | None
+    health_port: int
+    idle_seconds: float
+    image: str
+    log_file: Path | None
+    max_attempts: int
+    names: StorageNames
+    release: str
+    runtime_config: Path | None
+    scratch: Path
+    share: Path
+    slots: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> WorkerSettings:
+        """Read the settings.
+
+        Raises:
+            ContractError: a setting is missing or out of range; the text names it, its value and the fix.
+        """
+        return cls(
+            app_alias=require(environment, "APP_ALIAS"),
+            claim_seconds=int(_number(environment, "APP_CLAIM_SECONDS", 60, 1, MAX_CLAIM_SECONDS)),
+            connection=StorageConnection.from_environment(environment),
+            export_config=_path(environment, "APP_EXPORT_CONFIG_FILE"),
+            health_port=int(_number(environment, "APP_HEALTH_PORT", 5000, 0, 65535)),
+            idle_seconds=_number(environment, "APP_IDLE_SECONDS", 15, 0, 86400),
+            image=environment.get("APP_IMAGE", "unknown"),
+            log_file=_path(environment, "APP_LOG_FILE"),
+            max_attempts=int(_number(environment, "APP_MAX_ATTEMPTS", 3, 1, 100)),
+            names=StorageNames.from_environment(environment),
+            release=environment.get("RELEASE_VERSION", "unknown"),
+            runtime_config=_path(environment, "APP_RUNTIME_CONFIG_FILE"),
+            scratch=Path(environment.get("APP_SCRATCH_DIRECTORY") or tempfile.gettempdir()),
+            share=Path(environment.get("APP_SHARE_DIRECTORY") or "/mnt/azurefiles"),
+            slots=int(_number(environment, "APP_SLOTS", 1, 1, 64)),
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ContractError(f"{name} is {text!r}; it must be a number from {low:g} to {high:g}.") from error
+    if not low <= value <= high:
+        raise ContractError(f"{name} is {text!r}; it must be a number from {low:g} to {high:g}.")
+    return value
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name, "").strip()
+    return Path(text) if text else None

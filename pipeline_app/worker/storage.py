@@ -1,0 +1,97 @@
+"""What the worker needs of storage, as protocols: the Azure modules and the tests' fakes both follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class BlobMissing(Exception):
+    """There is no blob of that name."""
+
+
+class ClaimLost(Exception):
+    """Somebody else has the message, or the right to publish, by now."""
+
+
+class Conflict(Exception):
+    """A conditional write was refused: the blob is not in the state that the writer saw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlobInfo:
+    """One blob: its name, ETag without quotes, size in bytes and metadata."""
+
+    name: str
+    etag: str
+    size: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Message:
+    """A claimed message; ``pop_receipt`` is the proof of the claim and changes with each renewal."""
+
+    id: str
+    pop_receipt: str
+    dequeue_count: int
+    content: str
+
+
+class BlobStore(Protocol):
+    """The blob container of the pipeline.
+
+    ``expected`` makes a write conditional: None means that the blob must not exist, an ETag that it must be that
+    version. A refused condition raises Conflict, and the storage service, not the caller's timing, decides it.
+    """
+
+    def head(self, name: str) -> BlobInfo | None:
+        """Return the blob's state, or None."""
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        """Iterate over the blobs whose name starts with ``prefix``, with their metadata."""
+
+    def download(self, name: str, path: Path) -> BlobInfo:
+        """Write one version of the blob to ``path``; raises BlobMissing."""
+
+    def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
+        """Return a range of that version; raises Conflict if it is gone."""
+
+    def put_bytes(self, name: str, data: bytes, *, expected: str | None, metadata: Mapping[str, str]) -> str:
+        """Write a blob and return its ETag; raises Conflict."""
+
+    def put_file(self, name: str, path: Path, *, expected: str | None, metadata: Mapping[str, str], writer: str) -> str:
+        """Write a file's content as a blob and return its ETag; raises Conflict.
+
+        ``writer`` (hex, of constant length) keeps the blocks of two writers of one blob apart.
+        """
+
+    def delete(self, name: str, expected: str) -> None:
+        """Delete that version of the blob; raises Conflict if it is another or gone."""
+
+    def is_transient(self, error: Exception) -> bool:
+        """Tell whether an error is the service's or the network's passing state and says nothing about the file."""
+
+
+class JobQueue(Protocol):
+    """The queue of jobs."""
+
+    def receive(self, claim_seconds: int) -> Message | None:
+        """Claim a message for so many seconds, or return None."""
+
+    def renew(self, message: Message, claim_seconds: int) -> None:
+        """Extend the claim; raises ClaimLost."""
+
+    def give_back(self, message: Message, content: str, delay_seconds: float) -> None:
+        """End the claim with new content, visible after the delay; raises ClaimLost."""
+
+    def delete(self, message: Message) -> None:
+        """Delete the message; raises ClaimLost."""
+
+    def bury(self, message: Message) -> None:
+        """Move a message that cannot be read to the poison queue."""
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no message, visible or claimed."""

@@ -1,0 +1,146 @@
+"""In-memory blob container and queue with the conditions of the real ones, for tests of the worker."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline_app.worker.storage import BlobInfo, BlobMissing, ClaimLost, Conflict, Message
+
+
+class Outage(Exception):
+    """A passing failure of storage."""
+
+
+class FakeBlobStore:
+    """Follows the protocol BlobStore; each write gives a new ETag and is atomic."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, tuple[BlobInfo, bytes]] = {}
+        self._etags = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def upload(self, name: str, data: bytes) -> str:
+        """Write a blob as a user would: without conditions and without metadata."""
+        return self._write(name, data, {})
+
+    def content(self, name: str) -> bytes:
+        return self.blobs[name][1]
+
+    def head(self, name: str) -> BlobInfo | None:
+        blob = self.blobs.get(name)
+        return blob[0] if blob else None
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        yield from [info for name, (info, _) in sorted(self.blobs.items()) if name.startswith(prefix)]
+
+    def download(self, name: str, path: Path) -> BlobInfo:
+        if name not in self.blobs:
+            raise BlobMissing(name)
+        info, data = self.blobs[name]
+        path.write_bytes(data)
+        return info
+
+    def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
+        with self._lock:
+            self._check(name, etag)
+            return self.blobs[name][1][offset : offset + length]
+
+    def put_bytes(self, name: str, data: bytes, *, expected: str | None, metadata: Mapping[str, str]) -> str:
+        with self._lock:
+            self._check(name, expected)
+            return self._write(name, data, metadata)
+
+    def put_file(self, name: str, path: Path, *, expected: str | None, metadata: Mapping[str, str], writer: str) -> str:
+        with self._lock:
+            self._check(name, expected)
+            return self._write(name, path.read_bytes(), metadata)
+
+    def delete(self, name: str, expected: str) -> None:
+        with self._lock:
+            self._check(name, expected)
+            del self.blobs[name]
+
+    def is_transient(self, error: Exception) -> bool:
+        return isinstance(error, Outage)
+
+    def _check(self, name: str, expected: str | None) -> None:
+        there = self.blobs.get(name)
+        if (there[0].etag if there else None) != expected:
+            raise Conflict(name)
+
+    def _write(self, name: str, data: bytes, metadata: Mapping[str, str]) -> str:
+        etag = f"0x{next(self._etags):X}"
+        self.blobs[name] = (BlobInfo(etag=etag, metadata=dict(metadata), name=name, size=len(data)), data)
+        return etag
+
+
+@dataclass
+class _Entry:
+    message: Message
+    visible_at: float
+
+
+class FakeJobQueue:
+    """Follows the protocol JobQueue; ``clock`` is moved by the test."""
+
+    def __init__(self) -> None:
+        self.buried: list[str] = []
+        self.clock = 0.0
+        self.entries: list[_Entry] = []
+        self.renewals = 0
+        self._numbers = itertools.count(1)
+
+    def put(self, content: str, *, dequeue_count: int = 0) -> None:
+        """Add a message as the function would."""
+        number = next(self._numbers)
+        message = Message(content=content, dequeue_count=dequeue_count, id=f"m{number}", pop_receipt="")
+        self.entries.append(_Entry(message, self.clock))
+
+    def steal(self) -> None:
+        """Let another worker claim every message."""
+        for entry in self.entries:
+            entry.message = replace(entry.message, pop_receipt=f"stolen-{next(self._numbers)}")
+
+    def receive(self, claim_seconds: int) -> Message | None:
+        for entry in self.entries:
+            if entry.visible_at <= self.clock:
+                entry.visible_at = self.clock + claim_seconds
+                entry.message = replace(
+                    entry.message,
+                    dequeue_count=entry.message.dequeue_count + 1,
+                    pop_receipt=f"r{next(self._numbers)}",
+                )
+                return replace(entry.message)
+        return None
+
+    def renew(self, message: Message, claim_seconds: int) -> None:
+        entry = self._find(message)
+        self.renewals += 1
+        entry.visible_at = self.clock + claim_seconds
+        entry.message = replace(entry.message, pop_receipt=f"r{next(self._numbers)}")
+        message.pop_receipt = entry.message.pop_receipt
+
+    def give_back(self, message: Message, content: str, delay_seconds: float) -> None:
+        entry = self._find(message)
+        entry.visible_at = self.clock + delay_seconds
+        entry.message = replace(entry.message, content=content, pop_receipt=f"r{next(self._numbers)}")
+
+    def delete(self, message: Message) -> None:
+        self.entries.remove(self._find(message))
+
+    def bury(self, message: Message) -> None:
+        self.buried.append(message.content)
+        self.delete(message)
+
+    def is_empty(self) -> bool:
+        return not self.entries
+
+    def _find(self, message: Message) -> _Entry:
+        for entry in self.entries:
+            if (entry.message.id, entry.message.pop_receipt) == (message.id, message.pop_receipt):
+                return entry
+        raise ClaimLost("PopReceiptMismatch")

@@ -1,0 +1,322 @@
+"""From claim to receipt: what becomes of a message, whatever the application and storage do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline_app.contract import FileJob, Receipt, StorageConnection, StorageNames
+from pipeline_app.worker.job import MAX_RECEIPT_TRIES, JobProcessor, Outcome, Processed
+from pipeline_app.worker.settings import WorkerSettings
+from tests.worker.fakes import FakeBlobStore, FakeJobQueue, Outage
+
+INPUT = "incoming/a/b.csv"
+OUTPUT = "outgoing/a/b.csv"
+
+
+class World:
+    """A worker with an application of the test's own, on fake storage."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        (folder / "scratch").mkdir()
+        monkeypatch.setenv("PATH", f"{self.bin}:{os.environ['PATH']}")
+        self.folder = folder
+        self.queue = FakeJobQueue()
+        self.settings = WorkerSettings(
+            app_alias="app",
+            claim_seconds=60,
+            connection=StorageConnection(connection_string="unused"),
+            export_config=None,
+            health_port=0,
+            idle_seconds=0,
+            image="registry/image@sha256:1",
+            log_file=folder / "app.log",
+            max_attempts=3,
+            names=StorageNames(container="c", input_path="incoming", output_path="outgoing"),
+            release="1.0.dev1",
+            runtime_config=None,
+            scratch=folder / "scratch",
+            share=folder / "share",
+            slots=1,
+        )
+        self.stopping = False
+        self.store = FakeBlobStore()
+
+    def app(self, script: str) -> None:
+        """Install the application: a shell script that gets {input} and {output}."""
+        path = self.bin / "app"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def upload(self, data: bytes = b"x\n1\n", name: str = INPUT) -> str:
+        etag = self.store.upload(name, data)
+        job = FileJob(etag=etag, event_id="e1", name=name, queued_at="2026-01-01T00:00:00.000Z", size=len(data))
+        self.queue.put(job.encode())
+        return etag
+
+    def process(self) -> Processed:
+        """Claim the next message, after whatever delay it has, and process it."""
+        self.queue.clock = max([self.queue.clock, *(entry.visible_at for entry in self.queue.entries)])
+        message = self.queue.receive(self.settings.claim_seconds)
+        assert message is not None
+        scratch = self.folder / "scratch"
+        processor = JobProcessor(self.settings, self.store, self.queue, scratch, lambda: self.stopping)
+        processed = processor.process(message, lambda name, attempt: None)
+        assert list(scratch.iterdir()) == [], "the attempt left files behind"
+        return processed
+
+    def receipt(self) -> Receipt:
+        return Receipt.decode(self.store.content(f"{OUTPUT}/receipt.json").decode())
+
+    @property
+    def log(self) -> str:
+        return self.store.content(f"{OUTPUT}/run.log").decode()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch)
+
+
+def test_a_file_ends_in_results_log_and_receipt_and_an_empty_queue(world: World) -> None:
+    world.app('echo working; cp "$1" "$2/copy.csv"; mkdir -p "$2/deep/er"; echo hi > "$2/deep/er/x"')
+    etag = world.upload(b"x\n1\n")
+    assert world.process() == Processed(outcome=Outcome.SUCCEEDED)
+    receipt = world.receipt()
+    assert receipt.status == "succeeded"
+    assert (receipt.input.etag, receipt.input.size) == (etag, 4)
+    assert receipt.input.sha256 == "daff832f802000e645771a60983c76c963f6ee602a6230e45237bd360e91cc1a"
+    assert [output.name for output in receipt.outputs] == [f"{OUTPUT}/copy.csv", f"{OUTPUT}/deep/er/x"]
+    assert world.store.content(f"{OUTPUT}/copy.csv") == b"x\n1\n"
+    assert (receipt.attempt, receipt.exit_code, receipt.error, receipt.log_tail) == (1, 0, None, None)
+    assert (receipt.image, receipt.release, receipt.event_id) == ("registry/image@sha256:1", "1.0.dev1", "e1")
+    assert "working" in world.log
+    assert "working" in (world.folder / "app.log").read_text()
+    assert world.queue.is_empty()
+
+
+def test_a_failing_file_is_failed_after_the_last_attempt_with_reason_and_log_tail(world: World) -> None:
+    world.app("echo the input is broken >&2; exit 3")
+    world.upload()
+    outcomes = []
+    while not world.queue.is_empty():
+        assert f"{OUTPUT}/receipt.json" not in world.store.blobs
+        outcomes.append(world.process().outcome)
+    assert outcomes == [Outcome.GIVEN_BACK, Outcome.GIVEN_BACK, Outcome.FAILED]
+    receipt = world.receipt()
+    assert (receipt.status, receipt.attempt, receipt.exit_code) == ("failed", 3, 3)
+    assert receipt.error == "The application exited with code 3."
+    assert receipt.log_tail is not None
+    assert "the input is broken" in receipt.log_tail
+    assert receipt.outputs == ()
+
+
+def test_results_of_a_failed_run_are_not_published(world: World) -> None:
+    world.settings = dataclasses.replace(world.settings, max_attempts=1)
+    world.app('echo half > "$2/half"; exit 1')
+    world.upload()
+    world.process()
+    assert sorted(world.store.blobs) == [INPUT, f"{OUTPUT}/receipt.json", f"{OUTPUT}/run.log"]
+
+
+def test_an_app_that_writes_nothing_succeeds_with_no_results(world: World) -> None:
+    world.app("true")
+    world.upload(b"")
+    world.process()
+    assert (world.receipt().status, world.receipt().outputs) == ("succeeded", ())
+
+
+def test_a_file_that_kills_the_worker_each_time_is_failed_without_another_run(world: World) -> None:
+    world.app('echo should not run > "$2/x"')
+    world.upload()
+    world.queue.entries[0].message.dequeue_count = 3
+    assert world.process().outcome is Outcome.FAILED
+    error = world.receipt().error
+    assert error is not None
+    assert error.startswith("The worker was lost 3 times")
+
+
+def test_a_duplicate_message_changes_nothing(world: World) -> None:
+    world.app('date +%N > "$2/x"')
+    world.upload()
+    world.queue.put(world.queue.entries[0].message.content)
+    world.process()
+    before = dict(world.store.blobs)
+    assert world.process().outcome is Outcome.SKIPPED
+    assert world.store.blobs == before
+    assert world.queue.is_empty()
+
+
+def test_a_late_message_of_an_old_version_processes_the_newest(world: World) -> None:
+    world.app('cp "$1" "$2/copy"')
+    world.upload(b"old")
+    etag = world.upload(b"new")
+    world.process()
+    assert world.receipt().input.etag == etag
+    assert world.store.content(f"{OUTPUT}/copy") == b"new"
+    assert world.process().outcome is Outcome.SKIPPED
+
+
+def test_an_overwritten_input_gets_a_new_receipt(world: World) -> None:
+    world.app('cp "$1" "$2/copy"')
+    world.upload(b"old")
+    world.process()
+    etag = world.upload(b"new")
+    assert world.process().outcome is Outcome.SUCCEEDED
+    assert world.receipt().input.etag == etag
+    assert world.store.content(f"{OUTPUT}/copy") == b"new"
+
+
+def test_a_deleted_input_needs_nothing(world: World) -> None:
+    world.upload()
+    del world.store.blobs[INPUT]
+    assert world.process().outcome is Outcome.SKIPPED
+    assert world.store.blobs == {}
+    assert world.queue.is_empty()
+
+
+@pytest.mark.parametrize("content", ["rubbish", '{"version": 9}', None])
+def test_a_message_that_cannot_be_read_is_buried(world: World, content: str | None) -> None:
+    foreign = FileJob(etag="1", event_id="e", name="elsewhere/a", queued_at="", size=1).encode()
+    world.queue.put(content or foreign)
+    assert world.process().outcome is Outcome.BURIED
+    assert world.queue.buried == [content or foreign]
+    assert world.queue.is_empty()
+
+
+def test_stopping_gives_the_message_back_at_once_and_costs_no_attempt(world: World) -> None:
+    world.app("sleep 60")
+    world.upload()
+    world.stopping = True
+    assert world.process() == Processed(outcome=Outcome.GIVEN_BACK)
+    world.stopping = False
+    world.app("true")
+    world.process()
+    assert world.receipt().attempt == 1
+
+
+def test_a_worker_whose_claim_is_taken_stops_the_app_and_publishes_nothing(world: World) -> None:
+    world.settings = dataclasses.replace(world.settings, claim_seconds=1)
+    world.app("sleep 60")
+    world.upload()
+    threading.Timer(0.2, world.queue.steal).start()
+    assert world.process().outcome is Outcome.LOST
+    assert sorted(world.store.blobs) == [INPUT]
+    assert not world.queue.is_empty()
+
+
+def test_a_claim_is_renewed_while_the_app_runs(world: World) -> None:
+    world.settings = dataclasses.replace(world.settings, claim_seconds=1)
+    world.app("sleep 1.6")
+    world.upload()
+    assert world.process().outcome is Outcome.SUCCEEDED
+    assert world.queue.renewals >= 2
+
+
+def fail(error: Exception) -> Callable[..., object]:
+    def raise_it(*args: object, **kwargs: object) -> object:
+        raise error
+
+    return raise_it
+
+
+def test_a_passing_outage_costs_no_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.app("true")
+    world.upload()
+    with monkeypatch.context() as outage:
+        outage.setattr(world.store, "download", fail(Outage()))
+        for _ in range(10):
+            assert world.process().outcome is Outcome.GIVEN_BACK
+    world.process()
+    assert (world.receipt().status, world.receipt().attempt) == ("succeeded", 1)
+
+
+def test_an_attempt_lost_between_log_and_receipt_is_finished_without_another_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app('echo once > "$2/x"')
+    world.upload()
+    with monkeypatch.context() as outage:
+        outage.setattr(world.store, "put_bytes", fail(Outage()))
+        world.process()
+    world.app("exit 1")
+    assert world.process().outcome is Outcome.SKIPPED
+    assert (world.receipt().status, world.receipt().attempt) == ("succeeded", 1)
+
+
+def test_a_receipt_that_storage_refuses_for_good_ends_in_the_poison_queue(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app("true")
+    world.upload()
+    monkeypatch.setattr(world.store, "put_file", fail(ValueError("refused")))
+    outcomes = []
+    while not world.queue.is_empty():
+        outcomes.append(world.process().outcome)
+    assert outcomes == [Outcome.GIVEN_BACK] * (3 + MAX_RECEIPT_TRIES) + [Outcome.BURIED]
+
+
+def test_a_result_that_belongs_to_another_input_fails_the_file(world: World) -> None:
+    world.settings = dataclasses.replace(world.settings, max_attempts=1)
+    world.app('mkdir "$2/d.csv"; echo mine > "$2/d.csv/x"')
+    world.store.put_bytes(f"{OUTPUT}/d.csv/x", b"theirs", expected=None, metadata={"owner": "other", "sha256": "s"})
+    world.upload()
+    assert world.process().outcome is Outcome.FAILED
+    assert world.store.content(f"{OUTPUT}/d.csv/x") == b"theirs"
+    assert "belongs to another input" in (world.receipt().error or "")
+    assert json.loads(world.log.splitlines()[-1])["status"] == "failed"
+    assert world.log.count('"status"') == 1
+
+
+def test_the_configs_on_the_share_reach_the_next_file(world: World) -> None:
+    runtime, export = world.folder / "runtime.json", world.folder / "export.json"
+    world.settings = dataclasses.replace(world.settings, export_config=export, runtime_config=runtime)
+    world.app('mode=$1; shift; echo "$mode $MODE $*" > "$1/$mode"')
+    runtime.write_text('{"args": ["runtime", "{output}", "{share}"], "env": {"MODE": "fast"}}')
+    export.write_text('{"args": ["export", "{output}"]}')
+    world.upload()
+    world.process()
+    assert world.store.content(f"{OUTPUT}/runtime").startswith(b"runtime fast ")
+    assert world.store.content(f"{OUTPUT}/export").startswith(b"export  ")
+    first = world.receipt().config_sha256
+    runtime.write_text('{"args": ["changed", "{output}"]}')
+    world.upload()
+    world.process()
+    assert world.store.content(f"{OUTPUT}/changed").startswith(b"changed")
+    assert world.receipt().config_sha256 != first
+
+
+def test_a_config_that_is_not_understood_fails_the_file_and_says_why(world: World) -> None:
+    runtime = world.folder / "runtime.json"
+    runtime.write_text('{"args": ["{nonsense}"]}')
+    world.settings = dataclasses.replace(world.settings, max_attempts=1, runtime_config=runtime)
+    world.app("true")
+    world.upload()
+    world.process()
+    assert "unknown placeholder '{nonsense}'" in (world.receipt().error or "")
+
+
+def test_an_export_that_fails_fails_the_file(world: World) -> None:
+    export = world.folder / "export.json"
+    export.write_text('{"args": ["export"]}')
+    world.settings = dataclasses.replace(world.settings, export_config=export, max_attempts=1)
+    world.app('[ "$1" != export ]')
+    world.upload()
+    world.process()
+    assert world.receipt().error == "In the export step: The application exited with code 1."
+
+
+def test_a_full_share_does_not_cost_the_file(world: World) -> None:
+    world.settings = dataclasses.replace(world.settings, log_file=Path("/dev/full"))
+    world.app("echo hi")
+    world.upload()
+    assert world.process().outcome is Outcome.SUCCEEDED

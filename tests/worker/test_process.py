@@ -1,0 +1,142 @@
+"""Running the application: exit codes, the deadline, and that nothing of it outlives the run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline_app.worker import process
+from pipeline_app.worker.process import Interrupted, StepResult, adopt_orphans, run_step
+from pipeline_app.worker.run_log import RunLog
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _adopting() -> None:
+    adopt_orphans()
+
+
+def run(
+    tmp_path: Path,
+    source: str,
+    *,
+    env: dict[str, str] | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    timeout_seconds: float = 30,
+) -> tuple[StepResult, str]:
+    with RunLog(tmp_path / "run.log") as log:
+        try:
+            result = run_step(
+                [sys.executable, "-c", source],
+                cwd=tmp_path,
+                env=env or {},
+                interrupted=interrupted,
+                log=log,
+                timeout_seconds=timeout_seconds,
+            )
+        finally:
+            log.close()
+    return result, log.path.read_text()
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_output_and_exit_code_are_kept(tmp_path: Path) -> None:
+    result, text = run(tmp_path, "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(7)")
+    assert result == StepResult(error="The application exited with code 7.", exit_code=7)
+    assert text == "out\nerr\n"
+
+
+def test_death_by_signal_is_named(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert result.exit_code == -9
+    assert result.error == "The application was ended by SIGKILL; it may have run out of memory."
+
+
+def test_missing_command_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with RunLog(tmp_path / "run.log") as log:
+        result = run_step(["no-such-app"], cwd=tmp_path, env={}, interrupted=lambda: False, log=log, timeout_seconds=1)
+    assert result.exit_code is None
+    assert result.error == "The command 'no-such-app' could not be started: No such file or directory."
+
+
+def test_deadline_ends_an_application_that_ignores_sigterm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.3)
+    source = "import os,signal,time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); time.sleep(60)"
+    result, text = run(tmp_path, source, timeout_seconds=1)
+    assert result.error == "The application ran longer than 1 seconds."
+    assert not is_alive(int(text))
+
+
+@pytest.mark.parametrize("new_session", [False, True])
+def test_children_that_outlive_the_application_are_ended(tmp_path: Path, new_session: bool) -> None:
+    source = (
+        "import subprocess,sys; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)'],"
+        f" start_new_session={new_session}); print(p.pid)"
+    )
+    result, text = run(tmp_path, source)
+    assert result.exit_code == 0
+    assert not is_alive(int(text))
+
+
+def test_no_zombie_is_left(tmp_path: Path) -> None:
+    source = (
+        "import subprocess,sys; [subprocess.Popen([sys.executable, '-c', 'pass'], start_new_session=True)"
+        " for _ in range(5)]; import time; time.sleep(0.5)"
+    )
+    run(tmp_path, source)
+    assert [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE] == []
+
+
+def test_another_slots_application_survives_the_clean_up(tmp_path: Path) -> None:
+    (tmp_path / "slow").mkdir()
+    results: list[StepResult] = []
+    slow = threading.Thread(
+        target=lambda: results.append(run(tmp_path / "slow", "import time; time.sleep(1.5); print('done')")[0])
+    )
+    slow.start()
+    while slow.is_alive():
+        run(tmp_path, "import os; os.fork() or os.setsid()")
+    slow.join()
+    assert results == [StepResult(error=None, exit_code=0)]
+
+
+def test_interruption_ends_the_application(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(tmp_path, "import os,time; print(os.getpid(), flush=True); time.sleep(60)", interrupted=lambda: True)
+    assert not is_alive(int((tmp_path / "run.log").read_text() or -1))
+
+
+def test_application_sees_neither_storage_nor_identity_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("APP_STORAGE_CONNECTION", "APP_STORAGE_CONNECTION__clientId", "IDENTITY_HEADER", "AZURE_CLIENT_ID"):
+        monkeypatch.setenv(name, "private")
+    monkeypatch.setenv("APP_STORAGE_CONTAINER", "pipeline-files")
+    _, text = run(tmp_path, "import os; print(dict(os.environ))", env={"MODE": "fast"})
+    assert "private" not in text
+    assert "'MODE': 'fast'" in text
+    assert "'APP_STORAGE_CONTAINER': 'pipeline-files'" in text
+    assert os.environ["IDENTITY_HEADER"] == "private"
+
+
+def test_endless_output_is_bounded_with_its_beginning_and_end(tmp_path: Path) -> None:
+    with RunLog(tmp_path / "run.log", head_bytes=1000, tail_bytes=1000) as log:
+        log.line("first line")
+        for number in range(100_000):
+            log.write(f"{number}\n".encode())
+        log.line("last line")
+        log.close()
+    text = log.path.read_text()
+    assert len(text) < 3000
+    assert text.startswith("first line\n0\n")
+    assert text.endswith("99999\nlast line\n")
+    assert "bytes left out" in text
+    assert log.tail(10) == "last line\n"

@@ -1,0 +1,302 @@
+"""Invariants of publishing, under the interleavings of attempts that the seeds reach, with crashes and lost answers."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_app.contract import InputVersion, OutputFile, Receipt, now
+from pipeline_app.worker.publication import InputChanged, LocalFile, NameClash, Publication
+from pipeline_app.worker.storage import BlobInfo, ClaimLost
+from tests.worker.fakes import FakeBlobStore
+
+DIRECTORY = "outgoing/a.csv"
+INPUT = "incoming/a.csv"
+
+
+class Killed(BaseException):
+    """The worker was killed at this very call."""
+
+
+def make_files(folder: Path, contents: Mapping[str, bytes]) -> list[LocalFile]:
+    files = []
+    for name, data in contents.items():
+        path = folder / name
+        path.write_bytes(data)
+        files.append(LocalFile(name=name, path=path, sha256=hashlib.sha256(data).hexdigest(), size=len(data)))
+    return files
+
+
+def make_receipt(etag: str, files: list[LocalFile], error: str | None = None) -> Receipt:
+    return Receipt(
+        attempt=1,
+        config_sha256="",
+        error=error,
+        event_id="e",
+        exit_code=0,
+        finished_at=now(),
+        image="i",
+        input=InputVersion(etag=etag, name=INPUT, sha256="", size=1),
+        outputs=tuple(OutputFile(name=f"{DIRECTORY}/{f.name}", sha256=f.sha256, size=f.size) for f in files),
+        queued_at=now(),
+        release="r",
+        started_at=now(),
+        status="failed" if error else "succeeded",
+    )
+
+
+def publish(store: Any, folder: Path, etag: str, contents: Mapping[str, bytes], *, number: int = 1) -> bool | None:
+    """Do what JobProcessor does around a publication; None means that the version was done already."""
+    folder.mkdir(exist_ok=True)
+    publication = Publication(directory=DIRECTORY, input_etag=etag, input_name=INPUT, store=store)
+    receipt = publication.find_receipt()
+    first = number == 1 and receipt is None
+    if not first:
+        receipt = publication.finish_earlier()
+    if publication.is_done(receipt):
+        return None
+    files = make_files(folder, contents)
+    log = folder / "run.log"
+    log.write_bytes(b"what the application printed\n")
+    return publication.publish(make_receipt(etag, files), files, log, first=first)
+
+
+def visible(store: FakeBlobStore) -> Receipt | None:
+    """Return the receipt that anyone would see now, having checked it against the results that are there."""
+    if f"{DIRECTORY}/receipt.json" not in store.blobs:
+        return None
+    receipt = Receipt.decode(store.content(f"{DIRECTORY}/receipt.json").decode())
+    for output in receipt.outputs:
+        data = store.content(output.name)
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (output.size, output.sha256), f"torn: {output.name}"
+    return receipt
+
+
+def results(store: FakeBlobStore) -> set[str]:
+    return {name.removeprefix(f"{DIRECTORY}/") for name in store.blobs if name.startswith(DIRECTORY)}
+
+
+def test_first_attempt_publishes_results_log_and_receipt_in_this_order(tmp_path: Path) -> None:
+    store = FakeBlobStore()
+    v1 = store.upload(INPUT, b"1")
+    assert publish(store, tmp_path / "1", v1, {"x": b"1", "y": b"2"}) is True
+    assert list(store.blobs)[1:] == [f"{DIRECTORY}/{name}" for name in ("x", "y", "run.log", "receipt.json")]
+    assert store.content(f"{DIRECTORY}/run.log").startswith(b"what the application printed\n")
+    receipt = visible(store)
+    assert receipt is not None
+    assert receipt.status == "succeeded"
+
+
+def test_repeated_job_of_the_same_version_changes_nothing(tmp_path: Path) -> None:
+    store = FakeBlobStore()
+    v1 = store.upload(INPUT, b"1")
+    publish(store, tmp_path / "1", v1, {"x": b"1"})
+    before = dict(store.blobs)
+    assert publish(store, tmp_path / "2", v1, {"x": b"other"}) is None
+    assert store.blobs == before
+
+
+def test_new_version_replaces_receipt_and_removes_what_only_the_old_one_had(tmp_path: Path) -> None:
+    store = FakeBlobStore()
+    v1 = store.upload(INPUT, b"1")
+    publish(store, tmp_path / "1", v1, {"only-old": b"1", "x": b"old"})
+    v2 = store.upload(INPUT, b"2")
+    assert publish(store, tmp_path / "2", v2, {"x": b"new"}) is True
+    assert results(store) == {"x", "run.log", "receipt.json"}
+    receipt = visible(store)
+    assert receipt is not None
+    assert (receipt.input.etag, receipt.status) == (v2, "succeeded")
+
+
+def test_new_version_keeps_results_of_inputs_named_below_its_folder(tmp_path: Path) -> None:
+    store = FakeBlobStore()
+    v1 = store.upload(INPUT, b"1")
+    publish(store, tmp_path / "1", v1, {"x": b"old"})
+    deeper = f"{DIRECTORY}/b.csv/x"
+    store.put_bytes(deeper, b"of incoming/a.csv/b.csv", expected=None, metadata={"owner": "other", "sha256": "s"})
+    v2 = store.upload(INPUT, b"2")
+    publish(store, tmp_path / "2", v2, {"x": b"new"})
+    assert store.content(deeper) == b"of incoming/a.csv/b.csv"
+
+
+def test_result_of_another_input_is_never_overwritten(tmp_path: Path) -> None:
+    store = FakeBlobStore()
+    v1 = store.upload(INPUT, b"1")
+    store.put_bytes(f"{DIRECTORY}/x", b"theirs", expected=None, metadata={"owner": "other", "sha256": "s"})
+    with pytest.raises(NameClash, match="belongs to another input"):
+        publish(store, tmp_path / "1", v1, {"x": b"mine"})
+    assert store.content(f"{DIRECTORY}/x") == b"theirs"
+
+
+def test_slow_attempt_of_an_old_version_never_replaces_newer_results(tmp_path: Path) -> None:
+    store = FakeBlobStore()
+    v1 = store.upload(INPUT, b"1")
+    v2 = store.upload(INPUT, b"2")
+    publish(store, tmp_path / "1", v2, {"x": b"new"})
+    before = dict(store.blobs)
+    with pytest.raises(InputChanged):
+        publish(store, tmp_path / "2", v1, {"x": b"old"})
+    assert store.blobs == before
+
+
+class MeddledStore(FakeBlobStore):
+    """Runs ``meddle`` right after a look at the receipt and checks what is visible after each write of a result."""
+
+    meddle: Callable[[], object] | None = None
+
+    def head(self, name: str) -> BlobInfo | None:
+        info = super().head(name)
+        if name.endswith("/receipt.json") and self.meddle:
+            meddle, self.meddle = self.meddle, None
+            meddle()
+        return info
+
+    def put_file(self, name: str, path: Path, **kwargs: Any) -> str:
+        etag = super().put_file(name, path, **kwargs)
+        visible(self)
+        return etag
+
+
+def test_a_receipt_written_after_it_was_looked_for_is_withdrawn_before_results_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MeddledStore()
+    v1, v2 = store.upload(INPUT, b"1"), store.upload(INPUT, b"2")
+
+    def meddle() -> None:
+        # A late attempt of the old version is published, and one of the new version is killed after its claim.
+        publish(store, tmp_path / "late", v1, {"x": b"old"})
+        with monkeypatch.context() as killing:
+            killing.setattr(Publication, "_withdraw", lambda self, receipt: (_ for _ in ()).throw(Killed))
+            with pytest.raises(Killed):
+                publish(store, tmp_path / "killed", v2, {"x": b"never"})
+
+    publication = Publication(directory=DIRECTORY, input_etag=v2, input_name=INPUT, store=store)
+    files = make_files(tmp_path, {"x": b"new"})
+    (tmp_path / "run.log").touch()
+    store.meddle = meddle
+    assert publication.publish(make_receipt(v2, files), files, tmp_path / "run.log", first=False) is True
+    receipt = visible(store)
+    assert receipt is not None
+    assert receipt.input.etag == v2
+
+
+class SteppedStore:
+    """Lets a scheduler decide when each call of one attempt happens, and whether the attempt survives it."""
+
+    def __init__(self, store: FakeBlobStore) -> None:
+        self._store = store
+        self._go = threading.Semaphore(0)
+        self._fate = "live"
+        self.waiting = threading.Event()
+
+    def step(self, fate: str) -> None:
+        """Let the next call happen: ``live``, ``kill before``, ``kill after`` or ``repeat`` (its answer got lost)."""
+        self.waiting.clear()
+        self._fate = fate
+        self._go.release()
+
+    def _call(self, call: Callable[[], Any]) -> Any:
+        self.waiting.set()
+        self._go.acquire()
+        if self._fate == "kill before":
+            raise Killed
+        result = call()
+        if self._fate == "kill after":
+            raise Killed
+        return call() if self._fate == "repeat" else result
+
+    def head(self, name: str) -> BlobInfo | None:
+        return self._call(lambda: self._store.head(name))  # type: ignore[no-any-return]
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        yield from self._call(lambda: list(self._store.list(prefix)))
+
+    def read(self, *args: Any) -> bytes:
+        return self._call(lambda: self._store.read(*args))  # type: ignore[no-any-return]
+
+    def put_bytes(self, *args: Any, **kwargs: Any) -> str:
+        return self._call(lambda: self._store.put_bytes(*args, **kwargs))  # type: ignore[no-any-return]
+
+    def put_file(self, *args: Any, **kwargs: Any) -> str:
+        return self._call(lambda: self._store.put_file(*args, **kwargs))  # type: ignore[no-any-return]
+
+    def delete(self, *args: Any) -> None:
+        self._call(lambda: self._store.delete(*args))
+
+
+class Runner:
+    """One attempt in a thread of its own, moved by the scheduler."""
+
+    def __init__(self, store: FakeBlobStore, run: Callable[[Any], object]) -> None:
+        self.stepped = SteppedStore(store)
+        self.error: BaseException | None = None
+        self.ended = False
+        self._run = run
+        self._thread = threading.Thread(target=self._body, daemon=True)
+        self._thread.start()
+        self.stepped.waiting.wait(10)
+
+    def _body(self) -> None:
+        try:
+            self._run(self.stepped)
+        except (ClaimLost, InputChanged, Killed):
+            pass
+        except BaseException as error:
+            self.error = error
+        self.ended = True
+        self.stepped.waiting.set()
+
+    def step(self, fate: str) -> None:
+        self.stepped.step(fate)
+        assert self.stepped.waiting.wait(10), "The attempt hangs."
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_no_interleaving_of_attempts_tears_a_receipt_or_loses_a_version(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret.
+    store = FakeBlobStore()
+    version = store.upload(INPUT, b"1")
+    overwritten = False
+
+    def attempt(index: int) -> Callable[[Any], object]:
+        # Results differ from attempt to attempt in content and partly in name, as a careless application's would.
+        names = chance.sample(["x", "y", "z"], chance.randint(0, 3))
+        contents = {name: f"{name} of attempt {index}".encode() for name in names}
+        etag, number = version, chance.randint(1, 2)
+
+        def run(stepped: SteppedStore) -> None:
+            publish(stepped, tmp_path / str(index), etag, contents, number=number)
+            # Its message is deleted now, so its version must have a receipt or be overwritten.
+            receipt = visible(store)
+            assert etag != version or (receipt is not None and receipt.input.etag == etag), "lost"
+
+        return run
+
+    runners = [Runner(store, attempt(index)) for index in range(chance.randint(2, 3))]
+    index = len(runners)
+    while live := [runner for runner in runners if not runner.ended]:
+        chance.choice(live).step(
+            chance.choices(["live", "kill before", "kill after", "repeat"], [90, 2, 2, 6])[0],
+        )
+        visible(store)
+        if not overwritten and chance.random() < 0.02:
+            version, overwritten = store.upload(INPUT, b"2"), True
+        if index < 6 and chance.random() < 0.08:
+            runners.append(Runner(store, attempt(index)))
+            index += 1
+
+    # Messages of lost attempts come back, so in the end one attempt runs undisturbed on the newest version.
+    publish(store, tmp_path / "last", version, {"x": b"last"}, number=2)
+    receipt = visible(store)
+    assert receipt is not None
+    assert receipt.input.etag == version
+    assert receipt.status == "succeeded"

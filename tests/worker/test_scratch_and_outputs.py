@@ -1,0 +1,112 @@
+"""Files on the local disk: nothing left behind, nothing outside the scratch folder, no surprise among the results."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_app.worker.outputs import OutputError, collect
+from pipeline_app.worker.scratch import attempt_scratch, remove, safe_file_name, worker_scratch
+
+
+def test_folders_of_killed_workers_are_removed_and_those_of_live_ones_kept(tmp_path: Path) -> None:
+    dead = tmp_path / "pipeline-worker-dead"
+    dead.mkdir()
+    (dead / "lock").touch()
+    with worker_scratch(tmp_path) as live:
+        assert not dead.exists()
+        with worker_scratch(tmp_path) as other:
+            assert live.exists()
+            assert other != live
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_attempt_leaves_nothing_even_of_locked_folders(tmp_path: Path) -> None:
+    with attempt_scratch(tmp_path) as scratch:
+        locked = scratch / "output" / "locked"
+        locked.mkdir()
+        (locked / "file").touch()
+        locked.chmod(0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removal_never_follows_a_link(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    doomed = tmp_path / "doomed"
+    doomed.mkdir()
+    (doomed / "link").symlink_to(tmp_path / "kept")
+    remove(doomed)
+    assert (tmp_path / "kept" / "file").exists()
+    assert not doomed.exists()
+
+
+@given(st.text(max_size=1024))
+def test_every_blob_name_gives_a_plain_file_name(name: str) -> None:
+    safe = safe_file_name(name)
+    assert safe not in ("", ".", "..")
+    assert "/" not in safe
+    assert not safe.startswith("-")
+    assert len(safe.encode()) <= 230
+    assert not any(ord(char) < 32 for char in safe)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("incoming/a/orders 2026 ü.csv", "orders 2026 ü.csv"),
+        ("incoming/-rf", "_-rf"),
+        ("incoming/..", "input"),
+        ("incoming/a/", "input"),
+        ("incoming/" + "x" * 300 + ".csv", "x" * 197 + ".csv"),
+    ],
+)
+def test_the_name_and_its_extension_are_kept_where_possible(name: str, expected: str) -> None:
+    assert safe_file_name(name) == expected
+
+
+def test_results_are_all_files_of_the_tree_with_size_and_hash(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a" / "b" / "run.log").write_bytes(b"deeper down the name is free")
+    (tmp_path / "z.txt").write_bytes(b"")
+    files = collect(tmp_path, "outgoing/x")
+    assert [(file.name, file.size) for file in files] == [("a/b/run.log", 28), ("z.txt", 0)]
+    assert files[1].sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize("name", ["run.log", "receipt.json"])
+def test_names_that_the_pipeline_writes_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(OutputError, match=name):
+        collect(tmp_path, "outgoing/x")
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/etc", "nowhere"])
+def test_links_are_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(OutputError, match="'link' is a link"):
+        collect(tmp_path, "outgoing/x")
+
+
+def test_special_files_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="'pipe' is a special file"):
+        collect(tmp_path, "outgoing/x")
+
+
+@pytest.mark.parametrize("name", [b"a\nb", b"a\xff"])
+def test_names_that_no_blob_can_have_are_refused(tmp_path: Path, name: bytes) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).touch()
+    with pytest.raises(OutputError, match="cannot have"):
+        collect(tmp_path, "outgoing/x")
+
+
+def test_names_too_long_for_azure_are_refused_with_the_length(tmp_path: Path) -> None:
+    (tmp_path / ("x" * 200)).touch()
+    with pytest.raises(OutputError, match="1101 characters"):
+        collect(tmp_path, "o" * 900)
