@@ -1,0 +1,49 @@
+# The commands of this project; `make help` lists them. Each sets up what it needs in .venv, which is ignored by git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := __main__.py function infra pipeline_app tests
+
+.DEFAULT_GOAL := help
+.PHONY: clean demo format help lint local test
+
+help: ## List the commands.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+demo: $(VENV)/.run ## Process the sample files (or FILE=path) on this machine and show the results.
+	@$(BIN)/python -m infra.local demo $(if $(FILE),"$(FILE)")
+
+local: $(VENV)/.run ## Stay up on this machine and serve any Azure client until Ctrl-C.
+	@$(BIN)/python -m infra.local up
+
+test: $(VENV)/.test ## Run all tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test ## Check style, types, spelling, shell scripts and the Dockerfile.
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/shellcheck --external-sources .ci/run $$(git ls-files '*.sh')
+	$(BIN)/hadolint pipeline_app/Dockerfile
+
+format: $(VENV)/.test ## Bring the sources into shape.
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean: ## Remove everything that the other commands made, but keep the data of local runs.
+	rm -rf $(VENV) .azurite .build .artifact_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old; install Python 3.11 to 3.13 or say PYTHON=/path/to/python3.12." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt function/requirements.txt pipeline_app/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.test: tests/requirements.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
