@@ -44,7 +44,7 @@ class Status:
         """Say what became of it."""
         with self._lock:
             self._slots[slot] = _Slot()
-            self._counts[outcome] += 1
+            self._counts[str(outcome)] += 1
 
     @property
     def healthy(self) -> bool:

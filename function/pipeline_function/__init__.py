@@ -1,0 +1,1 @@
+"""What the Function App does: pure handlers, and one module (``azure``) that speaks to Azure."""

@@ -1,0 +1,168 @@
+"""The only module that speaks to Azure: storage and container groups behind the protocols of the handlers."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import Final, TypeVar
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.identity import ManagedIdentityCredential
+from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, RECEIPT_ETAG_METADATA, RECEIPT_NAME, FileJob, plain_etag
+from pipeline_function.handlers import Backlog, InputBlob, Services
+from pipeline_function.runners import GroupState, RunnersUnavailable, SharedRun, ensure_running
+from pipeline_function.settings import Settings, split_group_id
+
+# The SDK logs every request with its headers at level INFO, which would drown the function's own lines.
+logging.getLogger("azure").setLevel(logging.WARNING)
+
+NEVER_EXPIRES: Final = -1
+NOT_FOUND: Final = 404
+
+# The SDK waits as long as Retry-After says before each of these; then the event goes back to its queue.
+RETRIES: Final = 3
+
+T = TypeVar("T")
+_LOCK = Lock()
+
+
+class AzureStorage:
+    """The application storage account through the storage SDK."""
+
+    def __init__(self, settings: Settings) -> None:
+        connection = settings.connection
+        if connection.connection_string is not None:
+            blobs = BlobServiceClient.from_connection_string(connection.connection_string)
+            queues = QueueServiceClient.from_connection_string(connection.connection_string)
+        else:
+            credential = ManagedIdentityCredential(client_id=connection.client_id)
+            blobs = BlobServiceClient(connection.blob_service_uri or "", credential=credential)
+            queues = QueueServiceClient(connection.queue_service_uri or "", credential=credential)
+        self._container = blobs.get_container_client(settings.names.container)
+        self._events = queues.get_queue_client(EVENTS_QUEUE)
+        self._jobs = queues.get_queue_client(JOBS_QUEUE)
+        self._names = settings.names
+        self._account = settings.account
+
+    @property
+    def account(self) -> str:
+        """Return the account's name."""
+        return self._account
+
+    def backlog(self) -> Backlog:
+        """Count the messages on both queues, invisible ones included."""
+        # Events are counted first: an event that becomes a job in between is then counted twice, not missed.
+        events = self._events.get_queue_properties().approximate_message_count or 0
+        return Backlog(events=events, jobs=self.job_count())
+
+    def inputs(self) -> Iterator[InputBlob]:
+        """List the blobs below the input path."""
+        for blob in self._container.list_blobs(name_starts_with=f"{self._names.input_path}/"):
+            yield InputBlob(
+                name=blob.name, etag=plain_etag(blob.etag), size=blob.size or 0, modified=blob.last_modified
+            )
+
+    def job_count(self) -> int:
+        """Count the jobs, those in progress among them."""
+        return self._jobs.get_queue_properties().approximate_message_count or 0
+
+    def put(self, job: FileJob) -> None:
+        """Put a job on the queue; without a time to live of its own it would be lost after 7 days."""
+        self._jobs.send_message(job.encode(), time_to_live=NEVER_EXPIRES)
+
+    def receipts(self) -> Iterator[tuple[str, str]]:
+        """List the receipts below the output path; one without the metadata was not written by the pipeline."""
+        blobs = self._container.list_blobs(include=["metadata"], name_starts_with=f"{self._names.output_path}/")
+        for blob in blobs:
+            etag = (blob.metadata or {}).get(RECEIPT_ETAG_METADATA)
+            if etag is not None and blob.name.endswith(f"/{RECEIPT_NAME}"):
+                yield blob.name, plain_etag(etag)
+
+
+class AzureGroups:
+    """Container groups through Azure Resource Manager."""
+
+    def __init__(self, arm_endpoint: str, credential: TokenCredential) -> None:
+        self._arm_endpoint = arm_endpoint
+        self._credential = credential
+        self._clients: dict[str, ContainerInstanceManagementClient] = {}
+
+    def state(self, group_id: str) -> GroupState | None:
+        """Return the state of a group, or None if there is no such group."""
+        _, resource_group, name = split_group_id(group_id)
+        groups = self._client(group_id).container_groups
+        try:
+            group = groups.get(resource_group, name)
+        except HttpResponseError as error:
+            if error.status_code == NOT_FOUND:
+                return None
+            raise _unavailable("read", group_id, error) from error
+        except AzureError as error:
+            raise _unavailable("read", group_id, error) from error
+        views = (container.instance_view for container in group.containers)
+        return GroupState(
+            provisioning=group.provisioning_state,
+            state=group.instance_view.state if group.instance_view else None,
+            containers=tuple(view.current_state.state if view and view.current_state else None for view in views),
+        )
+
+    def start(self, group_id: str) -> None:
+        """Ask for a start; does not wait until the group runs, since the worker looks at the queue when it does."""
+        _, resource_group, name = split_group_id(group_id)
+        start = self._client(group_id).container_groups.begin_start
+        self._post("start", group_id, lambda: start(resource_group, name, polling=False))
+
+    def stop(self, group_id: str) -> None:
+        """Ask for a stop; does not wait until the group has stopped."""
+        _, resource_group, name = split_group_id(group_id)
+        stop = self._client(group_id).container_groups.stop
+        self._post("stop", group_id, lambda: stop(resource_group, name))
+
+    def _post(self, verb: str, group_id: str, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except AzureError as error:
+            raise _unavailable(verb, group_id, error) from error
+
+    def _client(self, group_id: str) -> ContainerInstanceManagementClient:
+        subscription = split_group_id(group_id).subscription
+        if subscription not in self._clients:
+            self._clients[subscription] = ContainerInstanceManagementClient(
+                self._credential,
+                subscription,
+                base_url=self._arm_endpoint,
+                connection_timeout=10,
+                credential_scopes=[f"{self._arm_endpoint}/.default"],
+                read_timeout=60,
+                retry_total=RETRIES,
+            )
+        return self._clients[subscription]
+
+
+def _unavailable(verb: str, group_id: str, error: AzureError) -> RunnersUnavailable:
+    """Return the error for a request that was refused (busy is 409, throttled 429) or did not get through."""
+    answer = f"HTTP {error.status_code}: " if isinstance(error, HttpResponseError) and error.status_code else ""
+    return RunnersUnavailable(f"Could not {verb} the container group {group_id} ({answer}{error.message.strip()}).")
+
+
+def services() -> Services:
+    """Return the services of this process, made at the first call: clients are safe to share between threads."""
+    with _LOCK:
+        return _services()
+
+
+@functools.cache
+def _services() -> Services:
+    settings = Settings.from_environment(os.environ)
+    storage = AzureStorage(settings)
+    groups = AzureGroups(settings.arm_endpoint, ManagedIdentityCredential(client_id=settings.client_id))
+    run = SharedRun(lambda: ensure_running(groups, settings.group_ids, storage.job_count))
+    return Services(names=settings.names, storage=storage, ensure_running=run)

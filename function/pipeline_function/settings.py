@@ -1,0 +1,103 @@
+"""The settings of the Function App, read once and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
+
+DEFAULT_ARM_ENDPOINT: Final = "https://management.azure.com"
+GROUP_ID: Final = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
+    r"/providers/Microsoft\.ContainerInstance/containerGroups/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+class GroupId(NamedTuple):
+    """The parts of a container group's resource id."""
+
+    subscription: str
+    resource_group: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The Function App's settings.
+
+    Attributes:
+        account: name of the application storage account.
+        arm_endpoint: URL of Azure Resource Manager, without a slash at its end.
+        client_id: the user-assigned identity that starts the container groups.
+        connection: how to reach the application storage account.
+        group_ids: resource ids of the container groups, at least one.
+        names: container and paths.
+    """
+
+    account: str
+    arm_endpoint: str
+    client_id: str
+    connection: StorageConnection
+    group_ids: tuple[str, ...]
+    names: StorageNames
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings.
+
+        Raises:
+            ContractError: a setting is missing or wrong; the text names it.
+        """
+        connection = StorageConnection.from_environment(environment)
+        listed = require(environment, "APP_CONTAINER_GROUP_IDS").split(",")
+        group_ids = tuple(group_id for group_id in (each.strip() for each in listed) if group_id)
+        for group_id in group_ids:
+            split_group_id(group_id)
+        if not group_ids:
+            raise ContractError(f"APP_CONTAINER_GROUP_IDS is {','.join(listed)!r}. Set at least one resource id.")
+        return cls(
+            account=account_name(connection),
+            arm_endpoint=(environment.get("AZURE_RESOURCE_MANAGER_ENDPOINT") or DEFAULT_ARM_ENDPOINT).rstrip("/"),
+            client_id=require(environment, "AZURE_CLIENT_ID"),
+            connection=connection,
+            group_ids=group_ids,
+            names=StorageNames.from_environment(environment),
+        )
+
+
+def account_name(connection: StorageConnection) -> str:
+    """Return the name of the storage account that a connection leads to.
+
+    Raises:
+        ContractError: neither a connection string with ``AccountName`` nor a URI with a host.
+    """
+    if connection.connection_string is None:
+        # The account's name is the first label of its endpoint, in every cloud and DNS zone.
+        name = (urlsplit(connection.blob_service_uri or "").hostname or "").partition(".")[0]
+        setting = "APP_STORAGE_CONNECTION__blobServiceUri"
+    else:
+        pairs = (part.partition("=") for part in connection.connection_string.split(";"))
+        name = {key.strip().lower(): value.strip() for key, _, value in pairs}.get("accountname", "")
+        setting = "APP_STORAGE_CONNECTION"
+    if not name:
+        raise ContractError(f"{setting} does not name a storage account. Take it from the account's access keys page.")
+    return name
+
+
+def split_group_id(group_id: str) -> GroupId:
+    """Return the parts of a container group's resource id.
+
+    Raises:
+        ContractError: it is none.
+    """
+    if (match := GROUP_ID.fullmatch(group_id)) is None:
+        raise ContractError(
+            f"APP_CONTAINER_GROUP_IDS has {group_id!r}, which is no resource id of a container group. Its form is "
+            "/subscriptions/…/resourceGroups/…/providers/Microsoft.ContainerInstance/containerGroups/…"
+        )
+    return GroupId(**match.groupdict())

@@ -1,0 +1,112 @@
+"""The export: one HTML page, self-contained, made from the results in a folder."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from .chart import chart
+from .report import SUMMARY_NAME
+from .wording import moment, number, rows_line, short
+
+REPORT_NAME: Final = "report.html"
+STYLE: Final = """
+  body { margin: 0 auto; max-width: 1120px; padding: 24px; color: #1d2633; background: #f6f8fb;
+         font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
+  h1 { font-size: 26px; margin: 12px 0 0; overflow-wrap: anywhere; }
+  h2 { font-size: 18px; margin: 36px 0 10px; }
+  p { color: #5b6778; margin: 4px 0 18px; }
+  figure { margin: 0; overflow: hidden; }
+  svg { display: block; height: auto; margin: 0 -3.2%; width: 106.4%; }
+  .scroll { overflow-x: auto; }
+  table { background: #fff; border: 1px solid #dde3ec; border-collapse: collapse; border-radius: 10px; width: 100%; }
+  th, td { border-bottom: 1px solid #eef1f6; padding: 7px 12px; text-align: left; white-space: nowrap; }
+  th { color: #5b6778; font-size: 13px; font-weight: 600; }
+  td.number, th.number { font-variant-numeric: tabular-nums; text-align: right; }
+  td.wide { white-space: normal; min-width: 220px; }
+"""
+
+
+class NoResults(Exception):
+    """The folder has no results of this application; the text says so in a sentence."""
+
+
+def export(folder: Path) -> Path:
+    """Write the report of the results in a folder, and return its path.
+
+    Raises:
+        NoResults: the folder has no summary, or a damaged one.
+    """
+    try:
+        summary = json.loads((folder / SUMMARY_NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NoResults(f"There are no results to export: {error.filename} is missing.") from error
+    except ValueError as error:
+        raise NoResults(f"The results cannot be exported: {folder / SUMMARY_NAME} is damaged ({error}).") from error
+    path = folder / REPORT_NAME
+    path.write_text(_page(summary), encoding="utf-8")
+    return path
+
+
+def _page(summary: dict[str, Any]) -> str:
+    title = html.escape(summary["file"])
+    rows = "\n".join(_row(column) for column in summary["columns"])
+    names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
+    delimiter = summary["format"]["delimiter"]
+    form = f"Read as {summary['format']['encoding']}, cells separated by {names.get(delimiter, delimiter)}."
+    ragged = summary["rows"]["ragged"]
+    note = f" {ragged:,} rows had more or fewer cells than the header." if ragged else ""
+    generator = html.escape(f"{summary['generator']['name']} {summary['generator']['version']}")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="{generator}">
+<title>{title}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{html.escape(rows_line(summary))}. {html.escape(form)}{note}</p>
+<figure>
+{chart(summary, heading=False)}</figure>
+<h2>Columns</h2>
+<div class="scroll">
+<table>
+<thead><tr><th>Column</th><th>Type</th><th class="number">Values</th><th class="number">Missing</th>
+<th class="number">Distinct</th><th>Range</th><th>In the middle</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</div>
+<p>Made by {generator}.</p>
+</body>
+</html>
+"""
+
+
+def _row(column: dict[str, Any]) -> str:
+    about = "" if column["distinct_exact"] else "≈ "
+    extent, middle = _described(column)
+    return (
+        f"<tr><td>{html.escape(column['name'])}</td><td>{column['type']}</td>"
+        f'<td class="number">{column["count"]:,}</td><td class="number">{column["missing"]:,}</td>'
+        f'<td class="number">{about}{column["distinct"]:,}</td>'
+        f"<td>{html.escape(extent)}</td><td class='wide'>{html.escape(middle)}</td></tr>"
+    )
+
+
+def _described(column: dict[str, Any]) -> tuple[str, str]:
+    """Return a column's range and its middle, or its most frequent values, in words."""
+    unit = column.get("unit", "")
+    if "min" in column:
+        extent = f"{number(column['min'], unit)} to {number(column['max'], unit)}"
+        middle = f"median {number(column['median'], unit)}, mean {number(column['mean'], unit)}"
+        return extent, f"{middle}, sd {number(column['stdev'], unit)}"
+    if "first" in column:
+        return f"{moment(column['first'])} to {moment(column['last'])}", ""
+    return "", ", ".join(f"{short(entry['value'], 60)} ({entry['count']:,})" for entry in column.get("top", [])[:4])

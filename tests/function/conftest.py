@@ -1,0 +1,71 @@
+"""Fixtures over the stand-ins, and Azure Resource Manager served on loopback with TLS."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import trustme
+
+from pipeline_function.handlers import Services
+from tests.function.fakes import NAMES, Arm, FakeStorage
+
+
+@pytest.fixture
+def storage() -> FakeStorage:
+    """Return an empty storage account."""
+    return FakeStorage()
+
+
+@pytest.fixture
+def services(storage: FakeStorage) -> Services:
+    """Return services over the fake storage, which notes calls that ensure a runner in its ``calls``."""
+    return Services(ensure_running=lambda: storage.calls.append("ensure_running"), names=NAMES, storage=storage)
+
+
+@pytest.fixture
+def arm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Arm]:
+    """Serve Azure Resource Manager on loopback, trusted by this process through ``REQUESTS_CA_BUNDLE``."""
+    served = Arm()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            served.on_request()
+            if self.headers["Authorization"]:
+                served.tokens.add(self.headers["Authorization"])
+            status, headers, body = served.answer(self.command, self.path)
+            content = b"" if body is None else json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in ({"Content-Type": "application/json"} | headers).items():
+                self.send_header(name, value)
+            if status != 204:
+                self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments: object) -> None:
+            """Keep the test's output free of access logs."""
+
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        served.url = f"https://127.0.0.1:{server.server_port}"
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        server.shutdown()
+        thread.join()

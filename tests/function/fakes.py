@@ -1,0 +1,145 @@
+"""Stand-ins for Azure: storage and container groups in memory, and what Azure Resource Manager answers."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from pipeline_app.contract import FileJob, StorageNames
+from pipeline_function.handlers import Backlog, InputBlob
+from pipeline_function.runners import GroupState
+
+ACCOUNT = "appstorage1"
+NAMES = StorageNames(container="pipeline-files", input_path="incoming", output_path="outgoing")
+GROUP_PATH = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerInstance/containerGroups/"
+    r"(?P<name>[^/?]+)(/(?P<verb>start|stop))?\?api-version=.+"
+)
+
+
+def group_id(name: str = "group") -> str:
+    """Return the resource id of a container group with this name."""
+    return f"/subscriptions/sub/resourceGroups/rg/providers/Microsoft.ContainerInstance/containerGroups/{name}"
+
+
+@dataclass
+class FakeStorage:
+    """The storage account in memory; ``calls`` has the names of the methods in the order of their calls."""
+
+    account: str = ACCOUNT
+    blobs: list[InputBlob] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    count: Backlog = field(default_factory=lambda: Backlog(events=0, jobs=0))
+    fault: Exception | None = None
+    jobs: list[FileJob] = field(default_factory=list)
+    written: list[tuple[str, str]] = field(default_factory=list)
+
+    def backlog(self) -> Backlog:
+        self.calls.append("backlog")
+        return self.count
+
+    def inputs(self) -> Iterator[InputBlob]:
+        self.calls.append("inputs")
+        return iter(self.blobs)
+
+    def put(self, job: FileJob) -> None:
+        self.calls.append("put")
+        if self.fault is not None:
+            raise self.fault
+        self.jobs.append(FileJob.decode(job.encode()))
+
+    def receipts(self) -> Iterator[tuple[str, str]]:
+        self.calls.append("receipts")
+        return iter(self.written)
+
+
+@dataclass
+class FakeGroups:
+    """Container groups in memory; a state may be an error to raise, and ``calls`` has what was asked for."""
+
+    states: dict[str, GroupState | Exception | None]
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    start_faults: dict[str, Exception] = field(default_factory=dict)
+
+    def state(self, group_id: str) -> GroupState | None:
+        state = self.states[group_id]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    def start(self, group_id: str) -> None:
+        self.calls.append(("start", group_id))
+        if group_id in self.start_faults:
+            raise self.start_faults[group_id]
+        self.states[group_id] = GroupState(provisioning="Succeeded", state="Running")
+
+    def stop(self, group_id: str) -> None:
+        self.calls.append(("stop", group_id))
+        self.states[group_id] = GroupState(provisioning="Succeeded", state="Stopped")
+
+
+@dataclass
+class Arm:
+    """What the local Azure Resource Manager holds and was asked.
+
+    Attributes:
+        url: its https URL.
+        groups: the state of each group by name; after a stop it is Stopped, after a start Running.
+        answers: answers (status, headers, body) to give first, by ``GET``, ``start`` or ``stop``.
+        requests: (verb, group name) of each request, in order.
+        tokens: the Authorization headers seen.
+    """
+
+    url: str = ""
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[str, deque[tuple[int, dict[str, str], dict[str, Any]]]] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    on_request: Callable[[], None] = lambda: None
+    lock: Lock = field(default_factory=Lock)
+
+    def have(
+        self, name: str, *, state: str | None, provisioning: str = "Succeeded", container: str = "Waiting"
+    ) -> None:
+        """Let there be a group in this state."""
+        view = {} if state is None else {"instanceView": {"events": [], "state": state}}
+        containers = [{"name": "worker", "properties": {"instanceView": {"currentState": {"state": container}}}}]
+        properties = {"containers": containers, "osType": "Linux", "provisioningState": provisioning, **view}
+        self.groups[name] = {"id": group_id(name), "location": "westeurope", "name": name, "properties": properties}
+
+    def refuse(self, verb: str, status: int, code: str, **headers: str) -> None:
+        """Answer the next request of this verb with an error."""
+        body = {"error": {"code": code, "message": f"{code} by the test"}}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.setdefault(verb, deque()).append((status, named, body))
+
+    def answer(self, method: str, path: str) -> tuple[int, dict[str, str], dict[str, Any] | None]:
+        """Return status, headers and body for a request, to Azure Resource Manager or for an identity's token."""
+        if path.startswith("/msi/token?"):
+            query = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+            token = f"{query['client_id']} for {query['resource']}"
+            return (
+                200,
+                {},
+                {"access_token": token, "expires_on": str(int(time.time()) + 86_400), "token_type": "Bearer"},
+            )
+        match = GROUP_PATH.fullmatch(path)
+        if match is None:
+            return 400, {}, {"error": {"code": "BadRequest", "message": f"{method} {path} is not served here"}}
+        name, verb = match["name"], match["verb"] or method
+        with self.lock:
+            self.requests.append((verb, name))
+            if self.answers.get(verb):
+                return self.answers[verb].popleft()
+            if name not in self.groups:
+                return 404, {}, {"error": {"code": "ResourceNotFound", "message": f"{name} was not found"}}
+            if verb == "GET":
+                return 200, {}, self.groups[name]
+            self.have(name, state="Stopped" if verb == "stop" else "Running")
+            return (204, {}, None) if verb == "stop" else (202, {}, None)

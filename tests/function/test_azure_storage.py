@@ -1,0 +1,130 @@
+"""Storage through the real SDK against Azurite, and the services of a process from its settings alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.queue import QueueClient, QueueServiceClient
+
+from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, FileJob
+from pipeline_function import azure, handlers
+from pipeline_function.azure import AzureStorage
+from pipeline_function.handlers import GRACE, Backlog
+from pipeline_function.settings import Settings
+from tests.function.fakes import ACCOUNT, NAMES, Arm, group_id
+
+JOB = FileJob(etag="0x1", event_id="e", name="incoming/<ü> & \U0001f600.csv", queued_at="2026-01-01T00:00:00Z", size=1)
+
+
+@pytest.fixture
+def settings(connection_string: str) -> Settings:
+    environment = {
+        "APP_CONTAINER_GROUP_IDS": group_id(),
+        "APP_STORAGE_CONNECTION": connection_string,
+        "APP_STORAGE_CONTAINER": NAMES.container,
+        "APP_STORAGE_INPUT_PATH": NAMES.input_path,
+        "APP_STORAGE_OUTPUT_PATH": NAMES.output_path,
+        "AZURE_CLIENT_ID": "starter",
+    }
+    return Settings.from_environment(environment)
+
+
+@pytest.fixture
+def jobs(connection_string: str) -> Iterator[QueueClient]:
+    """Return the empty jobs queue; there is an empty events queue too."""
+    with QueueServiceClient.from_connection_string(connection_string) as queues:
+        for name in (EVENTS_QUEUE, JOBS_QUEUE):
+            queues.create_queue(name)
+        yield queues.get_queue_client(JOBS_QUEUE)
+        for name in (EVENTS_QUEUE, JOBS_QUEUE):
+            queues.delete_queue(name)
+
+
+@pytest.fixture
+def container(connection_string: str) -> Iterator[ContainerClient]:
+    with BlobServiceClient.from_connection_string(connection_string) as blobs:
+        client = blobs.create_container(NAMES.container)
+        yield client
+        client.delete_container()
+
+
+def test_a_job_goes_through_the_queue_unchanged_and_never_expires(settings: Settings, jobs: QueueClient) -> None:
+    AzureStorage(settings).put(JOB)
+    message = jobs.receive_message()
+    assert message is not None
+    assert FileJob.decode(message.content) == JOB
+    assert message.expires_on is not None
+    assert message.expires_on.year == 9999
+
+
+def test_messages_in_progress_count_as_backlog(settings: Settings, jobs: QueueClient) -> None:
+    storage = AzureStorage(settings)
+    assert storage.backlog() == Backlog(events=0, jobs=0)
+    storage.put(JOB)
+    assert jobs.receive_message(visibility_timeout=60) is not None
+    assert storage.backlog() == Backlog(events=0, jobs=1)
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_sweep_finds_the_inputs_without_a_receipt_for_their_version(
+    settings: Settings, jobs: QueueClient, container: ContainerClient
+) -> None:
+    lost = ["incoming/a b/ü#+%2F.csv", "incoming/changed.csv", f"incoming/{'x' * 1015}"]
+    for name in [*lost, "elsewhere/a.csv"]:
+        container.upload_blob(name, b"abc")
+    done = container.upload_blob("incoming/done.csv", b"abc").get_blob_properties().etag
+    for name, etag in (("done.csv", done), ("changed.csv", "0xOLD")):
+        container.upload_blob(f"outgoing/{name}/receipt.json", b"{}", metadata={"input_etag": etag.strip('"')})
+    storage = AzureStorage(settings)
+    services = handlers.Services(ensure_running=lambda: None, names=NAMES, storage=storage)
+    handlers.sweep(services, datetime.now(UTC) + GRACE)
+    queued = [FileJob.decode(message.content) for message in jobs.receive_messages()]
+    assert [(job.name, job.size) for job in queued] == [(name, 3) for name in lost]
+
+
+def test_a_young_input_is_left_to_its_event(settings: Settings, jobs: QueueClient, container: ContainerClient) -> None:
+    container.upload_blob("incoming/young.csv", b"abc")
+    services = handlers.Services(ensure_running=lambda: None, names=NAMES, storage=AzureStorage(settings))
+    handlers.sweep(services, datetime.now(UTC))
+    assert jobs.receive_message() is None
+
+
+def test_the_settings_alone_lead_from_an_event_to_a_job_and_a_started_group(
+    settings: Settings, jobs: QueueClient, arm: Arm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm.have("group", state="Stopped")
+    environment = {
+        "APP_CONTAINER_GROUP_IDS": group_id(),
+        "APP_STORAGE_CONNECTION": settings.connection.connection_string or "",
+        "APP_STORAGE_CONTAINER": NAMES.container,
+        "APP_STORAGE_INPUT_PATH": NAMES.input_path,
+        "APP_STORAGE_OUTPUT_PATH": NAMES.output_path,
+        "AZURE_CLIENT_ID": "starter",
+        "AZURE_RESOURCE_MANAGER_ENDPOINT": f"{arm.url}/",
+        "IDENTITY_ENDPOINT": f"{arm.url}/msi/token",
+        "IDENTITY_HEADER": "header",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    event = {
+        "topic": f"/subscriptions/s/resourceGroups/r/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}",
+        "subject": f"/blobServices/default/containers/{NAMES.container}/blobs/incoming/a.csv",
+        "eventType": "Microsoft.Storage.BlobCreated",
+        "id": "event-1",
+        "data": {"api": "PutBlob", "contentLength": 3, "eTag": "0x1"},
+    }
+    azure._services.cache_clear()
+    try:
+        handlers.dispatch(json.dumps(event).encode(), azure.services())
+        assert azure.services() is azure.services()
+    finally:
+        azure._services.cache_clear()
+    message = jobs.receive_message()
+    assert message is not None
+    assert FileJob.decode(message.content).name == "incoming/a.csv"
+    assert arm.requests == [("GET", "group"), ("start", "group")]
+    assert arm.tokens == {f"Bearer starter for {arm.url}"}

@@ -1,0 +1,195 @@
+"""Events become jobs, or are ignored with a reason; nothing that can come in raises."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_app.contract import FileJob
+from pipeline_function.events import COMPLETE_UPLOADS, MAX_MESSAGE_BYTES, Ignored, job_of_event
+from tests.function.fakes import ACCOUNT, NAMES
+
+SUBJECT = "/blobServices/default/containers/pipeline-files/blobs/"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    max_leaves=12,
+)
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """Return an event as Event Grid sends it; changes are by field, with ``data__`` before those of its data."""
+    made: dict[str, Any] = {
+        "topic": f"/subscriptions/s/resourceGroups/r/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}",
+        "subject": f"{SUBJECT}incoming/a/b.csv",
+        "eventType": "Microsoft.Storage.BlobCreated",
+        "eventTime": "2026-01-31T12:00:00.9584103Z",
+        "id": "831e1650-001e-001b-66ab-eeb76e069631",
+        "data": {
+            "api": "PutBlockList",
+            "blobType": "BlockBlob",
+            "contentLength": 524288,
+            "contentType": "text/csv",
+            "eTag": '"0x8D4BCC2E4835CD0"',
+            "url": f"https://{ACCOUNT}.blob.core.windows.net/pipeline-files/incoming/a/b.csv",
+        },
+        "dataVersion": "",
+        "metadataVersion": "1",
+    }
+    for name, value in changes.items():
+        if name.startswith("data__"):
+            made["data"][name.removeprefix("data__")] = value
+        else:
+            made[name] = value
+    return made
+
+
+def read(made: object) -> FileJob | Ignored:
+    return job_of_event(json.dumps(made).encode(), NAMES, ACCOUNT)
+
+
+def test_an_upload_below_the_input_path_becomes_a_job_of_that_version() -> None:
+    job = read(event())
+    assert isinstance(job, FileJob)
+    assert (job.name, job.etag, job.size) == ("incoming/a/b.csv", "0x8D4BCC2E4835CD0", 524288)
+    assert job.event_id == "831e1650-001e-001b-66ab-eeb76e069631"
+
+
+@pytest.mark.parametrize("api", sorted(COMPLETE_UPLOADS))
+def test_each_call_that_completes_an_upload_makes_a_job(api: str) -> None:
+    assert isinstance(read(event(data__api=api)), FileJob)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.csv",
+        "50%2Foff.csv",
+        "a#b?c&d+e.csv",
+        "Überblick/日本.csv",
+        "quote\"s'.csv",
+        "x" * 1015,
+        "sub/../a.csv",
+        "/a",
+    ],
+)
+def test_a_name_reaches_the_job_as_the_subject_has_it(name: str) -> None:
+    job = read(event(subject=f"{SUBJECT}incoming/{name}"))
+    assert isinstance(job, FileJob)
+    assert job.name == f"incoming/{name}"
+    assert FileJob.decode(job.encode()) == job
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"data": None}, "data is null"),
+        ({"data__api": "CreateFile"}, 'data.api is "CreateFile"'),
+        ({"data__api": ["PutBlob"]}, "data.api is"),
+        ({"data__contentLength": -1}, "data.contentLength is -1"),
+        ({"data__contentLength": True}, "data.contentLength is true"),
+        ({"data__contentLength": "12"}, "data.contentLength"),
+        ({"data__eTag": '""'}, "data.eTag"),
+        ({"data__eTag": None}, "data.eTag is null"),
+        ({"eventType": "Microsoft.Storage.BlobDeleted"}, "BlobDeleted"),
+        ({"eventType": None}, "type is null"),
+        ({"id": ""}, "id is"),
+        ({"id": 7}, "id is 7"),
+        ({"subject": "/blobServices/default/containers/other/blobs/incoming/a.csv"}, "container 'pipeline-files'"),
+        ({"subject": "/blobServices/default/containers/pipeline-files"}, "container 'pipeline-files'"),
+        ({"subject": f"{SUBJECT}elsewhere/a.csv"}, "not below the input path"),
+        ({"subject": f"{SUBJECT}incoming"}, "not below the input path"),
+        ({"subject": f"{SUBJECT}incoming/"}, "not below the input path"),
+        ({"subject": f"{SUBJECT}incoming/" + "x" * 1016}, "not a name that a blob can have"),
+        ({"subject": f"{SUBJECT}incoming/\ud800.csv"}, "not a name that a blob can have"),
+        ({"subject": f"{SUBJECT}incoming2/a.csv"}, "not below the input path"),
+        ({"subject": f"{SUBJECT}outgoing/a.csv/receipt.json"}, "output of the pipeline"),
+        ({"topic": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Storage/storageAccounts/other"}, "topic"),
+        ({"topic": f"/x/Microsoft.Storage/storageAccounts/not{ACCOUNT}"}, "topic"),
+        ({"topic": None}, "topic is null"),
+    ],
+)
+def test_a_foreign_or_incomplete_event_is_ignored_with_the_field_in_the_reason(
+    changes: dict[str, Any], reason: str
+) -> None:
+    ignored = read(event(**changes))
+    assert isinstance(ignored, Ignored)
+    assert reason in ignored.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"[" * 50_000, "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b'"text"', "a JSON str"),
+        (b"[{}]", "a JSON list"),
+        (b"{" + b" " * MAX_MESSAGE_BYTES, "more than the"),
+        (b"null", "a JSON NoneType"),
+    ],
+)
+def test_what_is_no_event_is_ignored(body: bytes, reason: str) -> None:
+    ignored = job_of_event(body, NAMES, ACCOUNT)
+    assert isinstance(ignored, Ignored)
+    assert reason in ignored.reason
+
+
+def test_a_job_that_no_queue_message_can_carry_is_ignored() -> None:
+    body = json.dumps(event(id="\u00e9" * 20_000), ensure_ascii=False).encode()
+    assert len(body) < MAX_MESSAGE_BYTES
+    ignored = job_of_event(body, NAMES, ACCOUNT)
+    assert isinstance(ignored, Ignored)
+    assert "its job would have" in ignored.reason.lower()
+
+
+def test_reasons_stay_short_and_on_one_line_whatever_an_event_says() -> None:
+    ignored = read(event(topic="line\n" * 5_000))
+    assert isinstance(ignored, Ignored)
+    assert len(ignored.reason) < 300
+    assert ignored.reason.isascii()
+    assert ignored.reason.isprintable()
+
+
+@given(st.binary())
+def test_no_bytes_raise(body: bytes) -> None:
+    assert isinstance(job_of_event(body, NAMES, ACCOUNT), Ignored)
+
+
+@given(JSON)
+def test_no_json_raises(value: object) -> None:
+    assert isinstance(read(value), Ignored)
+
+
+@given(
+    st.sampled_from(["topic", "subject", "eventType", "id", "data", "api", "contentLength", "eTag"]),
+    JSON | st.text().map(lambda text: f"{SUBJECT}incoming/{text}") | st.just(10**5000),
+)
+def test_no_value_in_a_field_of_a_real_event_raises(name: str, value: object) -> None:
+    made = copy.deepcopy(event())
+    (made if name in made else made["data"])[name] = value
+    job = job_of_event(_json(made), NAMES, ACCOUNT)
+    if isinstance(job, FileJob):
+        assert FileJob.decode(job.encode()) == job
+        assert NAMES.is_input(job.name)
+
+
+def _json(value: object) -> bytes:
+    """Return a value as JSON, also where it has an integer longer than Python writes."""
+    text = json.dumps(value, default=str) if not _has_huge(value) else json.dumps(_without_huge(value))
+    return text.replace('"HUGE"', "1" + "0" * 5000).encode()
+
+
+def _has_huge(value: object) -> bool:
+    return isinstance(value, dict) and any(each == 10**5000 or _has_huge(each) for each in value.values())
+
+
+def _without_huge(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: "HUGE" if each == 10**5000 else _without_huge(each) for name, each in value.items()}
+    return value
