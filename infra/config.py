@@ -1,0 +1,287 @@
+"""The stack's configuration: every key, its default, and everything that can be known to be wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import pulumi
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from infra import naming
+from infra.archive import ArchiveError, check_folder, check_zip, file_sha256
+from infra.clouds import CLOUDS, Cloud
+from infra.config_values import (
+    BlobContainer,
+    BlobPath,
+    ImageWord,
+    Line,
+    OptionalBlobName,
+    OptionalImage,
+    OptionalLine,
+    OptionalRegistry,
+    OptionalSha256,
+    OptionalStorage,
+    OptionalUuid,
+    OptionalVault,
+    OptionalVersion,
+    Version,
+    checked,
+    json_object,
+    log_file_problem,
+    named,
+)
+from infra.container import SHARE_MOUNT
+from infra.schedule import schedule_problem
+from infra.storage import DEAD_LETTER_CONTAINER, FUNCTION_PACKAGE_CONTAINER
+from pipeline_app.contract import StorageNames, overlap
+from pipeline_app.worker.app_config import AppConfigError, parse
+
+CLOUD_KEY: Final = "azure-native:environment"
+CONFIG_BYTES: Final = 1024 * 1024
+EXPORT_CONFIG: Final = "config/export.json"
+RUNTIME_CONFIG: Final = "config/runtime.json"
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; the text lists every problem with its key, value and what is allowed."""
+
+
+class StackConfig(BaseModel):
+    """All settings of a stack; Pulumi.yaml describes each under its camelCase name.
+
+    Sizes are in GiB, times in seconds or days as the names say. Paths are relative to the program's folder, unless
+    they say that they are paths in the storage or on the share.
+
+    Attributes:
+        cloud: the Azure cloud that the provider is set to.
+        project: the program's folder.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    cloud: Cloud
+    project: Path
+
+    app_alias: Annotated[str, named(naming.COMMAND)] = "csvreport"
+    app_file: Line = "csvreport"
+    app_installer_file: Line = "install.sh"
+    app_setup_args: Line = ""
+    app_storage_account_name: OptionalStorage = None
+    artifact_cache: Annotated[str, Field(min_length=1)] = ".artifact_cache"
+    artifact_container: BlobContainer = "shared-artifacts"
+    artifact_folder: Annotated[str, named(naming.BLOB_FOLDER)] = "applications"
+    artifact_name: OptionalBlobName = None
+    artifact_path: str = "pipeline_app/sample"
+    artifact_sha256: OptionalSha256 = None
+    artifact_storage_account_name: OptionalStorage = None
+    base_image: OptionalLine = None
+    build_number: OptionalVersion = None
+    claim_seconds: Annotated[int, Field(ge=10, le=7 * 24 * 3600)] = 60
+    container_cpu: Annotated[float, Field(ge=1, le=4)] = 1
+    container_group_count: Annotated[int, Field(ge=1, le=20)] = 1
+    container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
+    container_os_type: Literal["Linux"] = "Linux"
+    export_config_file: str = ""
+    idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
+    image_reference: OptionalImage = None
+    input_path: BlobPath = "incoming"
+    log_file: Annotated[str, checked(log_file_problem)] = f"{SHARE_MOUNT}/logs/app.log"
+    log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    model_name: ImageWord = "csvreport"
+    model_version: ImageWord = "1.0.0"
+    output_path: BlobPath = "outgoing"
+    proj_version: Version = "0.1.0"
+    registry_name: OptionalRegistry = None
+    registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
+    registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
+    runtime_config_file: str = "pipeline_app/config/runtime.json"
+    share_name: Annotated[str, named(naming.SHARE)] = "share"
+    share_quota_gib: Annotated[int, Field(ge=1, le=102400)] = 5
+    storage_container: BlobContainer = "pipeline-files"
+    sweep_schedule: Annotated[str, checked(schedule_problem)] = "0 * * * * *"
+    tags: Annotated[Mapping[str, str], BeforeValidator(json_object)] = {}
+    vault_name: OptionalVault = None
+    vault_retention_days: Annotated[int, Field(ge=7, le=90)] = 7
+    vault_secrets_officer_id: OptionalUuid = None
+    vault_secrets_officer_type: Literal["Group", "ServicePrincipal", "User"] = "User"
+
+    def storage_names(self) -> StorageNames:
+        """Return where inputs and outputs live."""
+        return StorageNames(container=self.storage_container, input_path=self.input_path, output_path=self.output_path)
+
+    def build_args(self) -> dict[str, str]:
+        """Return what the image's build is told, apart from the release."""
+        arguments = {
+            "APP_ALIAS": self.app_alias,
+            "APP_FILE": self.app_file,
+            "APP_INSTALLER_FILE": self.app_installer_file,
+            "APP_SETUP_ARGS": self.app_setup_args,
+        }
+        return arguments | ({"BASE_IMAGE": self.base_image} if self.base_image else {})
+
+    def image_repository(self) -> str:
+        """Return the repository of the worker's image below the registry."""
+        return naming.image_repository(self.registry_namespace, self.model_name, self.model_version)
+
+    def image_version(self, content_hash: str) -> str:
+        """Return the image's tag and release: the project's version and the build, by default the content's hash."""
+        return naming.image_version(self.proj_version, self.build_number or content_hash)
+
+    def share_files(self) -> dict[str, str]:
+        """Return the config files' content by their path on the share."""
+        files = {EXPORT_CONFIG: self.export_config_file, RUNTIME_CONFIG: self.runtime_config_file}
+        return {path: (self.project / source).read_text(encoding="utf-8") for path, source in files.items() if source}
+
+    def worker_environment(self) -> dict[str, str]:
+        """Return what the worker is told besides its storage and image.
+
+        A config file that there is none of is left out, since Container Instances may refuse an empty variable.
+        """
+        environment = {
+            "APP_ALIAS": self.app_alias,
+            "APP_CLAIM_SECONDS": str(self.claim_seconds),
+            "APP_IDLE_SECONDS": str(self.idle_seconds),
+            "APP_LOG_FILE": self.log_file,
+            "APP_MAX_ATTEMPTS": str(self.max_attempts),
+        }
+        if self.export_config_file:
+            environment["APP_EXPORT_CONFIG_FILE"] = f"{SHARE_MOUNT}/{EXPORT_CONFIG}"
+        if self.runtime_config_file:
+            environment["APP_RUNTIME_CONFIG_FILE"] = f"{SHARE_MOUNT}/{RUNTIME_CONFIG}"
+        return environment
+
+
+KEYS: Final = tuple(
+    sorted(field.alias or name for name, field in StackConfig.model_fields.items() if not field.is_required())
+)
+
+
+def load(project: Path) -> StackConfig:
+    """Read and check the configuration of the running stack; ``project`` is the program's folder.
+
+    Raises:
+        ConfigError: anything is wrong with it.
+    """
+    prefix = f"{pulumi.get_project()}:"
+    # The engine hands the configuration over in the environment; a program run without it sets it directly.
+    everything = pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
+    settings = {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
+    return check(settings, project, pulumi.Config("azure-native").get("environment") or "public")
+
+
+def check(settings: Mapping[str, Any], project: Path, environment: str = "public") -> StackConfig:
+    """Return the configuration that settings by camelCase key describe.
+
+    Raises:
+        ConfigError: anything is wrong; every problem is in the text, not the first alone.
+    """
+    problems = [_unknown(key) for key in sorted(settings.keys() - set(KEYS))]
+    if environment not in CLOUDS:
+        problems.append(f"{CLOUD_KEY} is {environment!r}. Allowed: {', '.join(CLOUDS)}.")
+    given = {"cloud": CLOUDS.get(environment, CLOUDS["public"]), "project": project}
+    known = {key: value for key, value in settings.items() if key in KEYS}
+    try:
+        config = StackConfig.model_validate(known | given)
+    except ValidationError as error:
+        wrong = {str(each["loc"][0]) for each in error.errors()}
+        problems += [_problem(key, known[key], error) for key in sorted(wrong)]
+        # The defaults stand in for what is wrong, so that the checks between and behind the values speak up as well.
+        config = StackConfig.model_validate({k: v for k, v in known.items() if k not in wrong} | given)
+    problems += _between(config) + _files(config)
+    if problems:
+        raise ConfigError(
+            f"The configuration has {len(problems)} problem(s):\n"
+            + "\n".join(f"  - {problem}" for problem in problems)
+            + "\nMend them with 'pulumi config set' or in the stack's file; Pulumi.yaml describes each key."
+        )
+    return config
+
+
+def _artifact(config: StackConfig) -> list[str]:
+    if not config.artifact_path:
+        return [
+            f"{key} is missing. Allowed: {allowed}, or set artifactPath to a local zip or folder."
+            for key, value, allowed in (
+                ("artifactName", config.artifact_name, "the name of a zip in the artifact container"),
+                ("artifactSha256", config.artifact_sha256, "the SHA-256 of that zip"),
+            )
+            if value is None
+        ]
+    path = config.project / config.artifact_path
+    try:
+        if path.is_dir():
+            check_folder(path)
+        else:
+            check_zip(path)
+            if config.artifact_sha256 and config.artifact_sha256.lower() != (actual := file_sha256(path)):
+                return [
+                    f"artifactSha256 is {config.artifact_sha256!r}, but {config.artifact_path!r} has {actual}. Mend "
+                    "one of them, or set artifactPath to '' to fetch artifactName from the artifact container."
+                ]
+    except ArchiveError as error:
+        return [f"artifactPath is {config.artifact_path!r}: {error} Allowed: a zip, or a folder to be zipped."]
+    if path.is_dir() and config.artifact_sha256:
+        return [
+            f"artifactSha256 is {config.artifact_sha256!r}, but artifactPath is the folder {config.artifact_path!r}. "
+            "Set artifactPath to '' to fetch artifactName from the artifact container, or leave artifactSha256 out."
+        ]
+    return []
+
+
+def _between(config: StackConfig) -> list[str]:
+    problems = []
+    if overlap(config.input_path, config.output_path):
+        problems.append(
+            f"inputPath is {config.input_path!r} and outputPath is {config.output_path!r}: results would count as "
+            "inputs. Allowed: two paths of which neither contains the other."
+        )
+    if config.storage_container == DEAD_LETTER_CONTAINER:
+        problems.append(f"storageContainer is {config.storage_container!r}, which holds dead letters. Choose another.")
+    if config.artifact_container == FUNCTION_PACKAGE_CONTAINER:
+        problems.append(
+            f"artifactContainer is {config.artifact_container!r}, which holds the function's packages. Choose another."
+        )
+    if config.app_storage_account_name and config.app_storage_account_name == config.artifact_storage_account_name:
+        problems.append(
+            f"appStorageAccountName and artifactStorageAccountName are both {config.app_storage_account_name!r}. "
+            "Choose two names."
+        )
+    for key, value in (("containerCpu", config.container_cpu), ("containerMemoryGib", config.container_memory_gib)):
+        if round(value * 10) != value * 10:
+            problems.append(f"{key} is {value}. Allowed: tenths, such as {round(value, 1)}.")
+    return problems
+
+
+def _files(config: StackConfig) -> list[str]:
+    # An image that is there already was built from its own artifact.
+    problems = [] if config.image_reference else _artifact(config)
+    for key, value in (
+        ("exportConfigFile", config.export_config_file),
+        ("runtimeConfigFile", config.runtime_config_file),
+    ):
+        if not value:
+            continue
+        try:
+            content = (config.project / value).read_bytes()
+            if len(content) > CONFIG_BYTES:
+                raise AppConfigError(f"it has {len(content)} bytes; at most {CONFIG_BYTES} are taken.")
+            parse(content.decode(), str(value))
+        except (AppConfigError, OSError, UnicodeDecodeError) as error:
+            problems.append(f"{key} is {value!r}: {error} Allowed: the path of a JSON file as the worker reads it.")
+    return problems
+
+
+def _problem(key: str, value: Any, error: ValidationError) -> str:
+    texts = [each["msg"].removeprefix("Value error, ") for each in error.errors() if each["loc"][0] == key]
+    return f"{key} is {value!r}. {' '.join(dict.fromkeys(texts))}"
+
+
+def _unknown(key: str) -> str:
+    nearest = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)
+    hint = f"Did you mean {nearest[0]}?" if nearest else f"Known keys: {', '.join(KEYS)}."
+    return f"{key} is no key of this project. {hint}"

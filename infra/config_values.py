@@ -1,0 +1,78 @@
+"""The kinds of values that the stack's configuration takes, each with its check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator
+
+from infra import naming
+from infra.container import SHARE_MOUNT
+
+
+def named(rule: naming.NameRule) -> AfterValidator:
+    """Return the check of a value against a rule for names."""
+    return checked(rule.problem)
+
+
+def checked(problem: Callable[[str], str | None]) -> AfterValidator:
+    """Return a check from a function that says what is wrong with a value, or None."""
+
+    def check(value: str) -> str:
+        if text := problem(value):
+            raise ValueError(text)
+        return value
+
+    return AfterValidator(check)
+
+
+def log_file_problem(value: str) -> str | None:
+    """Return what is wrong with the path of a file on the mounted share, or None."""
+    path = PurePosixPath(value)
+    if value.startswith(f"{SHARE_MOUNT}/") and str(path) == value and ".." not in path.parts:
+        return None
+    return f"Allowed: the path of a file below {SHARE_MOUNT}, where the share is mounted."
+
+
+def none_if_empty(value: object) -> object:
+    """Return None for the empty text, by which a stack leaves an optional key out."""
+    return None if value == "" else value
+
+
+def json_object(value: object) -> object:
+    """Return the object that a text holds as JSON; what is no text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"Allowed: an object of texts; it is not JSON: {error}.") from error
+
+
+def single_line(value: str) -> str | None:
+    """Return what is wrong with a text that goes into one argument, or None."""
+    return None if value.isprintable() else "Allowed: one line of printable characters."
+
+
+BlobContainer: TypeAlias = Annotated[str, named(naming.BLOB_CONTAINER)]
+BlobPath: TypeAlias = Annotated[str, named(naming.BLOB_PATH)]
+ImageWord: TypeAlias = Annotated[str, named(naming.IMAGE_WORD)]
+Line: TypeAlias = Annotated[str, checked(single_line)]
+Version: TypeAlias = Annotated[str, named(naming.VERSION)]
+
+OptionalBlobName: TypeAlias = Annotated[Annotated[str, named(naming.BLOB_NAME)] | None, BeforeValidator(none_if_empty)]
+OptionalImage: TypeAlias = Annotated[
+    Annotated[str, named(naming.IMAGE_REFERENCE)] | None, BeforeValidator(none_if_empty)
+]
+OptionalLine: TypeAlias = Annotated[Line | None, BeforeValidator(none_if_empty)]
+OptionalRegistry: TypeAlias = Annotated[Annotated[str, named(naming.REGISTRY)] | None, BeforeValidator(none_if_empty)]
+OptionalSha256: TypeAlias = Annotated[Annotated[str, named(naming.SHA256)] | None, BeforeValidator(none_if_empty)]
+OptionalStorage: TypeAlias = Annotated[
+    Annotated[str, named(naming.STORAGE_ACCOUNT)] | None, BeforeValidator(none_if_empty)
+]
+OptionalUuid: TypeAlias = Annotated[Annotated[str, named(naming.UUID)] | None, BeforeValidator(none_if_empty)]
+OptionalVault: TypeAlias = Annotated[Annotated[str, named(naming.VAULT)] | None, BeforeValidator(none_if_empty)]
+OptionalVersion: TypeAlias = Annotated[Version | None, BeforeValidator(none_if_empty)]

@@ -1,0 +1,144 @@
+"""The Function App on Flex Consumption, with its code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+from pulumi_azure_native import storage, web
+
+from infra.clouds import Cloud
+from infra.connections import identity_connection, storage_settings
+from infra.container import WorkerGroup
+from infra.identities import WorkloadIdentity
+from infra.monitoring import Monitoring
+from infra.one_deploy import OneDeploy
+from infra.packaging import FunctionPackage
+from infra.placement import Placement
+from infra.storage import ApplicationStorage, ArtifactStorage
+from pipeline_app.contract import StorageNames
+
+HASH_LENGTH: Final = 16
+INSTANCE_MEMORY_MB: Final = 2048
+MAXIMUM_INSTANCES: Final = 40
+PYTHON_VERSION: Final = "3.12"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionAppArgs:
+    """The function's code, identity and surroundings; ``groups`` are the workers that it starts."""
+
+    artifacts: ArtifactStorage
+    cloud: Cloud
+    groups: Sequence[WorkerGroup]
+    identity: WorkloadIdentity
+    monitoring: Monitoring
+    names: StorageNames
+    package: FunctionPackage
+    placement: Placement
+    storage: ApplicationStorage
+    sweep_schedule: str
+
+
+class FunctionApp(pulumi.ComponentResource):
+    """A Flex Consumption plan, an app on it that signs in everywhere by its identity, and the package it runs."""
+
+    app_id: pulumi.Output[str]
+    app_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: FunctionAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("file-processing:infra:FunctionApp", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        plan = web.AppServicePlan(
+            f"{name}-plan",
+            kind="functionapp",
+            reserved=True,
+            resource_group_name=args.placement.resource_group_name,
+            sku=web.SkuDescriptionArgs(name="FC1", tier="FlexConsumption"),
+            tags=args.placement.tags,
+            opts=child,
+        )
+        # The name holds the content's hash: a replaced blob of the same name would be deleted right after it was made.
+        blob = storage.Blob(
+            f"{name}-package",
+            account_name=args.artifacts.account_name,
+            blob_name=f"uploads/{args.package.sha256[:HASH_LENGTH]}.zip",
+            container_name=args.artifacts.package_container_name,
+            content_type="application/zip",
+            resource_group_name=args.placement.resource_group_name,
+            source=pulumi.FileAsset(str(args.package.path)),
+            opts=child,
+        )
+        app = web.WebApp(
+            name,
+            function_app_config=_function_app_config(args),
+            https_only=True,
+            identity=web.ManagedServiceIdentityArgs(
+                type=web.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity.identity_id]
+            ),
+            kind="functionapp,linux",
+            reserved=True,
+            resource_group_name=args.placement.resource_group_name,
+            server_farm_id=plan.id,
+            site_config=web.SiteConfigArgs(
+                app_settings=_app_settings(args),
+                ftps_state=web.FtpsState.DISABLED,
+                min_tls_version=web.SupportedTlsVersions.SUPPORTED_TLS_VERSIONS_1_2,
+            ),
+            tags=args.placement.tags,
+            # The platform fetches the code with the identity, whose roles have to be there.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.identity]),
+        )
+        OneDeploy(
+            f"{name}-code",
+            app_id=app.id,
+            blob_url=blob.url,
+            package_sha256=args.package.sha256,
+            resource_manager=args.cloud.resource_manager,
+            storage_account_id=args.artifacts.account_id,
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=app),
+        )
+        self.app_id = app.id
+        self.app_name = app.name
+        self.register_outputs({"app_id": self.app_id, "app_name": self.app_name})
+
+
+def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgs]:
+    settings: dict[str, pulumi.Input[str]] = {
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": pulumi.Output.format(
+            "ClientId={0};Authorization=AAD", args.identity.client_id
+        ),
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": args.monitoring.connection_string,
+        "APP_CONTAINER_GROUP_IDS": pulumi.Output.all(*(group.group_id for group in args.groups)).apply(",".join),
+        "APP_SWEEP_SCHEDULE": args.sweep_schedule,
+        "AZURE_CLIENT_ID": args.identity.client_id,
+        "AZURE_RESOURCE_MANAGER_ENDPOINT": args.cloud.resource_manager,
+    }
+    settings |= identity_connection(
+        "AzureWebJobsStorage",
+        args.identity.client_id,
+        {"blob": args.storage.blob_endpoint, "queue": args.storage.queue_endpoint},
+    )
+    settings |= storage_settings(args.storage, args.names, args.identity)
+    return [web.NameValuePairArgs(name=key, value=value) for key, value in sorted(settings.items())]
+
+
+def _function_app_config(args: FunctionAppArgs) -> web.FunctionAppConfigArgs:
+    return web.FunctionAppConfigArgs(
+        deployment=web.FunctionsDeploymentArgs(
+            storage=web.FunctionsDeploymentStorageArgs(
+                authentication=web.FunctionsDeploymentStorageAuthenticationArgs(
+                    type=web.AuthenticationType.USER_ASSIGNED_IDENTITY,
+                    user_assigned_identity_resource_id=args.identity.identity_id,
+                ),
+                type=web.FunctionsDeploymentStorageType.BLOB_CONTAINER,
+                value=pulumi.Output.concat(args.artifacts.blob_endpoint, args.artifacts.package_container_name),
+            )
+        ),
+        runtime=web.FunctionsRuntimeArgs(name=web.RuntimeName.PYTHON, version=PYTHON_VERSION),
+        scale_and_concurrency=web.FunctionsScaleAndConcurrencyArgs(
+            instance_memory_mb=INSTANCE_MEMORY_MB, maximum_instance_count=MAXIMUM_INSTANCES
+        ),
+    )

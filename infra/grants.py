@@ -1,0 +1,43 @@
+"""What each identity may do: exactly the roles that it needs, each at the narrowest scope that it works at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from infra.container import WorkerGroup
+from infra.monitoring import Monitoring
+from infra.registry import Registry
+from infra.roles import Grant, Role
+from infra.storage import ApplicationStorage, ArtifactStorage
+
+
+def function_grants(
+    artifacts: ArtifactStorage, storage: ApplicationStorage, groups: Sequence[WorkerGroup], monitoring: Monitoring
+) -> Mapping[str, Grant]:
+    """Return what the function may do, by a name that says what for."""
+    starts = {
+        f"start-worker-{number}": Grant(role=Role.CONTAINER_INSTANCES_CONTRIBUTOR, scope=group.group_id)
+        for number, group in enumerate(groups, start=1)
+    }
+    return starts | {
+        # The Functions host keeps its locks, timers and keys in containers that it makes itself, and the sweep lists
+        # inputs and receipts; the host's documentation asks for the owner role on the whole account.
+        "host-storage": Grant(role=Role.STORAGE_BLOB_DATA_OWNER, scope=storage.account_id),
+        "look-at-jobs": Grant(role=Role.STORAGE_QUEUE_DATA_READER, scope=storage.jobs_queue_id),
+        "package": Grant(role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=artifacts.package_container_id),
+        "publish-telemetry": Grant(role=Role.MONITORING_METRICS_PUBLISHER, scope=monitoring.insights_id),
+        "send-jobs": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.jobs_queue_id),
+        "send-poison": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.events_poison_queue_id),
+        # The host gives an event back by Update Message, which the message processor role does not allow.
+        "take-events": Grant(role=Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, scope=storage.events_queue_id),
+    }
+
+
+def worker_grants(registry: Registry, storage: ApplicationStorage) -> Mapping[str, Grant]:
+    """Return what the worker may do, by a name that says what for."""
+    return {
+        "files": Grant(role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=storage.container_id),
+        # Renewing a claim is Update Message, which needs messages/write: the message processor role is not enough.
+        "jobs": Grant(role=Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, scope=storage.jobs_queue_id),
+        "pull-image": Grant(role=Role.ACR_PULL, scope=registry.registry_id),
+    }

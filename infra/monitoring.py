@@ -1,0 +1,62 @@
+"""Where logs and telemetry go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import applicationinsights, operationalinsights
+
+from infra.placement import Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringArgs:
+    """``retention_days`` is how many days logs are kept."""
+
+    placement: Placement
+    retention_days: int
+
+
+class Monitoring(pulumi.ComponentResource):
+    """A Log Analytics workspace, and an Application Insights component on it that takes telemetry from roles only."""
+
+    connection_string: pulumi.Output[str]
+    insights_id: pulumi.Output[str]
+    workspace_customer_id: pulumi.Output[str]
+    workspace_id: pulumi.Output[str]
+    workspace_key: pulumi.Output[str]
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("file-processing:infra:Monitoring", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        workspace = operationalinsights.Workspace(
+            f"{name}-logs",
+            resource_group_name=args.placement.resource_group_name,
+            retention_in_days=args.retention_days,
+            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+            tags=args.placement.tags,
+            opts=child,
+        )
+        insights = applicationinsights.Component(
+            f"{name}-insights",
+            application_type=applicationinsights.ApplicationType.WEB,
+            disable_local_auth=True,
+            ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
+            kind="web",
+            resource_group_name=args.placement.resource_group_name,
+            tags=args.placement.tags,
+            workspace_resource_id=workspace.id,
+            opts=child,
+        )
+        keys = operationalinsights.get_shared_keys_output(
+            resource_group_name=args.placement.resource_group_name,
+            workspace_name=workspace.name,
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        self.connection_string = pulumi.Output.secret(insights.connection_string)
+        self.insights_id = insights.id
+        self.workspace_customer_id = workspace.customer_id
+        self.workspace_id = workspace.id
+        self.workspace_key = pulumi.Output.secret(keys.primary_shared_key)
+        self.register_outputs({"insights_id": self.insights_id, "workspace_id": self.workspace_id})

@@ -1,0 +1,54 @@
+"""What a person needs after an update: where to upload, what runs where, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+from pulumi_azure_native import authorization, resources
+
+from infra.config import StackConfig
+from infra.container import WorkerGroup
+from infra.function_app import FunctionApp
+from infra.registry import Registry
+from infra.storage import ApplicationStorage, ArtifactStorage
+from infra.vault import Vault
+
+
+def stack_outputs(
+    app: FunctionApp,
+    artifacts: ArtifactStorage,
+    cfg: StackConfig,
+    files: ApplicationStorage,
+    group: resources.ResourceGroup,
+    groups: Sequence[WorkerGroup],
+    image: pulumi.Output[str],
+    registry: Registry,
+    vault: Vault,
+) -> Mapping[str, pulumi.Input[object]]:
+    """Return the stack's outputs by name; none of them is a secret."""
+    client = authorization.get_client_config_output()
+    return {
+        "appStorageAccountName": files.account_name,
+        "appStorageContainer": files.container_name,
+        "artifactStorageAccountName": artifacts.account_name,
+        "containerGroupNames": pulumi.Output.all(*(each.group_name for each in groups)),
+        "functionAppName": app.app_name,
+        "imageDigest": image.apply(lambda reference: reference.rpartition("@")[2]),
+        "imageReference": image,
+        "inputPath": cfg.input_path,
+        "outputPath": cfg.output_path,
+        "portalUrl": pulumi.Output.format("{0}/#@{1}/resource{2}", cfg.cloud.portal, client.tenant_id, group.id),
+        "registryLoginServer": registry.login_server,
+        "resourceGroupName": group.name,
+        "shareName": files.share.name,
+        "uploadCommand": pulumi.Output.format(
+            "az storage blob upload --auth-mode login "
+            "--account-name {0} --container-name {1} --name {2}/FILE --file FILE",
+            files.account_name,
+            files.container_name,
+            cfg.input_path,
+        ),
+        "uploadUrl": pulumi.Output.format("{0}{1}/{2}/", files.blob_endpoint, files.container_name, cfg.input_path),
+        "vaultUri": vault.vault_uri,
+    }

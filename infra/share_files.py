@@ -1,0 +1,37 @@
+"""The worker's config files on the application's share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.share_file import ShareFile
+from infra.storage import ApplicationStorage
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareFilesArgs:
+    """The files by path below the share of the application's storage."""
+
+    files: Mapping[str, str]
+    storage: ApplicationStorage
+
+
+class ShareFiles(pulumi.ComponentResource):
+    """Text files on the application's share, which go with it."""
+
+    def __init__(self, name: str, args: ShareFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("file-processing:infra:ShareFiles", name, None, opts)
+        for path, content in args.files.items():
+            ShareFile(
+                f"{name}-{path.replace('/', '-')}",
+                account_key=args.storage.account_key,
+                account_url=args.storage.file_endpoint,
+                content=content,
+                path=path,
+                share_name=args.storage.share.name,
+                opts=pulumi.ResourceOptions(parent=self, deleted_with=args.storage.share),
+            )
+        self.register_outputs({})

@@ -1,0 +1,164 @@
+"""The two storage accounts: one for the application's files and queues, one for artifacts that stacks share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import storage
+
+from infra.placement import Placement
+from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE
+
+DEAD_LETTER_CONTAINER = "dead-letters"
+FUNCTION_PACKAGE_CONTAINER = "function-packages"
+
+# The Functions host moves an event that it could not handle to a queue of this name. Declaring the queue here spares
+# the function the right to create queues.
+EVENTS_POISON_QUEUE = f"{EVENTS_QUEUE}-poison"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationStorageArgs:
+    """Names within the account; ``account_name`` is chosen by the provider where it is None; the quota is in GiB."""
+
+    account_name: str | None
+    container_name: str
+    placement: Placement
+    share_name: str
+    share_quota_gib: int
+
+
+class ApplicationStorage(pulumi.ComponentResource):
+    """The account with the files container, the queues, the dead-letter container and the file share."""
+
+    account_id: pulumi.Output[str]
+    account_key: pulumi.Output[str]
+    account_name: pulumi.Output[str]
+    blob_endpoint: pulumi.Output[str]
+    container_id: pulumi.Output[str]
+    container_name: pulumi.Output[str]
+    dead_letter_container_name: pulumi.Output[str]
+    events_poison_queue_id: pulumi.Output[str]
+    events_queue_id: pulumi.Output[str]
+    events_queue_name: pulumi.Output[str]
+    file_endpoint: pulumi.Output[str]
+    jobs_queue_id: pulumi.Output[str]
+    queue_endpoint: pulumi.Output[str]
+    share: storage.FileShare
+
+    def __init__(self, name: str, args: ApplicationStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("file-processing:infra:ApplicationStorage", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        account = _account(name, args.account_name, args.placement, self)
+        container, dead_letters = (
+            storage.BlobContainer(
+                f"{name}-{container_name}",
+                account_name=account.name,
+                container_name=container_name,
+                public_access=storage.PublicAccess.NONE,
+                resource_group_name=args.placement.resource_group_name,
+                opts=child,
+            )
+            for container_name in (args.container_name, DEAD_LETTER_CONTAINER)
+        )
+        events, events_poison, jobs = (
+            storage.Queue(
+                f"{name}-{queue_name}",
+                account_name=account.name,
+                queue_name=queue_name,
+                resource_group_name=args.placement.resource_group_name,
+                opts=child,
+            )
+            for queue_name in (EVENTS_QUEUE, EVENTS_POISON_QUEUE, JOBS_QUEUE)
+        )
+        self.share = storage.FileShare(
+            f"{name}-share",
+            account_name=account.name,
+            resource_group_name=args.placement.resource_group_name,
+            share_name=args.share_name,
+            share_quota=args.share_quota_gib,
+            opts=child,
+        )
+        keys = storage.list_storage_account_keys_output(
+            account_name=account.name,
+            resource_group_name=args.placement.resource_group_name,
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        self.account_id = account.id
+        self.account_key = pulumi.Output.secret(keys.keys[0].value)
+        self.account_name = account.name
+        self.blob_endpoint = account.primary_endpoints.blob
+        self.container_id = container.id
+        self.container_name = container.name
+        self.dead_letter_container_name = dead_letters.name
+        self.events_poison_queue_id = events_poison.id
+        self.events_queue_id = events.id
+        self.events_queue_name = events.name
+        self.file_endpoint = account.primary_endpoints.file
+        self.jobs_queue_id = jobs.id
+        self.queue_endpoint = account.primary_endpoints.queue
+        self.register_outputs({"account_id": self.account_id, "account_name": self.account_name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactStorageArgs:
+    """Names within the account; ``account_name`` is chosen by the provider where it is None."""
+
+    account_name: str | None
+    container_name: str
+    placement: Placement
+
+
+class ArtifactStorage(pulumi.ComponentResource):
+    """The account with the customers' artifacts and the function's packages, apart from the application's files."""
+
+    account_id: pulumi.Output[str]
+    account_name: pulumi.Output[str]
+    blob_endpoint: pulumi.Output[str]
+    container_name: pulumi.Output[str]
+    package_container_id: pulumi.Output[str]
+    package_container_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ArtifactStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("file-processing:infra:ArtifactStorage", name, None, opts)
+        account = _account(name, args.account_name, args.placement, self)
+        artifacts, packages = (
+            storage.BlobContainer(
+                f"{name}-{container_name}",
+                account_name=account.name,
+                container_name=container_name,
+                public_access=storage.PublicAccess.NONE,
+                resource_group_name=args.placement.resource_group_name,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for container_name in (args.container_name, FUNCTION_PACKAGE_CONTAINER)
+        )
+        self.account_id = account.id
+        self.account_name = account.name
+        self.blob_endpoint = account.primary_endpoints.blob
+        self.container_name = artifacts.name
+        self.package_container_id = packages.id
+        self.package_container_name = packages.name
+        self.register_outputs({"account_id": self.account_id, "account_name": self.account_name})
+
+
+def _account(
+    name: str, account_name: str | None, placement: Placement, parent: pulumi.Resource
+) -> storage.StorageAccount:
+    # Shared keys stay allowed: Container Instances mounts a file share with nothing else, and the provider puts
+    # blobs up with the key.
+    return storage.StorageAccount(
+        name,
+        account_name=account_name,
+        allow_blob_public_access=False,
+        allow_cross_tenant_replication=False,
+        allow_shared_key_access=True,
+        enable_https_traffic_only=True,
+        kind=storage.Kind.STORAGE_V2,
+        minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+        resource_group_name=placement.resource_group_name,
+        sku=storage.SkuArgs(name=storage.SkuName.STANDARD_LRS),
+        tags=placement.tags,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

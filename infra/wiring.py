@@ -1,0 +1,154 @@
+"""From the stack's configuration to the arguments of its components, so that the program itself reads as a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from infra.artifact import Artifact, ArtifactArgs, find_package
+from infra.config import StackConfig
+from infra.container import WorkerGroup, WorkerGroupArgs
+from infra.events import UploadEventsArgs
+from infra.function_app import FunctionAppArgs
+from infra.identities import WorkloadIdentity
+from infra.image import WorkerImageArgs, build_hash
+from infra.monitoring import Monitoring, MonitoringArgs
+from infra.packaging import function_archive
+from infra.placement import Placement
+from infra.registry import Registry, RegistryArgs
+from infra.share_files import ShareFiles, ShareFilesArgs
+from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs
+from infra.vault import VaultArgs
+
+
+def application_storage(cfg: StackConfig, placement: Placement) -> ApplicationStorageArgs:
+    """Return how the application's storage is laid out."""
+    return ApplicationStorageArgs(
+        account_name=cfg.app_storage_account_name,
+        container_name=cfg.storage_container,
+        placement=placement,
+        share_name=cfg.share_name,
+        share_quota_gib=cfg.share_quota_gib,
+    )
+
+
+def artifact(cfg: StackConfig, placement: Placement, storage: ArtifactStorage) -> ArtifactArgs:
+    """Return the application's zip; a folder is zipped here."""
+    return ArtifactArgs(
+        cache=cfg.project / cfg.artifact_cache,
+        package=find_package(
+            folder=cfg.artifact_folder,
+            name=cfg.artifact_name,
+            path=cfg.artifact_path,
+            project=cfg.project,
+            sha256=cfg.artifact_sha256,
+        ),
+        placement=placement,
+        storage=storage,
+    )
+
+
+def artifact_storage(cfg: StackConfig, placement: Placement) -> ArtifactStorageArgs:
+    """Return how the artifact storage is laid out."""
+    return ArtifactStorageArgs(
+        account_name=cfg.artifact_storage_account_name,
+        container_name=cfg.artifact_container,
+        placement=placement,
+    )
+
+
+def function_app(
+    cfg: StackConfig,
+    placement: Placement,
+    artifacts: ArtifactStorage,
+    files: ApplicationStorage,
+    identity: WorkloadIdentity,
+    groups: Sequence[WorkerGroup],
+    logs: Monitoring,
+) -> FunctionAppArgs:
+    """Return the function's surroundings and its package, which is made here."""
+    return FunctionAppArgs(
+        artifacts=artifacts,
+        cloud=cfg.cloud,
+        groups=groups,
+        identity=identity,
+        monitoring=logs,
+        names=cfg.storage_names(),
+        package=function_archive(cfg.project),
+        placement=placement,
+        storage=files,
+        sweep_schedule=cfg.sweep_schedule,
+    )
+
+
+def monitoring(cfg: StackConfig, placement: Placement) -> MonitoringArgs:
+    """Return how long logs are kept."""
+    return MonitoringArgs(placement=placement, retention_days=cfg.log_retention_days)
+
+
+def registry(cfg: StackConfig, placement: Placement) -> RegistryArgs:
+    """Return the registry's name and size."""
+    return RegistryArgs(placement=placement, registry_name=cfg.registry_name, sku=cfg.registry_sku)
+
+
+def share_files(cfg: StackConfig, files: ApplicationStorage) -> ShareFilesArgs:
+    """Return the config files for the worker."""
+    return ShareFilesArgs(files=cfg.share_files(), storage=files)
+
+
+def upload_events(cfg: StackConfig, placement: Placement, files: ApplicationStorage) -> UploadEventsArgs:
+    """Return what counts as an upload."""
+    return UploadEventsArgs(names=cfg.storage_names(), placement=placement, storage=files)
+
+
+def vault(cfg: StackConfig, placement: Placement, registry: Registry) -> VaultArgs:
+    """Return the vault's name, how long it outlives its deletion, and who may administer its secrets."""
+    return VaultArgs(
+        placement=placement,
+        registry=registry,
+        retention_days=cfg.vault_retention_days,
+        secrets_officer_id=cfg.vault_secrets_officer_id,
+        secrets_officer_type=cfg.vault_secrets_officer_type,
+        vault_name=cfg.vault_name,
+    )
+
+
+def worker_group(
+    cfg: StackConfig,
+    placement: Placement,
+    files: ApplicationStorage,
+    image: pulumi.Input[str],
+    logs: Monitoring,
+    registry: Registry,
+    share_files: ShareFiles,
+    identity: WorkloadIdentity,
+) -> WorkerGroupArgs:
+    """Return what each container group runs."""
+    return WorkerGroupArgs(
+        cpu=cfg.container_cpu,
+        environment=cfg.worker_environment(),
+        identity=identity,
+        image=image,
+        memory_gib=cfg.container_memory_gib,
+        monitoring=logs,
+        names=cfg.storage_names(),
+        os_type=cfg.container_os_type,
+        placement=placement,
+        registry=registry,
+        share_files=share_files,
+        storage=files,
+    )
+
+
+def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) -> WorkerImageArgs:
+    """Return what the image is built from and what it is called."""
+    build_args = cfg.build_args()
+    version = cfg.image_version(build_hash(cfg.project, application.sha256, build_args))
+    return WorkerImageArgs(
+        build_args=build_args | {"RELEASE_VERSION": version},
+        context=application.context,
+        registry=registry,
+        repository=cfg.image_repository(),
+        version=version,
+    )

@@ -1,0 +1,43 @@
+"""A run of the whole program, which many tests look at."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.packaging import FunctionPackage
+from tests.infra.recording import Run, run_program
+
+
+@pytest.fixture(scope="session")
+def function_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stand in for the function's archive, whose making has its own tests and takes its time."""
+    archive = tmp_path_factory.mktemp("function") / "function.zip"
+    archive.write_bytes(b"function")
+    package = FunctionPackage(path=archive, sha256=hashlib.sha256(b"function").hexdigest())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.wiring.function_archive", lambda _project: package)
+        yield
+
+
+@pytest.fixture(scope="session")
+def artifact_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for unpacked artifacts, apart from the project's own."""
+    return tmp_path_factory.mktemp("cache") / "artifact"
+
+
+@pytest.fixture(scope="session")
+def program(function_package: None, artifact_cache: Path) -> Run:
+    """A run with the development stack's configuration and two container groups."""
+    return run_program(
+        {
+            "artifactCache": str(artifact_cache),
+            "containerGroupCount": "2",
+            "exportConfigFile": "pipeline_app/config/export.json",
+            "tags": '{"team": "files"}',
+            "vaultSecretsOfficerId": "11111111-2222-3333-4444-555555555555",
+        }
+    )

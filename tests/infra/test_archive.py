@@ -1,0 +1,232 @@
+"""Zips are deterministic, and nothing but plain files comes out of one, below the folder and within the bound."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.archive import (
+    ArchiveError,
+    cache_is_current,
+    check_zip,
+    file_sha256,
+    refresh_cache,
+    tree_sha256,
+    unzip,
+    zip_folder,
+)
+
+
+def make_zip(path: Path, entries: dict[str, bytes], mode: int = stat.S_IFREG | 0o644) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def test_dates_owners_and_order_on_disk_change_no_byte_of_a_zip(tmp_path: Path) -> None:
+    one = fill(tmp_path / "one", {"a.txt": b"a", "b/c.txt": b"c"})
+    other = fill(tmp_path / "other", {"b/c.txt": b"c", "a.txt": b"a"})
+    os.utime(other / "a.txt", (1, 1))
+    (other / "a.txt").chmod(0o600)
+    fill(other, {"__pycache__/a.cpython-311.pyc": b"bytecode"})
+    zip_folder(one, tmp_path / "one.zip")
+    zip_folder(other, tmp_path / "other.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "other.zip").read_bytes()
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "name"])
+def test_content_mode_and_names_change_a_zip(tmp_path: Path, change: str) -> None:
+    folder = fill(tmp_path / "folder", {"a.txt": b"a"})
+    zip_folder(folder, tmp_path / "before.zip")
+    if change == "content":
+        (folder / "a.txt").write_bytes(b"b")
+    elif change == "mode":
+        (folder / "a.txt").chmod(0o755)
+    else:
+        (folder / "a.txt").rename(folder / "b.txt")
+    zip_folder(folder, tmp_path / "after.zip")
+    assert file_sha256(tmp_path / "before.zip") != file_sha256(tmp_path / "after.zip")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.text("abc/é ", min_size=1, max_size=8).filter(lambda t: t.strip("/ ") == t), st.binary()))
+def test_what_is_zipped_comes_out_again(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
+    tmp_path = tmp_path_factory.mktemp("round")
+    kept: dict[str, bytes] = {}
+    for name, content in files.items():
+        path = "/".join(part for part in name.split("/") if part)
+        if not any(f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/") for other in kept):
+            kept[path] = content
+    folder = fill(tmp_path / "folder", kept)
+    if not kept:
+        return
+    zip_folder(folder, tmp_path / "folder.zip")
+    check_zip(tmp_path / "folder.zip")
+    unzip(tmp_path / "folder.zip", tmp_path / "out")
+    assert tree_sha256(tmp_path / "out") == tree_sha256(folder)
+
+
+def test_an_executable_file_stays_executable(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "folder", {"install.sh": b"#!/bin/sh", "readme": b""})
+    (folder / "install.sh").chmod(0o744)
+    zip_folder(folder, tmp_path / "folder.zip")
+    unzip(tmp_path / "folder.zip", tmp_path / "out")
+    assert stat.S_IMODE((tmp_path / "out" / "install.sh").stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "out" / "readme").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/evil", "..\\evil", "C:evil", "a/..", "c:\\evil"])
+def test_no_entry_leaves_the_folder(tmp_path: Path, name: str) -> None:
+    archive = make_zip(tmp_path / "evil.zip", {name: b"evil"})
+    with pytest.raises(ArchiveError, match="could leave its folder"):
+        check_zip(archive)
+    with pytest.raises(ArchiveError, match="could leave its folder"):
+        unzip(archive, tmp_path / "sub" / "out")
+    assert not list(tmp_path.rglob("evil"))
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
+    archive = make_zip(tmp_path / "link.zip", {"link": b"/etc/passwd"}, kind | 0o777)
+    with pytest.raises(ArchiveError, match="'link', which is a link or a device"):
+        unzip(archive, tmp_path / "out")
+    assert not (tmp_path / "out" / "link").exists()
+
+
+def test_more_than_the_bound_is_not_unpacked(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "bomb.zip", {"zeros": bytes(1_000_000)})
+    assert archive.stat().st_size < 5000
+    unzip(archive, tmp_path / "enough", max_bytes=1_000_000)
+    with pytest.raises(ArchiveError, match="more than 999999 bytes"):
+        unzip(archive, tmp_path / "out", max_bytes=999_999)
+    assert not (tmp_path / "out" / "zeros").exists()
+
+
+def test_a_size_that_lies_gains_nothing(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "bomb.zip", {"zeros": bytes(1_000_000)})
+    data = archive.read_bytes()
+    archive.write_bytes(data.replace((1_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
+    with pytest.raises(ArchiveError, match="cannot be unpacked"):
+        unzip(archive, tmp_path / "out", max_bytes=100)
+    written = tmp_path / "out" / "zeros"
+    assert not written.exists() or written.stat().st_size <= 100
+
+
+def test_an_entry_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+        archive.writestr("a", b"1")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a", b"2")
+    with pytest.raises(ArchiveError, match="'a' twice"):
+        unzip(tmp_path / "twice.zip", tmp_path / "out")
+
+
+def test_a_damaged_zip_is_found_before_anything_uses_it(tmp_path: Path) -> None:
+    archive = tmp_path / "stored.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("a", b"content of a")
+    archive.write_bytes(archive.read_bytes().replace(b"content of a", b"content of b"))
+    with pytest.raises(ArchiveError, match="damaged"):
+        check_zip(archive)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "not a zip"), (b"PK\3\4 cut off", "not a zip")])
+def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "no.zip").write_bytes(content)
+    with pytest.raises(ArchiveError, match=reason):
+        check_zip(tmp_path / "no.zip")
+
+
+def test_a_zip_without_files_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
+        archive.writestr("folder/", b"")
+    with pytest.raises(ArchiveError, match="holds no file"):
+        check_zip(tmp_path / "empty.zip")
+
+
+def test_a_folder_with_a_link_or_without_files_is_not_zipped(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ArchiveError, match="holds no file"):
+        zip_folder(tmp_path / "folder", tmp_path / "out.zip")
+    (tmp_path / "folder" / "link").symlink_to("/etc/passwd")
+    with pytest.raises(ArchiveError, match="is a link"):
+        zip_folder(tmp_path / "folder", tmp_path / "out.zip")
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_the_cache_changes_only_when_the_content_differs(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "a.zip", {"a": b"1"})
+    cache = tmp_path / "cache"
+    assert refresh_cache(archive, file_sha256(archive), cache)
+    before = (cache / "a").stat().st_ino
+    assert not refresh_cache(archive, file_sha256(archive).upper(), cache)
+    assert (cache / "a").stat().st_ino == before
+    newer = make_zip(tmp_path / "b.zip", {"b": b"2"})
+    assert refresh_cache(newer, file_sha256(newer), cache)
+    assert [each.name for each in cache.iterdir()] == ["b"]
+    assert cache_is_current(cache, file_sha256(newer))
+    assert not cache_is_current(cache, file_sha256(archive))
+
+
+def test_a_cache_that_somebody_changed_is_made_again(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "a.zip", {"a": b"1"})
+    cache = tmp_path / "cache"
+    refresh_cache(archive, file_sha256(archive), cache)
+    (cache / "a").write_bytes(b"tampered")
+    (cache / "extra").write_bytes(b"")
+    assert not cache_is_current(cache, file_sha256(archive))
+    assert refresh_cache(archive, file_sha256(archive), cache)
+    assert {each.name: each.read_bytes() for each in cache.iterdir()} == {"a": b"1"}
+
+
+def test_a_wrong_hash_leaves_the_cache_alone(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "a.zip", {"a": b"1"})
+    with pytest.raises(ArchiveError, match=f"not {'0' * 64}"):
+        refresh_cache(archive, "0" * 64, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_bad_archive_leaves_the_cache_as_it_was(tmp_path: Path) -> None:
+    good, bad = make_zip(tmp_path / "a.zip", {"a": b"1"}), make_zip(tmp_path / "b.zip", {"../b": b"2"})
+    refresh_cache(good, file_sha256(good), tmp_path / "cache")
+    with pytest.raises(ArchiveError):
+        refresh_cache(bad, file_sha256(bad), tmp_path / "cache")
+    assert cache_is_current(tmp_path / "cache", file_sha256(good))
+    assert {each.name for each in tmp_path.iterdir()} == {"a.zip", "b.zip", "cache", "cache.json", "cache.lock"}
+
+
+def test_two_at_once_leave_one_whole_cache(tmp_path: Path) -> None:
+    archives = [make_zip(tmp_path / f"{n}.zip", {str(n): bytes([n]), "shared": bytes([n])}) for n in range(6)]
+    errors: list[BaseException] = []
+
+    def refresh(archive: Path) -> None:
+        try:
+            refresh_cache(archive, file_sha256(archive), tmp_path / "cache")
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=refresh, args=(archive,)) for archive in archives]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert sum(cache_is_current(tmp_path / "cache", file_sha256(archive)) for archive in archives) == 1

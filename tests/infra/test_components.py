@@ -1,0 +1,270 @@
+"""What each component declares, in detail."""
+
+from __future__ import annotations
+
+import json
+
+from tests.infra.recording import FROM_OUTPUT, SECRET, Run, environment_of, settings_of
+
+
+def test_the_worker_gets_exactly_this_environment(program: Run) -> None:
+    image = f"{FROM_OUTPUT}registry.example/worker@sha256:{'a' * 64}"
+    assert environment_of(program.one("containerinstance:ContainerGroup", "worker-1")) == {
+        "APP_ALIAS": "csvreport",
+        "APP_CLAIM_SECONDS": "60",
+        "APP_EXPORT_CONFIG_FILE": "/mnt/azurefiles/config/export.json",
+        "APP_IDLE_SECONDS": "15",
+        "APP_IMAGE": image,
+        "APP_LOG_FILE": "/mnt/azurefiles/logs/app.log",
+        "APP_MAX_ATTEMPTS": "3",
+        "APP_RUNTIME_CONFIG_FILE": "/mnt/azurefiles/config/runtime.json",
+        "APP_SHARE_DIRECTORY": "/mnt/azurefiles",
+        "APP_STORAGE_CONNECTION__blobServiceUri": "~https://files.blob/",
+        "APP_STORAGE_CONNECTION__clientId": "~client-of-worker-identity",
+        "APP_STORAGE_CONNECTION__credential": "managedidentity",
+        "APP_STORAGE_CONNECTION__queueServiceUri": "~https://files.queue/",
+        "APP_STORAGE_CONTAINER": "~pipeline-files",
+        "APP_STORAGE_INPUT_PATH": "incoming",
+        "APP_STORAGE_OUTPUT_PATH": "outgoing",
+    }
+
+
+def test_the_function_gets_exactly_these_settings(program: Run) -> None:
+    group = f"{FROM_OUTPUT}azure-native:containerinstance:ContainerGroup"
+    assert settings_of(program.one("web:WebApp")) == {
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "ClientId=~client-of-function-identity;Authorization=AAD",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": f"{SECRET}-insights",
+        "APP_CONTAINER_GROUP_IDS": f"{group}/worker-1,{group}/worker-2",
+        "APP_STORAGE_CONNECTION__blobServiceUri": "~https://files.blob/",
+        "APP_STORAGE_CONNECTION__clientId": "~client-of-function-identity",
+        "APP_STORAGE_CONNECTION__credential": "managedidentity",
+        "APP_STORAGE_CONNECTION__queueServiceUri": "~https://files.queue/",
+        "APP_STORAGE_CONTAINER": "~pipeline-files",
+        "APP_STORAGE_INPUT_PATH": "incoming",
+        "APP_STORAGE_OUTPUT_PATH": "outgoing",
+        "APP_SWEEP_SCHEDULE": "0 * * * * *",
+        "AZURE_CLIENT_ID": "~client-of-function-identity",
+        "AZURE_RESOURCE_MANAGER_ENDPOINT": "https://management.azure.com",
+        "AzureWebJobsStorage__blobServiceUri": "~https://files.blob/",
+        "AzureWebJobsStorage__clientId": "~client-of-function-identity",
+        "AzureWebJobsStorage__credential": "managedidentity",
+        "AzureWebJobsStorage__queueServiceUri": "~https://files.queue/",
+    }
+
+
+def test_the_function_app_is_flex_consumption_and_signs_in_by_its_identity(program: Run) -> None:
+    identity = program.one("managedidentity:UserAssignedIdentity", "function-identity").id
+    app, plan = program.one("web:WebApp"), program.one("web:AppServicePlan")
+    assert plan.inputs["sku"] == {"name": "FC1", "tier": "FlexConsumption"}
+    assert app.inputs["serverFarmId"] == plan.id
+    assert app.inputs["identity"] == {"type": "UserAssigned", "userAssignedIdentities": [identity]}
+    assert app.inputs["functionAppConfig"]["deployment"]["storage"] == {
+        "authentication": {"type": "UserAssignedIdentity", "userAssignedIdentityResourceId": identity},
+        "type": "blobContainer",
+        "value": "~https://artifacts.blob/~function-packages",
+    }
+    assert app.inputs["functionAppConfig"]["runtime"] == {"name": "python", "version": "3.12"}
+    assert app.inputs["httpsOnly"] is True
+
+
+def test_the_code_is_deployed_after_the_roles_and_goes_with_the_app(program: Run) -> None:
+    app, deploy = program.one("web:WebApp"), program.one("dynamic/web:OneDeploy")
+    blob = program.one("storage:Blob", "function-package")
+    assert {key: value for key, value in deploy.inputs.items() if key != "__provider"} == {
+        "app_id": app.id,
+        "blob_url": f"{FROM_OUTPUT}https://artifacts.blob/function-package",
+        "package_sha256": deploy.inputs["package_sha256"],
+        "resource_manager": "https://management.azure.com",
+        "storage_account_id": program.one("storage:StorageAccount", "artifacts").id,
+    }
+    assert blob.inputs["blobName"] == f"uploads/{deploy.inputs['package_sha256'][:16]}.zip"
+    assert deploy.request.deletedWith.endswith("::function")
+    assignments = program.all("authorization:RoleAssignment")
+    roles = {each.name for each in assignments if each.name.startswith("function-identity-")}
+    waited = {urn.rpartition("::")[2] for urn in app.request.dependencies}
+    assert roles <= waited
+
+
+def test_a_container_group_is_what_az_container_create_made(program: Run) -> None:
+    identity = program.one("managedidentity:UserAssignedIdentity", "worker-identity").id
+    group = program.one("containerinstance:ContainerGroup", "worker-2")
+    container = group.inputs["containers"][0]
+    assert group.inputs["containerGroupName"] == "worker-2"
+    assert group.inputs["osType"] == "Linux"
+    assert group.inputs["restartPolicy"] == "Never"
+    assert group.inputs["identity"] == {"type": "UserAssigned", "userAssignedIdentities": [identity]}
+    assert group.inputs["imageRegistryCredentials"] == [{"identity": identity, "server": "~registry.example"}]
+    assert group.inputs["volumes"] == [
+        {
+            "azureFile": {
+                "shareName": "~share",
+                "storageAccountKey": f"{SECRET}-account",
+                "storageAccountName": "~files",
+            },
+            "name": "share",
+        }
+    ]
+    assert group.inputs["diagnostics"]["logAnalytics"] == {
+        "logType": "ContainerInstanceLogs",
+        "workspaceId": "~customer",
+        "workspaceKey": f"{SECRET}-workspace",
+    }
+    assert container["image"].endswith(f"@sha256:{'a' * 64}")
+    assert container["resources"] == {"requests": {"cpu": 1, "memoryInGB": 2}}
+    assert container["volumeMounts"] == [{"mountPath": "/mnt/azurefiles", "name": "share"}]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": 5000, "scheme": "http"}
+    assert container["ports"] == [{"port": 5000, "protocol": "TCP"}]
+    assert "ipAddress" not in group.inputs
+
+
+def test_a_container_group_that_cannot_be_updated_is_replaced_after_its_end(program: Run) -> None:
+    request = program.one("containerinstance:ContainerGroup", "worker-1").request
+    assert request.deleteBeforeReplace
+    assert {"containers", "identity", "imageRegistryCredentials", "osType", "restartPolicy", "volumes"} <= set(
+        request.replaceOnChanges
+    )
+
+
+def test_a_worker_starts_only_when_it_may_pull_and_its_config_is_there(program: Run) -> None:
+    waited = {
+        urn.rpartition("::")[2]
+        for urn in program.one("containerinstance:ContainerGroup", "worker-1").request.dependencies
+    }
+    assert {
+        "worker-config-config-export.json",
+        "worker-config-config-runtime.json",
+        "worker-identity-files",
+        "worker-identity-jobs",
+        "worker-identity-pull-image",
+    } <= waited
+
+
+def test_events_of_finished_uploads_below_the_input_path_reach_the_queue_and_stay(program: Run) -> None:
+    account = program.one("storage:StorageAccount", "files").id
+    topic = program.one("eventgrid:SystemTopic")
+    assert (topic.inputs["source"], topic.inputs["topicType"]) == (account, "Microsoft.Storage.StorageAccounts")
+    subscription = program.one("eventgrid:SystemTopicEventSubscription").inputs
+    assert subscription["destination"] == {
+        "endpointType": "StorageQueue",
+        "queueMessageTimeToLiveInSeconds": -1,
+        "queueName": "~events",
+        "resourceId": account,
+    }
+    assert subscription["deadLetterDestination"] == {
+        "blobContainerName": "~dead-letters",
+        "endpointType": "StorageBlob",
+        "resourceId": account,
+    }
+    assert subscription["eventDeliverySchema"] == "EventGridSchema"
+    assert subscription["filter"] == {
+        "advancedFilters": [
+            {"key": "data.api", "operatorType": "StringIn", "values": ["CopyBlob", "PutBlob", "PutBlockList"]}
+        ],
+        "includedEventTypes": ["Microsoft.Storage.BlobCreated"],
+        "isSubjectCaseSensitive": True,
+        "subjectBeginsWith": "/blobServices/default/containers/~pipeline-files/blobs/incoming/",
+    }
+    assert subscription["retryPolicy"] == {"eventTimeToLiveInMinutes": 1440, "maxDeliveryAttempts": 30}
+
+
+def test_storage_accounts_take_no_anonymous_plain_or_old_connection(program: Run) -> None:
+    accounts = program.all("storage:StorageAccount")
+    assert [each.name for each in accounts] == ["artifacts", "files"]
+    for each in accounts:
+        assert each.inputs["allowBlobPublicAccess"] is False
+        assert each.inputs["enableHttpsTrafficOnly"] is True
+        assert each.inputs["kind"] == "StorageV2"
+        assert each.inputs["minimumTlsVersion"] == "TLS1_2"
+    for each in program.all("storage:BlobContainer"):
+        assert each.inputs["publicAccess"] == "None"
+
+
+def test_the_accounts_hold_the_containers_queues_and_share_of_the_contract(program: Run) -> None:
+    containers = {
+        (each.inputs["accountName"], each.inputs["containerName"]) for each in program.all("storage:BlobContainer")
+    }
+    assert containers == {
+        ("~artifacts", "function-packages"),
+        ("~artifacts", "shared-artifacts"),
+        ("~files", "dead-letters"),
+        ("~files", "pipeline-files"),
+    }
+    queues = {(each.inputs["accountName"], each.inputs["queueName"]) for each in program.all("storage:Queue")}
+    assert queues == {("~files", "events"), ("~files", "events-poison"), ("~files", "jobs")}
+    share = program.one("storage:FileShare").inputs
+    assert (share["accountName"], share["shareName"], share["shareQuota"]) == ("~files", "share", 5)
+
+
+def test_the_config_files_show_in_plain_and_go_with_the_share(program: Run) -> None:
+    files = {each.inputs["path"]: each for each in program.all("dynamic/storage:ShareFile")}
+    assert files.keys() == {"config/export.json", "config/runtime.json"}
+    for each in files.values():
+        assert isinstance(each.raw["content"], str)
+        assert json.loads(each.raw["content"])["args"]
+        assert each.inputs["account_url"] == "~https://files.file/"
+        assert each.request.deletedWith.endswith("::files-share")
+        # What is stored of the provider names a class and no path of this machine, so it differs nowhere.
+        assert isinstance(each.raw["__provider"], str)
+
+
+def test_the_vault_authorizes_by_roles_and_holds_the_registrys_password(program: Run) -> None:
+    vault, secret = program.one("keyvault:Vault"), program.one("keyvault:Secret")
+    expected = {
+        "enableRbacAuthorization": True,
+        "enableSoftDelete": True,
+        "sku": {"family": "A", "name": "standard"},
+        "softDeleteRetentionInDays": 7,
+        "tenantId": "~tenant",
+    }
+    assert vault.inputs["properties"] | expected == vault.inputs["properties"]
+    assert secret.inputs["secretName"] == "acr-~registry-~admin-password"
+    assert secret.inputs["properties"] == {"value": f"{SECRET}-registry"}
+    assert secret.request.deletedWith.endswith("::vault")
+
+
+def test_the_image_is_built_for_linux_from_the_build_args_and_pushed_under_its_version(program: Run) -> None:
+    image = program.one("docker:index/image:Image").inputs
+    version = image["build"]["args"]["RELEASE_VERSION"]
+    assert image["build"] == {
+        "args": {
+            "APP_ALIAS": "csvreport",
+            "APP_FILE": "csvreport",
+            "APP_INSTALLER_FILE": "install.sh",
+            "APP_SETUP_ARGS": "",
+            "RELEASE_VERSION": version,
+        },
+        "builderVersion": "BuilderBuildKit",
+        "context": ".",
+        "dockerfile": "pipeline_app/Dockerfile",
+        "platform": "linux/amd64",
+    }
+    assert image["buildOnPreview"] is False
+    assert image["imageName"] == f"~registry.example/file-processing/csvreport_v1.0.0:{version}"
+    assert version.startswith("0.1.0.dev")
+    assert image["registry"]["server"] == "~registry.example"
+
+
+def test_latest_follows_each_new_digest_and_is_never_deleted_alone(program: Run) -> None:
+    tag, push = (
+        program.one("docker:index/tag:Tag").inputs,
+        program.one("docker:index/registryImage:RegistryImage").inputs,
+    )
+    digest = f"~registry.example/worker@sha256:{'a' * 64}"
+    assert tag["targetImage"] == "~registry.example/file-processing/csvreport_v1.0.0:latest"
+    assert tag["tagTriggers"] == [digest]
+    assert push["name"] == tag["targetImage"]
+    assert push["triggers"] == {"digest": digest}
+    assert push["keepRemotely"] is True
+
+
+def test_the_artifact_is_published_under_the_hash_of_its_content(program: Run) -> None:
+    blob = program.one("storage:Blob", "application").inputs
+    assert (blob["accountName"], blob["containerName"]) == ("~artifacts", "~shared-artifacts")
+    assert blob["blobName"] == f"applications/sample-{blob['metadata']['sha256'][:16]}.zip"
+
+
+def test_telemetry_is_taken_from_roles_only(program: Run) -> None:
+    insights = program.one("applicationinsights:Component").inputs
+    assert insights["disableLocalAuth"] is True
+    assert insights["workspaceResourceId"] == program.one("operationalinsights:Workspace").id
+    assert program.one("operationalinsights:Workspace").inputs["retentionInDays"] == 30

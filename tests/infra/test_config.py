@@ -1,0 +1,238 @@
+"""The configuration tells everything that is wrong with it, at once and before anything is made."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.config import KEYS, ConfigError, StackConfig, check
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A program's folder with an application and a runtime config."""
+    (tmp_path / "pipeline_app" / "sample").mkdir(parents=True)
+    (tmp_path / "pipeline_app" / "sample" / "app.py").write_text("pass", encoding="utf-8")
+    (tmp_path / "pipeline_app" / "config").mkdir()
+    (tmp_path / "pipeline_app" / "config" / "runtime.json").write_text('{"args": ["{input}"]}', encoding="utf-8")
+    return tmp_path
+
+
+def problems(settings: dict[str, Any], project: Path, environment: str = "public") -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        check(settings, project, environment)
+    return [line.removeprefix("  - ") for line in str(caught.value).splitlines() if line.startswith("  - ")]
+
+
+def test_no_setting_at_all_is_a_valid_configuration(project: Path) -> None:
+    config = check({}, project)
+    assert (config.storage_container, config.input_path, config.output_path) == (
+        "pipeline-files",
+        "incoming",
+        "outgoing",
+    )
+    assert config.worker_environment()["APP_RUNTIME_CONFIG_FILE"] == "/mnt/azurefiles/config/runtime.json"
+
+
+def test_no_variable_of_the_worker_is_empty(project: Path) -> None:
+    environment = check({"runtimeConfigFile": ""}, project).worker_environment()
+    assert all(environment.values())
+    assert not {"APP_EXPORT_CONFIG_FILE", "APP_RUNTIME_CONFIG_FILE"} & environment.keys()
+
+
+def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        check({}, project).input_path = "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("appAlias", "a/b", "1 to 64 letters"),
+        ("appSetupArgs", "a\nb", "one line"),
+        ("appStorageAccountName", "My-Files", "3 to 24 lower-case letters and digits"),
+        ("artifactContainer", "a--b", "single hyphens"),
+        ("artifactFolder", "/a", "single slashes"),
+        ("artifactSha256", "abc", "64 hexadecimal digits"),
+        ("artifactStorageAccountName", "x", "3 to 24 lower-case letters and digits"),
+        ("buildNumber", "1_2", "single dots or hyphens"),
+        ("claimSeconds", "5", "greater than or equal to 10"),
+        ("containerCpu", "8", "less than or equal to 4"),
+        ("containerCpu", "0.5", "greater than or equal to 1"),
+        ("containerCpu", "1.25", "tenths"),
+        ("containerGroupCount", "0", "greater than or equal to 1"),
+        ("containerMemoryGib", "17", "less than or equal to 16"),
+        ("containerMemoryGib", "many", "valid number"),
+        ("containerOsType", "Windows", "Linux"),
+        ("imageReference", "registry.example/worker:latest", "an image by digest"),
+        ("inputPath", "/incoming", "no slash at either end"),
+        ("inputPath", "", "no slash at either end"),
+        ("logFile", "/var/log/app.log", "below /mnt/azurefiles"),
+        ("logFile", "/mnt/azurefiles/../app.log", "below /mnt/azurefiles"),
+        ("logRetentionDays", "7", "greater than or equal to 30"),
+        ("modelName", "Model", "lower-case"),
+        ("registryName", "my-registry", "5 to 50 letters and digits"),
+        ("registrySku", "Classic", "'Basic', 'Standard' or 'Premium'"),
+        ("shareName", "S", "3 to 63 lower-case"),
+        ("shareQuotaGib", "0", "greater than or equal to 1"),
+        ("storageContainer", "dead-letters", "holds dead letters"),
+        ("artifactContainer", "function-packages", "holds the function's packages"),
+        ("sweepSchedule", "*/5 * * * *", "six fields"),
+        ("tags", "team=files", "object of texts"),
+        ("tags", '{"team": 1}', "valid string"),
+        ("vaultName", "1vault", "beginning with a letter"),
+        ("vaultRetentionDays", "91", "less than or equal to 90"),
+        ("vaultSecretsOfficerId", "me", "00000000-0000-0000-0000-000000000000"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
+    project: Path, key: str, value: str, allowed: str
+) -> None:
+    (problem,) = problems({key: value}, project)
+    shown = value if problem.startswith(f"{key} is {value}.") else repr(value)
+    assert problem.startswith(f"{key} is {shown}")
+    assert allowed in problem
+
+
+def test_every_problem_is_told_at_once(project: Path) -> None:
+    found = problems(
+        {
+            "containerCpu": "9",
+            "inputPath": "files",
+            "inputPth": "incoming",
+            "outputPath": "files/results",
+            "runtimeConfigFile": "missing.json",
+            "storageContainer": "X",
+        },
+        project,
+        "mars",
+    )
+    for part in ("azure-native:environment", "containerCpu", "inputPath", "inputPth", "missing.json", "'X'"):
+        assert any(part in each for each in found), part
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"), [("inputpath", "inputPath"), ("container_cpu", "containerCpu"), ("shareNmae", "shareName")]
+)
+def test_an_unknown_key_is_told_with_the_nearest_known_one(project: Path, key: str, nearest: str) -> None:
+    assert problems({key: "x"}, project) == [f"{key} is no key of this project. Did you mean {nearest}?"]
+
+
+def test_a_key_that_resembles_none_is_told_with_all_of_them(project: Path) -> None:
+    (problem,) = problems({"zzz": "x"}, project)
+    assert all(key in problem for key in KEYS)
+
+
+@pytest.mark.parametrize("field", ["cloud", "project"])
+def test_what_the_program_fills_in_itself_is_no_key(project: Path, field: str) -> None:
+    assert "is no key of this project" in problems({field: "x"}, project)[0]
+
+
+@pytest.mark.parametrize(
+    ("paths", "wrong"),
+    [(("a", "a"), True), (("a", "a/b"), True), (("a/b", "a"), True), (("a", "ab"), False), (("a/b", "a/c"), False)],
+)
+def test_input_and_output_may_not_contain_each_other(project: Path, paths: tuple[str, str], wrong: bool) -> None:
+    settings = {"inputPath": paths[0], "outputPath": paths[1]}
+    if wrong:
+        assert "results would count as inputs" in problems(settings, project)[0]
+    else:
+        assert check(settings, project).input_path == paths[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "is not JSON"),
+        (b"[]", "must be an object"),
+        (b'{"argz": []}', "argz"),
+        (b'{"args": ["{inputs}"]}', "inputs"),
+        (b"\xff", "invalid start byte"),
+        (b" " * (1024 * 1024 + 1), "1048577 bytes"),
+    ],
+)
+def test_a_config_file_that_the_worker_would_refuse_is_refused_here(project: Path, content: bytes, reason: str) -> None:
+    (project / "export.json").write_bytes(content)
+    (problem,) = problems({"exportConfigFile": "export.json"}, project)
+    assert problem.startswith("exportConfigFile is 'export.json': ")
+    assert reason in problem
+
+
+def test_a_missing_config_file_is_named(project: Path) -> None:
+    (problem,) = problems({"runtimeConfigFile": "nowhere.json"}, project)
+    assert "nowhere.json" in problem
+    assert "No such file" in problem
+
+
+def test_a_missing_or_damaged_artifact_is_named(project: Path) -> None:
+    assert "There is no file" in problems({"artifactPath": "nowhere.zip"}, project)[0]
+    (project / "broken.zip").write_bytes(b"PK")
+    (problem,) = problems({"artifactPath": "broken.zip"}, project)
+    assert problem.startswith("artifactPath is 'broken.zip': ")
+    (project / "empty").mkdir()
+    assert "holds no file" in problems({"artifactPath": "empty"}, project)[0]
+
+
+def test_an_artifact_to_fetch_needs_its_name_and_hash(project: Path) -> None:
+    found = problems({"artifactPath": ""}, project)
+    assert [each.split()[0] for each in found] == ["artifactName", "artifactSha256"]
+    config = check({"artifactName": "app.zip", "artifactPath": "", "artifactSha256": "A" * 64}, project)
+    assert config.artifact_name == "app.zip"
+
+
+def test_a_hash_is_compared_with_a_local_zip_and_refused_for_a_folder(project: Path) -> None:
+    with zipfile.ZipFile(project / "app.zip", "w") as archive:
+        archive.writestr("a", b"")
+    assert "has " in problems({"artifactPath": "app.zip", "artifactSha256": "a" * 64}, project)[0]
+    assert "the folder" in problems({"artifactSha256": "a" * 64}, project)[0]
+
+
+def test_an_image_that_is_there_already_needs_no_artifact(project: Path) -> None:
+    reference = f"registry.example/worker@sha256:{'0' * 64}"
+    assert check({"artifactPath": "", "imageReference": reference}, project).image_reference == reference
+
+
+def test_the_two_accounts_cannot_have_one_name(project: Path) -> None:
+    settings = {"appStorageAccountName": "same", "artifactStorageAccountName": "same"}
+    assert "Choose two names" in problems(settings, project)[0]
+
+
+def test_pulumi_yaml_and_the_program_agree_on_every_key_and_default() -> None:
+    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    assert tuple(declared) == KEYS
+    for name, field in StackConfig.model_fields.items():
+        if field.is_required():
+            continue
+        entry = declared[str(field.alias)]
+        assert set(entry) == {"default", "description", "type"}, name
+        assert entry["type"] in ("integer", "string")
+        assert isinstance(entry["default"], int) == (entry["type"] == "integer")
+        assert entry["description"].endswith(".")
+
+
+def test_the_defaults_of_pulumi_yaml_are_those_of_the_program() -> None:
+    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    # The engine hands every value over as text.
+    assert check({key: str(entry["default"]) for key, entry in declared.items()}, PROJECT) == check({}, PROJECT)
+
+
+def test_the_development_stack_is_valid() -> None:
+    settings = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
+    assert settings.pop("azure-native:location")
+    prefix = "file-processing-pipeline:"
+    config = check({key.removeprefix(prefix): value for key, value in settings.items()}, PROJECT)
+    assert config.share_files().keys() == {"config/export.json", "config/runtime.json"}
+
+
+def test_the_project_can_start_a_new_one() -> None:
+    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert project["name"] == "file-processing-pipeline"
+    assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
+    assert project["template"]["config"]["azure-native:location"].keys() == {"default", "description"}

@@ -1,0 +1,305 @@
+"""What the whole program declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.artifact import ArtifactPackage
+from infra.roles import Role
+from tests.infra.recording import (
+    FROM_OUTPUT,
+    SECRET,
+    SIGNATURE,
+    Registered,
+    Run,
+    environment_of,
+    run_program,
+    settings_of,
+    texts,
+)
+
+# Inputs that point at another resource, by its id or its name.
+REFERENCES = {
+    "accountName",
+    "account_url",
+    "app_id",
+    "blobContainerName",
+    "blob_url",
+    "principalId",
+    "queueName",
+    "registryName",
+    "resourceGroupName",
+    "resourceId",
+    "scope",
+    "serverFarmId",
+    "share_name",
+    "source",
+    "storageAccountName",
+    "storage_account_id",
+    "systemTopicName",
+    "userAssignedIdentityResourceId",
+    "vaultName",
+    "workspaceId",
+    "workspaceResourceId",
+}
+
+
+def own_name(resource: Registered, key: str) -> bool:
+    """Tell whether a property names the resource itself."""
+    own = {
+        "azure-native:containerregistry:Registry": "registryName",
+        "azure-native:keyvault:Vault": "vaultName",
+        "azure-native:storage:Queue": "queueName",
+        "azure-native:storage:StorageAccount": "accountName",
+    }
+    return own.get(resource.token) == key
+
+
+def properties(value: Any, path: str = "") -> list[tuple[str, str, Any]]:
+    """Return every property below a value as (path, key, value)."""
+    found = []
+    if isinstance(value, dict):
+        for key, each in value.items():
+            found.append((f"{path}.{key}", key, each))
+            found += properties(each, f"{path}.{key}")
+    elif isinstance(value, list):
+        for each in value:
+            found += properties(each, path)
+    return found
+
+
+def test_every_reference_comes_from_an_output(program: Run) -> None:
+    officer = "11111111-2222-3333-4444-555555555555"
+    checked = 0
+    for resource in program.resources:
+        for path, key, value in properties(resource.inputs):
+            if key in REFERENCES and isinstance(value, str) and not own_name(resource, key) and value != officer:
+                assert value.startswith(FROM_OUTPUT), f"{resource.token} {resource.name}{path} is {value!r}"
+                checked += 1
+    assert checked > 60
+
+
+def test_no_arm_id_is_made_by_hand(program: Run) -> None:
+    for resource in program.resources:
+        for path, key, value in properties(resource.inputs):
+            if isinstance(value, str) and key != "roleDefinitionId":
+                assert "/subscriptions/" not in value, f"{resource.name}{path}"
+                assert "/providers/" not in value, f"{resource.name}{path}"
+
+
+def test_every_role_assignment_is_in_this_table(program: Run) -> None:
+    function, worker = (f"{FROM_OUTPUT}principal-of-{name}-identity" for name in ("function", "worker"))
+    storage, account = "azure-native:storage", "azure-native:storage:StorageAccount"
+    group = "azure-native:containerinstance:ContainerGroup"
+    expected = {
+        (function, Role.CONTAINER_INSTANCES_CONTRIBUTOR, f"{group}/worker-1"),
+        (function, Role.CONTAINER_INSTANCES_CONTRIBUTOR, f"{group}/worker-2"),
+        (function, Role.MONITORING_METRICS_PUBLISHER, "azure-native:applicationinsights:Component/monitoring-insights"),
+        (function, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, f"{storage}:BlobContainer/artifacts-function-packages"),
+        (function, Role.STORAGE_BLOB_DATA_OWNER, f"{account}/files"),
+        (function, Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, f"{storage}:Queue/files-events"),
+        (function, Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, f"{storage}:Queue/files-events-poison"),
+        (function, Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, f"{storage}:Queue/files-jobs"),
+        (function, Role.STORAGE_QUEUE_DATA_READER, f"{storage}:Queue/files-jobs"),
+        (worker, Role.ACR_PULL, "azure-native:containerregistry:Registry/registry"),
+        (worker, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, f"{storage}:BlobContainer/files-pipeline-files"),
+        (worker, Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, f"{storage}:Queue/files-jobs"),
+        (
+            "11111111-2222-3333-4444-555555555555",
+            Role.KEY_VAULT_SECRETS_OFFICER,
+            "azure-native:keyvault:Vault/vault",
+        ),
+    }
+    assignments = program.all("authorization:RoleAssignment")
+    found = {
+        (
+            each.inputs["principalId"],
+            Role(each.inputs["roleDefinitionId"].rpartition("/")[2]),
+            each.inputs["scope"].removeprefix(FROM_OUTPUT),
+        )
+        for each in assignments
+    }
+    assert found == expected
+    assert len(assignments) == len(expected)
+
+
+def test_role_assignments_leave_their_name_to_the_provider_and_say_what_they_are_for(program: Run) -> None:
+    for each in program.all("authorization:RoleAssignment"):
+        assert "roleAssignmentName" not in each.inputs
+        person = each.name == "vault-secrets-officer"
+        assert each.inputs["principalType"] == ("User" if person else "ServicePrincipal")
+
+
+def test_no_key_or_password_travels_outside_a_secret(program: Run) -> None:
+    wrapped = 0
+    for resource in program.resources:
+        leaked = [text for text in texts(resource.raw) if SECRET in text]
+        assert not leaked, f"{resource.token} {resource.name}: {leaked}"
+        wrapped += SECRET in str(resource.raw)
+    # The image and its push, the vault's secret, the two groups, the two config files and the app's settings.
+    assert wrapped == 8
+
+
+def test_no_output_of_the_stack_is_a_secret_or_missing(program: Run) -> None:
+    assert not program.secret_outputs
+    assert not any(SECRET in str(value) for value in program.outputs.values())
+    assert sorted(program.outputs) == [
+        "appStorageAccountName",
+        "appStorageContainer",
+        "artifactStorageAccountName",
+        "containerGroupNames",
+        "functionAppName",
+        "imageDigest",
+        "imageReference",
+        "inputPath",
+        "outputPath",
+        "portalUrl",
+        "registryLoginServer",
+        "resourceGroupName",
+        "shareName",
+        "uploadCommand",
+        "uploadUrl",
+        "vaultUri",
+    ]
+    assert program.outputs["containerGroupNames"] == ["~worker-1", "~worker-2"]
+    assert program.outputs["imageDigest"] == f"sha256:{'a' * 64}"
+    assert program.outputs["uploadUrl"] == "~https://files.blob/~pipeline-files/incoming/"
+    assert "--container-name ~pipeline-files --name incoming/FILE" in program.outputs["uploadCommand"]
+    assert program.outputs["portalUrl"].startswith("https://portal.azure.com/#@~tenant/resource~azure-native:resources")
+
+
+def test_no_two_resources_share_a_urn(program: Run) -> None:
+    urns = [(each.request.parent, each.token, each.name) for each in program.resources]
+    assert len(urns) == len(set(urns))
+
+
+def test_every_resource_but_the_group_is_below_a_component(program: Run) -> None:
+    for each in program.resources:
+        if each.token.startswith("file-processing:") or each.token.endswith(":ResourceGroup"):
+            continue
+        assert "$file-processing:infra:" in each.request.parent, f"{each.token} {each.name}"
+
+
+def test_tags_reach_everything_that_takes_tags(program: Run) -> None:
+    tokens = {each.token.rpartition(":")[2] for each in program.resources if each.inputs.get("tags")}
+    assert program.one("storage:StorageAccount", "files").inputs["tags"] == {"team": "files"}
+    assert tokens == {
+        "AppServicePlan",
+        "Component",
+        "ContainerGroup",
+        "Registry",
+        "ResourceGroup",
+        "StorageAccount",
+        "SystemTopic",
+        "UserAssignedIdentity",
+        "Vault",
+        "WebApp",
+        "Workspace",
+    }
+
+
+def test_names_that_must_be_unique_in_the_world_are_left_to_the_provider(program: Run) -> None:
+    for token, key in (
+        ("containerregistry:Registry", "registryName"),
+        ("keyvault:Vault", "vaultName"),
+        ("storage:StorageAccount", "accountName"),
+        ("web:WebApp", "name"),
+    ):
+        for each in program.all(token):
+            assert key not in each.inputs
+            # The provider appends eight digits, and a storage account has room for 24 lower-case characters.
+            assert re.fullmatch(r"[a-z][a-z0-9]{2,15}", each.name)
+
+
+@pytest.mark.usefixtures("function_package")
+def test_a_configured_name_is_taken(artifact_cache: Path) -> None:
+    run = run_program(
+        {
+            "appStorageAccountName": "myfiles",
+            "artifactCache": str(artifact_cache),
+            "artifactStorageAccountName": "myartifacts",
+            "registryName": "myRegistry",
+            "vaultName": "my-vault",
+        }
+    )
+    assert run.one("storage:StorageAccount", "files").inputs["accountName"] == "myfiles"
+    assert run.one("storage:StorageAccount", "artifacts").inputs["accountName"] == "myartifacts"
+    assert run.one("containerregistry:Registry").inputs["registryName"] == "myRegistry"
+    assert run.one("keyvault:Vault").inputs["vaultName"] == "my-vault"
+
+
+@pytest.mark.usefixtures("function_package")
+def test_an_image_by_digest_is_deployed_without_an_engine_or_an_artifact() -> None:
+    reference = f"registry.example/worker@sha256:{'b' * 64}"
+    run = run_program({"artifactPath": "", "imageReference": reference})
+    assert not [each for each in run.resources if each.token.startswith("docker:")]
+    assert not run.all("infra:Artifact")
+    group = run.one("containerinstance:ContainerGroup")
+    assert group.inputs["containers"][0]["image"] == reference
+    assert environment_of(group)["APP_IMAGE"] == reference
+    assert run.outputs["imageReference"] == reference
+
+
+def test_a_wrong_configuration_registers_nothing() -> None:
+    run = Run()
+    with pytest.raises(ValueError, match="inputPath is 'a' and outputPath is 'a/b'"):
+        run_program({"inputPath": "a", "outputPath": "a/b"}, run)
+    assert not run.resources
+    assert not run.invokes
+
+
+@pytest.mark.usefixtures("function_package")
+def test_an_artifact_to_fetch_is_there_before_the_image_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run()
+    fetched = []
+
+    def fetch(endpoint: str, container: str, package: ArtifactPackage, cache: Path) -> Path:
+        assert not run.all("docker:index/image:Image")
+        fetched.append((endpoint, container, package.blob_name, package.sha256))
+        return cache
+
+    monkeypatch.setattr("infra.artifact.fetch_artifact", fetch)
+    config = {"artifactName": "app.zip", "artifactPath": "", "artifactSha256": "a" * 64, "buildNumber": "20260131"}
+    run_program(config, run)
+    assert fetched == [("~https://artifacts.blob/", "~shared-artifacts", "applications/app.zip", "a" * 64)]
+    assert [each.name for each in run.all("storage:Blob")] == ["function-package"]
+    image = run.one("docker:index/image:Image").inputs
+    assert image["build"]["context"] == "."
+    assert image["build"]["args"]["RELEASE_VERSION"] == "0.1.0.dev20260131"
+
+
+@pytest.mark.usefixtures("function_package")
+def test_a_build_of_the_same_content_has_the_same_version_on_any_machine(tmp_path: Path) -> None:
+    names = {
+        run_program({"artifactCache": str(tmp_path / cache)}).one("docker:index/image:Image").inputs["imageName"]
+        for cache in ("one", "other")
+    }
+    assert len(names) == 1
+
+
+@pytest.mark.usefixtures("function_package")
+@pytest.mark.parametrize(
+    ("environment", "portal", "resource_manager"),
+    [
+        ("china", "https://portal.azure.cn/", "https://management.chinacloudapi.cn"),
+        ("public", "https://portal.azure.com/", "https://management.azure.com"),
+        ("usgovernment", "https://portal.azure.us/", "https://management.usgovcloudapi.net"),
+    ],
+)
+def test_a_sovereign_cloud_has_its_own_addresses(
+    artifact_cache: Path, environment: str, portal: str, resource_manager: str
+) -> None:
+    run = run_program({"artifactCache": str(artifact_cache), "azure-native:environment": environment})
+    assert run.outputs["portalUrl"].startswith(portal)
+    assert settings_of(run.one("web:WebApp"))["AZURE_RESOURCE_MANAGER_ENDPOINT"] == resource_manager
+    assert run.one("dynamic/web:OneDeploy").inputs["resource_manager"] == resource_manager
+
+
+def test_the_program_reads_as_a_plan() -> None:
+    source = (Path(__file__).parents[2] / "__main__.py").read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 60
+    assert SIGNATURE not in source
