@@ -22,9 +22,15 @@ HEALTH_PORT = 5000
 SHARE_MOUNT = "/mnt/azurefiles"
 SHARE_VOLUME = "share"
 
-# Container Instances refuses these as updates of a group; a change needs a new group.
+# Container Instances refuses these as updates of a group; a change needs a new group. What is not listed, such as the
+# image and the environment, is updated in place, which keeps the group's id and the function's role on it.
+# Source: https://learn.microsoft.com/azure/container-instances/container-instances-update
 REPLACE_ON_CHANGES = [
-    "containers",
+    "containers[*].livenessProbe",
+    "containers[*].name",
+    "containers[*].ports",
+    "containers[*].resources",
+    "containers[*].volumeMounts",
     "diagnostics",
     "identity",
     "imageRegistryCredentials",

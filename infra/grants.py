@@ -39,5 +39,6 @@ def worker_grants(registry: Registry, storage: ApplicationStorage) -> Mapping[st
         "files": Grant(role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=storage.container_id),
         # Renewing a claim is Update Message, which needs messages/write: the message processor role is not enough.
         "jobs": Grant(role=Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, scope=storage.jobs_queue_id),
+        "poison": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.jobs_poison_queue_id),
         "pull-image": Grant(role=Role.ACR_PULL, scope=registry.registry_id),
     }

@@ -8,14 +8,10 @@ import pulumi
 from pulumi_azure_native import storage
 
 from infra.placement import Placement
-from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE
+from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, JOBS_POISON_QUEUE, JOBS_QUEUE
 
 DEAD_LETTER_CONTAINER = "dead-letters"
 FUNCTION_PACKAGE_CONTAINER = "function-packages"
-
-# The Functions host moves an event that it could not handle to a queue of this name. Declaring the queue here spares
-# the function the right to create queues.
-EVENTS_POISON_QUEUE = f"{EVENTS_QUEUE}-poison"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +39,7 @@ class ApplicationStorage(pulumi.ComponentResource):
     events_queue_id: pulumi.Output[str]
     events_queue_name: pulumi.Output[str]
     file_endpoint: pulumi.Output[str]
+    jobs_poison_queue_id: pulumi.Output[str]
     jobs_queue_id: pulumi.Output[str]
     queue_endpoint: pulumi.Output[str]
     share: storage.FileShare
@@ -62,7 +59,9 @@ class ApplicationStorage(pulumi.ComponentResource):
             )
             for container_name in (args.container_name, DEAD_LETTER_CONTAINER)
         )
-        events, events_poison, jobs = (
+        # Function and worker move what they cannot handle to the poison queues. Declaring these here spares both the
+        # right to create queues.
+        events, events_poison, jobs, jobs_poison = (
             storage.Queue(
                 f"{name}-{queue_name}",
                 account_name=account.name,
@@ -70,7 +69,7 @@ class ApplicationStorage(pulumi.ComponentResource):
                 resource_group_name=args.placement.resource_group_name,
                 opts=child,
             )
-            for queue_name in (EVENTS_QUEUE, EVENTS_POISON_QUEUE, JOBS_QUEUE)
+            for queue_name in (EVENTS_QUEUE, EVENTS_POISON_QUEUE, JOBS_QUEUE, JOBS_POISON_QUEUE)
         )
         self.share = storage.FileShare(
             f"{name}-share",
@@ -96,6 +95,7 @@ class ApplicationStorage(pulumi.ComponentResource):
         self.events_queue_id = events.id
         self.events_queue_name = events.name
         self.file_endpoint = account.primary_endpoints.file
+        self.jobs_poison_queue_id = jobs_poison.id
         self.jobs_queue_id = jobs.id
         self.queue_endpoint = account.primary_endpoints.queue
         self.register_outputs({"account_id": self.account_id, "account_name": self.account_name})

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar, cast
 
+# The Functions host moves what it could not handle to a queue of this name; it cannot be told another.
 EVENTS_POISON_QUEUE: Final = "events-poison"
 EVENTS_QUEUE: Final = "events"
 JOBS_POISON_QUEUE: Final = "jobs-poison"

@@ -108,6 +108,7 @@ def test_every_role_assignment_is_in_this_table(program: Run) -> None:
         (worker, Role.ACR_PULL, "azure-native:containerregistry:Registry/registry"),
         (worker, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, f"{storage}:BlobContainer/files-pipeline-files"),
         (worker, Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, f"{storage}:Queue/files-jobs"),
+        (worker, Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, f"{storage}:Queue/files-jobs-poison"),
         (
             "11111111-2222-3333-4444-555555555555",
             Role.KEY_VAULT_SECRETS_OFFICER,

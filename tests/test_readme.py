@@ -1,0 +1,42 @@
+"""The README says what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.roles import Role
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_is_in_the_reference_with_its_default_and_description() -> None:
+    keys: dict[str, Any] = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, re.MULTILINE))
+    expected = {}
+    for key, about in keys.items():
+        default = "" if about["default"] == "" else f"`{about['default']}`"
+        expected[key] = f"{default} | {about['description']}"
+    assert {key: rows.get(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize("role", Role, ids=lambda role: role.name)
+def test_every_role_is_in_the_identity_table(role: Role) -> None:
+    spoken = role.name.replace("_", " ").lower().replace("container instances", "azure container instances")
+    assert spoken in README.lower().replace("acrpull", "acr pull")
+
+
+def test_every_file_and_folder_it_names_exists() -> None:
+    named = re.findall(r"`((?:function|infra|pipeline_app|tests)/[\w./-]*)`", README)
+    assert named
+    assert [name for name in named if not (PROJECT / name).exists()] == []
+
+
+def test_every_make_target_it_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b", README)) <= targets
