@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
-.PHONY: clean demo format help lint local test
+.PHONY: clean demo format help lint local pulumi test
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -17,16 +17,21 @@ demo: $(VENV)/.run ## Process the sample files (or FILE=path) on this machine an
 local: $(VENV)/.run ## Stay up on this machine and serve any Azure client until Ctrl-C.
 	@$(BIN)/python -m infra.local up
 
+pulumi: $(VENV)/.run ## Install the Pulumi CLI of the SDK's version into .venv/bin.
+	$(BIN)/python -c 'import pulumi.automation; pulumi.automation.PulumiCommand.install(root="$(CURDIR)/$(VENV)")'
+
 test: $(VENV)/.test ## Run all tests.
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.test ## Check style, types, spelling, shell scripts and the Dockerfile.
+lint: $(VENV)/.test ## Check style, types, spelling, shell scripts, the Dockerfile and the workflows.
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/shellcheck --external-sources .ci/run $$(git ls-files '*.sh')
 	$(BIN)/hadolint pipeline_app/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 format: $(VENV)/.test ## Bring the sources into shape.
 	$(BIN)/ruff check --fix $(SOURCES)
