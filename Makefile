@@ -28,7 +28,7 @@ lint: $(VENV)/.test ## Check style, types, spelling, shell scripts, the Dockerfi
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/codespell
-	$(BIN)/shellcheck --external-sources .ci/run $$(git ls-files '*.sh')
+	$(BIN)/shellcheck --external-sources .ci/run .ci/docker-engine $$(git ls-files '*.sh')
 	$(BIN)/hadolint pipeline_app/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows

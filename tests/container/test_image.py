@@ -1,0 +1,111 @@
+"""The image as it is: who it runs as, what it holds, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from infra.local.processes import wait_until
+from tests.container.conftest import RELEASE, STRAY_SECRET, Image, Run, docker, state_of
+
+# Nothing listens there, as when storage is away: the worker waits and says that it is well.
+NOWHERE = {
+    "APP_STORAGE_CONNECTION": (
+        "DefaultEndpointsProtocol=http;AccountName=none;AccountKey=a2V5;"
+        "BlobEndpoint=http://127.0.0.1:9/none;QueueEndpoint=http://127.0.0.1:9/none;"
+    ),
+    "APP_STORAGE_CONTAINER": "pipeline-files",
+    "APP_STORAGE_INPUT_PATH": "incoming",
+    "APP_STORAGE_OUTPUT_PATH": "outgoing",
+}
+
+
+def inside(image: Image, *command: str) -> str:
+    return docker("run", "--rm", "--entrypoint", command[0], image.tag, *command[1:]).stdout.strip()
+
+
+def test_it_runs_as_nobody_who_may_change_it(image: Image) -> None:
+    assert inside(image, "id", "-u") == "10001"
+    writable = inside(image, "find", "/opt", "/usr", "-writable", "-not", "-type", "l")
+    assert writable == ""
+
+
+def test_the_build_arguments_reach_the_installer_and_the_worker(image: Image) -> None:
+    assert inside(image, "csvreport", "--version") == f"csvreport {RELEASE}"
+    assert inside(image, "printenv", "RELEASE_VERSION", "APP_ALIAS").splitlines() == [RELEASE, "csvreport"]
+
+
+def test_the_worker_starts_from_bytecode_that_is_there(image: Image) -> None:
+    assert inside(image, "find", "/opt/pipeline", "-name", "job.*.pyc") != ""
+
+
+def test_without_settings_it_says_which_are_missing_and_fails(image: Image) -> None:
+    answer = docker("run", "--rm", image.tag, check=False)
+    assert answer.returncode == 2
+    assert "APP_STORAGE_CONNECTION" in answer.stdout
+
+
+def test_it_is_healthy_on_port_5000(run: Run) -> None:
+    options = [option for name, value in NOWHERE.items() for option in ("--env", f"{name}={value}")]
+    container = run("--publish", "127.0.0.1::5000", *options)
+    port = docker("port", container, "5000/tcp").stdout.strip().rpartition(":")[2]
+
+    def healthy() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    assert wait_until(healthy, seconds=30)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
+        assert json.load(answer)["release"] == RELEASE
+
+    def healthy_to_the_engine() -> bool:
+        health = state_of(container)["Health"]
+        assert isinstance(health, dict)
+        return bool(health["Status"] == "healthy")
+
+    assert wait_until(healthy_to_the_engine, seconds=40)
+
+
+def test_no_secret_of_the_checkout_is_in_a_layer_or_in_the_history(image: Image, tmp_path: Path) -> None:
+    assert STRAY_SECRET in (image.context / ".env").read_text()
+    saved = tmp_path / "image.tar"
+    docker("save", "--output", str(saved), image.tag)
+    searched = 0
+    with tarfile.open(saved) as archive:
+        for member in archive:
+            stream = archive.extractfile(member)
+            if stream is None:
+                continue
+            # Layers are tars, compressed or not; what is not is searched as it is.
+            try:
+                with tarfile.open(fileobj=stream) as layer:
+                    for entry in layer:
+                        content = layer.extractfile(entry) if entry.isfile() else None
+                        assert STRAY_SECRET.encode() not in (content.read() if content else b""), entry.name
+                        searched += 1
+            except tarfile.ReadError:
+                stream.seek(0)
+                assert STRAY_SECRET.encode() not in stream.read(), member.name
+    assert searched > 1000
+    history = docker("history", "--no-trunc", image.tag).stdout
+    assert "AccountKey" not in history
+    assert STRAY_SECRET not in history
+
+
+def test_it_adds_little_to_its_base(image: Image, base_image: str, pytestconfig: pytest.Config) -> None:
+    def size(name: str) -> int:
+        return int(docker("image", "inspect", "--format", "{{.Size}}", name).stdout)
+
+    whole = size(image.tag)
+    own = whole - size(base_image)
+    reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
+    reporter.write_line(f"\nimage: {whole / 1e6:.0f} MB, {own / 1e6:.0f} MB of them over its base image")
+    # Azure's libraries with their bytecode are some 35 MB; build tools or a cache left behind would be many more.
+    assert own < 60e6
