@@ -1,0 +1,212 @@
+"""Azure Resource Manager for container groups: look, start, stop and restart, over TLS, as the real client asks."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import ssl
+import tempfile
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import trustme
+
+from .identity import Directory
+
+API_VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+GROUP: Final = re.compile(
+    r"(?i)(?P<id>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerInstance/containerGroups/[^/]+)"
+    r"(/(?P<action>restart|start|stop))?"
+)
+OPERATION: Final = re.compile(
+    r"(?i)/subscriptions/[^/]+/providers/Microsoft\.ContainerInstance/locations/[^/]+/operations/(?P<id>[0-9a-f]+)"
+)
+
+
+class TransitioningError(Exception):
+    """The group is between two states; the same request may succeed in a moment."""
+
+
+class Group(Protocol):
+    """A container group as this endpoint needs it."""
+
+    @property
+    def location(self) -> str:
+        """Its Azure region."""
+
+    def restart(self) -> None:
+        """Begin to stop and start it.
+
+        Raises:
+            TransitioningError: it is between two states.
+        """
+
+    def start(self) -> threading.Event | None:
+        """Begin to start it; return an event that is set when it runs, or None if it runs already.
+
+        Raises:
+            TransitioningError: it is between two states.
+        """
+
+    def stop(self) -> None:
+        """Begin to stop it; it is transitioning until all its processes are gone.
+
+        Raises:
+            TransitioningError: it is between two states.
+        """
+
+    def view(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+
+
+class ArmServer(ThreadingHTTPServer):
+    """The endpoint, on a free port, with a certificate of an authority of its own."""
+
+    daemon_threads = True
+
+    def __init__(self, directory: Directory, groups: Mapping[str, Group], authority_file: Path) -> None:
+        """Serve groups by their ARM id in lower case; write the authority's certificate for clients to trust."""
+        self.directory = directory
+        self.groups = groups
+        self.operations: dict[str, threading.Event] = {}
+        super().__init__(("127.0.0.1", 0), ArmHandler)
+        authority = trustme.CA()
+        authority_file.write_bytes(authority.cert_pem.bytes())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate = authority.issue_cert("127.0.0.1", "localhost")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "server.pem"
+            file.touch(mode=0o600)
+            file.write_bytes(certificate.private_key_and_cert_chain_pem.bytes())
+            context.load_cert_chain(file)
+        # The handshake is made by the thread of the connection, so that a silent client does not block the others.
+        self.socket = context.wrap_socket(self.socket, do_handshake_on_connect=False, server_side=True)
+
+    @property
+    def url(self) -> str:
+        """The value of ``AZURE_RESOURCE_MANAGER_ENDPOINT``."""
+        return f"https://localhost:{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about clients that break off; what concerns a request is answered to it."""
+
+
+class ArmHandler(BaseHTTPRequestHandler):
+    """Answers one connection."""
+
+    protocol_version = "HTTP/1.1"
+    server: ArmServer
+    timeout = 60
+
+    def do_GET(self) -> None:
+        """Show a group, or how far an operation is."""
+        path = urlsplit(self.path).path
+        if match := OPERATION.fullmatch(path):
+            if self._principal() is None:
+                return
+            done = self.server.operations.get(match["id"])
+            if done is None:
+                self._error(HTTPStatus.NOT_FOUND, "OperationNotFound", f"There is no operation {match['id']}.")
+            elif done.is_set():
+                self._answer(HTTPStatus.OK, {"status": "Succeeded"})
+            else:
+                self._answer(
+                    HTTPStatus.ACCEPTED, {"status": "InProgress"}, {"Location": self._here(), "Retry-After": "1"}
+                )
+            return
+        if found := self._find(action=False):
+            self._answer(HTTPStatus.OK, found[0].view())
+
+    def do_POST(self) -> None:
+        """Start, stop or restart a group."""
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not (found := self._find(action=True)):
+            return
+        group, action = found
+        try:
+            done = None
+            if action == "restart":
+                group.restart()
+            elif action == "stop":
+                group.stop()
+            else:
+                done = group.start()
+        except TransitioningError:
+            name = group.view()["name"]
+            message = f"The container group '{name}' is still transitioning, please retry later."
+            self._error(HTTPStatus.CONFLICT, "ContainerGroupTransitioning", message)
+            return
+        if done is None:
+            self._answer(HTTPStatus.NO_CONTENT, None)
+            return
+        operation = secrets.token_hex(16)
+        self.server.operations[operation] = done
+        subscription = urlsplit(self.path).path.split("/")[2]
+        location = (
+            f"{self.server.url}/subscriptions/{subscription}/providers/Microsoft.ContainerInstance"
+            f"/locations/{group.location}/operations/{operation}?api-version={self._version()}"
+        )
+        self._answer(HTTPStatus.ACCEPTED, None, {"Location": location, "Retry-After": "1"})
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+    def _answer(self, status: HTTPStatus, body: object, headers: Mapping[str, str] | None = None) -> None:
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _error(self, status: HTTPStatus, code: str, message: str) -> None:
+        self._answer(status, {"error": {"code": code, "message": message}})
+
+    def _find(self, *, action: bool) -> tuple[Group, str] | None:
+        """Return the group and action of the request, or answer why not."""
+        match = GROUP.fullmatch(urlsplit(self.path).path)
+        if not match or bool(match["action"]) != action:
+            self._error(HTTPStatus.NOT_FOUND, "InvalidResourceType", f"{self.command} {self.path} is not served here.")
+            return None
+        if not API_VERSION.fullmatch(self._version()):
+            self._error(
+                HTTPStatus.BAD_REQUEST, "MissingApiVersionParameter", "The api-version query parameter is required."
+            )
+            return None
+        if (principal := self._principal()) is None:
+            return None
+        if not self.server.directory.may_touch(principal, match["id"]):
+            message = f"The client '{principal}' does not have authorization over scope '{match['id']}'."
+            self._error(HTTPStatus.FORBIDDEN, "AuthorizationFailed", message)
+            return None
+        group = self.server.groups.get(match["id"].lower())
+        if group is None:
+            message = f"The Resource '{match['id'].split('/providers/')[1]}' was not found."
+            self._error(HTTPStatus.NOT_FOUND, "ResourceNotFound", message)
+            return None
+        return group, (match["action"] or "").lower()
+
+    def _here(self) -> str:
+        return f"{self.server.url}{self.path}"
+
+    def _principal(self) -> str | None:
+        """Return who asks, or answer that the token is not good."""
+        scheme, _, bearer = (self.headers.get("Authorization") or "").partition(" ")
+        principal = self.server.directory.holder(bearer, self.server.url) if scheme == "Bearer" else None
+        if principal is None:
+            self._error(
+                HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", "The access token is missing or invalid."
+            )
+        return principal
+
+    def _version(self) -> str:
+        return parse_qs(urlsplit(self.path).query).get("api-version", [""])[0]

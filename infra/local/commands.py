@@ -1,0 +1,147 @@
+"""The command line of the local run."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from .data import DataFolderError
+from .demo import Result, process, samples, show
+from .machine import OUTPUTS
+from .run import PROJECT, LocalRun, RunOptions
+from .view import View, choose
+
+INTERRUPTED: Final = 130
+SAMPLES: Final = PROJECT / "pipeline_app" / "sample_inputs"
+
+app = typer.Typer(add_completion=False, help="Run the file processing pipeline on this machine.", no_args_is_help=True)
+
+Config = Annotated[
+    list[str] | None, typer.Option("--config", "-c", help="Set a config key, as with pulumi up.", metavar="KEY=VALUE")
+]
+Containers = Annotated[bool, typer.Option("--containers", help="Build and run the real image with a Docker engine.")]
+Data = Annotated[Path, typer.Option(file_okay=False, help="Folder that keeps everything, also for the next run.")]
+StackName = Annotated[str, typer.Option("--stack", "-s", help="Read Pulumi.NAME.yaml.", metavar="NAME")]
+
+DEFAULT_DATA: Final = Path(".local")
+
+
+@app.command()
+def up(
+    data: Data = DEFAULT_DATA, stack: StackName = "dev", config: Config = None, containers: Containers = False
+) -> None:
+    """Serve until Ctrl-C or SIGTERM; DIR/outputs.json tells clients how to connect."""
+    view = choose()
+    options = _options(data, stack, config, containers)
+
+    def serve(run: LocalRun, outputs: dict[str, Any]) -> int:
+        view.say(f"Ready. How to connect is in {run.data.root / OUTPUTS}")
+        view.say(f"  Connection string  {outputs['appStorageConnectionString']}")
+        view.say(f"  Upload to          {outputs['appStorageContainer']}/{outputs['inputPath']}/")
+        view.say(f"  Results come to    {outputs['appStorageContainer']}/{outputs['outputPath']}/")
+        view.say(f"  File share         {outputs['shareDirectory']}")
+        for group in run.groups():
+            view.say(f"  Worker's status    {group.health_url} while it runs")
+        view.say("Ctrl-C ends it; the data stays.")
+        threading.Event().wait()
+        return 0
+
+    raise typer.Exit(_run(options, view, serve, interrupted=0))
+
+
+@app.command()
+def demo(
+    files: Annotated[list[Path] | None, typer.Argument(dir_okay=False, exists=True, help="Files of your own.")] = None,
+    data: Data = DEFAULT_DATA,
+    stack: StackName = "dev",
+    config: Config = None,
+    containers: Containers = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for all receipts.", min=1)] = 300.0,
+) -> None:
+    """Process the bundled files, or your own, show what came of them, and leave."""
+    view = choose()
+    chosen = [(path.resolve(), path.name) for path in files or []] or samples(SAMPLES)
+    kept: list[Result] = []
+    options = _options(data, stack, config, containers)
+    results = data.resolve() / "results"
+
+    def once(_run: LocalRun, outputs: dict[str, Any]) -> int:
+        kept.extend(process(outputs, chosen, results, timeout))
+        return 0 if all(result.receipt and result.receipt.status == "succeeded" for result in kept) else 1
+
+    code = _run(options, view, once, interrupted=INTERRUPTED)
+    if kept:
+        show(kept, results, Console())
+    raise typer.Exit(code)
+
+
+def _options(data: Path, stack: str, config: list[str] | None, containers: bool) -> RunOptions:
+    pairs = {}
+    for item in config or []:
+        key, separator, value = item.partition("=")
+        if not separator or not key:
+            raise typer.BadParameter(f"{item!r} is no KEY=VALUE.", param_hint="--config")
+        pairs[key] = value
+    return RunOptions(config=pairs, containers=containers, data=data, stack=stack)
+
+
+def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, Any]], int], interrupted: int) -> int:
+    """Open a run, do the work in it and close it, whatever happens; return the exit code."""
+    run: LocalRun | None = None
+    try:
+        with view.shown():
+            run = LocalRun(options, view)
+            return work(run, _open(run))
+    except KeyboardInterrupt:
+        view.say("Taking everything down.")
+        return interrupted
+    except DataFolderError as error:
+        view.warn("local run", str(error))
+        return 1
+    except Exception as error:
+        if run:
+            log = run.data.folder("logs") / "local-run.log"
+            log.write_text(traceback.format_exc(), encoding="utf-8")
+            view.warn("local run", f"The traceback is in {log}.")
+        view.warn("local run", f"{type(error).__name__}: {error}")
+        return 1
+    finally:
+        try:
+            # From here on nothing may break off: whatever is left running would stay for good.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+        finally:
+            if run:
+                run.close()
+
+
+def _open(run: LocalRun) -> dict[str, Any]:
+    """Open a run in a thread of its own, so that this one can be interrupted at any moment."""
+    outputs: dict[str, Any] = {}
+    errors: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            outputs.update(run.open())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=make, name="program")
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+    except KeyboardInterrupt:
+        run.interrupt()
+        thread.join()
+        raise
+    if errors:
+        raise errors[0]
+    return outputs

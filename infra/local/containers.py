@@ -1,0 +1,299 @@
+"""Container groups on this machine: one supervised process each, with the states and the manners of the real ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from .arm import TransitioningError
+from .images import Image, path_for
+from .processes import Child, Command, ShuttingDownError, Supervisor
+from .watcher import Watcher, pass_on
+
+STOP_GRACE_SECONDS: Final = 15.0
+WORKER: Final = ("python", "-m", "pipeline_app.worker")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """What the stack declares of a group; ``mounts`` are folders of this machine by path in the container."""
+
+    command: Sequence[str]
+    container: str
+    environment: Mapping[str, str]
+    id: str
+    image: Image
+    location: str
+    mounts: Mapping[str, Path]
+    name: str
+
+
+class Engine(Protocol):
+    """Runs the one container of a group."""
+
+    def command(self, definition: Definition, port: int) -> Command:
+        """Return the process that is, or stands for, the container; its health endpoint is to be at the port."""
+
+    def clear(self, definition: Definition) -> None:
+        """Remove what an ended or killed container left."""
+
+
+class ProcessEngine:
+    """Runs the container's command as a process from the image's folder, in an environment of its own."""
+
+    def __init__(self, folder: Path, logs: Path) -> None:
+        self._folder = folder
+        self._logs = logs
+
+    def command(self, definition: Definition, port: int) -> Command:
+        """Return the worker's process; nothing of this process's environment reaches it."""
+        image = definition.image
+        if image.folder is None:
+            raise ValueError(f"The image {image.reference} is not unpacked on this machine.")
+        home = self._folder / definition.name
+        temporary = home / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        environment = {
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "PATH": path_for(image.folder / "opt" / "app"),
+            "PYTHONPATH": str(image.folder / "opt" / "pipeline"),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(temporary),
+            **image.environment,
+            **definition.environment,
+            "APP_HEALTH_PORT": str(port),
+        }
+        arguments = list(definition.command or WORKER)
+        if arguments[0] == "python":
+            arguments[0] = sys.executable
+        return Command(
+            name=definition.name,
+            arguments=arguments,
+            environment=environment,
+            directory=home,
+            log=self._logs / f"{definition.name}.log",
+        )
+
+    def clear(self, definition: Definition) -> None:
+        """Remove the temporary files, as they go with a container."""
+        shutil.rmtree(self._folder / definition.name / "tmp", ignore_errors=True)
+
+
+class DockerEngine:
+    """Runs the container with the Docker engine of this machine, in this machine's network."""
+
+    def __init__(self, prefix: str, folder: Path, logs: Path) -> None:
+        """Name containers with a prefix that no other data folder has."""
+        self._folder = folder
+        self._logs = logs
+        self._prefix = prefix
+
+    def command(self, definition: Definition, port: int) -> Command:
+        """Return the client process that stays with the container and hands its signals on."""
+        folder = self._folder / definition.name
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {**definition.environment, "APP_HEALTH_PORT": str(port)}
+        # Docker reads the values from its own environment, so that no secret is on a command line.
+        names = [argument for name in sorted(environment) for argument in ("--env", name)]
+        volumes = [argument for path, host in definition.mounts.items() for argument in ("--volume", f"{host}:{path}")]
+        for host in definition.mounts.values():
+            # The image's user is not this one; in Azure, the share is open to every user of the container too.
+            host.chmod(0o777)
+        reference = definition.image.name if not definition.image.digest else f"sha256:{definition.image.digest}"
+        arguments = ["docker", "run", "--rm", "--init", "--network", "host", "--name", self._name(definition)]
+        return Command(
+            name=definition.name,
+            arguments=[*arguments, *names, *volumes, reference, *definition.command],
+            environment={**os.environ, **environment},
+            directory=folder,
+            log=self._logs / f"{definition.name}.log",
+        )
+
+    def clear(self, definition: Definition) -> None:
+        """Remove the container, which outlives a client that was killed."""
+        command = ["docker", "rm", "--force", self._name(definition)]
+        subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603
+
+    def _name(self, definition: Definition) -> str:
+        return f"{self._prefix}-{definition.name}"
+
+
+class ContainerGroup:
+    """A group with one container and the restart policy Never."""
+
+    def __init__(self, definition: Definition, engine: Engine, supervisor: Supervisor, watcher: Watcher) -> None:
+        self._child: Child | None = None
+        self._definition = definition
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._port = free_port()
+        self._started: datetime | None = None
+        self._finished: datetime | None = None
+        self._exit_code: int | None = None
+        self._state = "Stopped"
+        self._supervisor = supervisor
+        self._transitioning = False
+        self._watcher = watcher
+
+    @property
+    def location(self) -> str:
+        """Its Azure region."""
+        return self._definition.location
+
+    @property
+    def health_url(self) -> str:
+        """The worker's status while it runs."""
+        return f"http://127.0.0.1:{self._port}/status"
+
+    def clear(self) -> None:
+        """Remove what the container left, once its process has ended."""
+        self._engine.clear(self._definition)
+
+    def start(self) -> threading.Event | None:
+        """Begin to start it; see ``arm.Group``."""
+        with self._lock:
+            if self._transitioning:
+                raise TransitioningError
+            if self._state == "Running":
+                return None
+            self._begin("Pending")
+        return self._in_background(self._launch)
+
+    def stop(self) -> None:
+        """Begin to stop it; see ``arm.Group``."""
+        with self._lock:
+            if self._transitioning:
+                raise TransitioningError
+            child, self._child = self._child, None
+            if child is None:
+                self._state = "Stopped"
+                return
+            self._transitioning = True
+        self._in_background(lambda: self._end(child))
+
+    def restart(self) -> None:
+        """Begin to stop and start it; see ``arm.Group``."""
+        with self._lock:
+            if self._transitioning:
+                raise TransitioningError
+            child, self._child = self._child, None
+            self._begin("Pending")
+
+        def again() -> None:
+            if child:
+                self._supervisor.stop(child, STOP_GRACE_SECONDS)
+            self._launch()
+
+        self._in_background(again)
+
+    def view(self) -> dict[str, Any]:
+        """Return the group as the API shows it."""
+        definition = self._definition
+        with self._lock:
+            current: dict[str, Any] = {"detailStatus": "", "state": "Waiting"}
+            if self._state == "Running":
+                current["state"] = "Running"
+            elif self._finished:
+                current.update(exitCode=self._exit_code, finishTime=_text(self._finished), state="Terminated")
+                current["detailStatus"] = "Completed" if self._exit_code == 0 else "Error"
+            if self._started and current["state"] != "Waiting":
+                current["startTime"] = _text(self._started)
+            state = self._state
+        container = {
+            "name": definition.container,
+            "properties": {
+                "image": definition.image.reference,
+                "instanceView": {"currentState": current, "restartCount": 0},
+            },
+        }
+        return {
+            "id": definition.id,
+            "location": definition.location,
+            "name": definition.name,
+            "properties": {
+                "containers": [container],
+                "instanceView": {"events": [], "state": state},
+                "osType": "Linux",
+                "provisioningState": "Pending" if state == "Pending" else "Succeeded",
+                "restartPolicy": "Never",
+            },
+            "type": "Microsoft.ContainerInstance/containerGroups",
+        }
+
+    def _begin(self, state: str) -> None:
+        self._transitioning = True
+        self._state = state
+        self._started = self._finished = self._exit_code = None
+
+    def _end(self, child: Child) -> None:
+        self._supervisor.stop(child, STOP_GRACE_SECONDS)
+        self._engine.clear(self._definition)
+        with self._lock:
+            self._finished = datetime.now(UTC)
+            self._exit_code = child.process.returncode
+            self._state = "Stopped"
+
+    def _in_background(self, work: Callable[[], None]) -> threading.Event:
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                work()
+            except ShuttingDownError as error:
+                self._watcher.log(self._definition.name, str(error))
+            finally:
+                with self._lock:
+                    self._transitioning = False
+                done.set()
+
+        threading.Thread(target=run, name=f"{self._definition.name} transition", daemon=True).start()
+        return done
+
+    def _launch(self) -> None:
+        name = self._definition.name
+        self._engine.clear(self._definition)
+        child_of: list[Child] = []
+
+        def exited(code: int) -> None:
+            with self._lock:
+                # A stop or restart has taken over, so this end is no longer the group's state.
+                if self._child not in (None, child_of[0]):
+                    return
+                self._child = None
+                self._finished = datetime.now(UTC)
+                self._exit_code = code
+                self._state = "Succeeded" if code == 0 else "Failed"
+            if code:
+                self._watcher.warn(name, f"The container ended with exit code {code}.")
+
+        with self._lock:
+            command = self._engine.command(self._definition, self._port)
+            child = self._supervisor.start(
+                command, on_line=lambda line: pass_on(self._watcher, name, line), on_exit=exited
+            )
+            child_of.append(child)
+            self._child = child
+            self._started = datetime.now(UTC)
+            self._state = "Running"
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,117 @@
+"""Upload files, wait for their receipts, and bring the results to this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import BlobServiceClient, ContainerClient
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
+
+POLL_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """An uploaded file: its blob, that version's ETag without quotes, and its size in bytes."""
+
+    etag: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of an upload; ``receipt`` is None where none came in time. ``seconds`` is since the upload."""
+
+    folder: Path
+    receipt: Receipt | None
+    seconds: float
+    upload: Upload
+
+
+def samples(folder: Path) -> list[tuple[Path, str]]:
+    """Return the bundled files and their names below the input path, folders included."""
+    return [(path, path.relative_to(folder).as_posix()) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def process(
+    outputs: Mapping[str, Any], files: Sequence[tuple[Path, str]], results: Path, timeout: float
+) -> list[Result]:
+    """Upload files and wait, at most so many seconds in all, for the receipts of exactly these versions."""
+    names = StorageNames(
+        container=outputs["appStorageContainer"],
+        input_path=outputs["inputPath"],
+        output_path=outputs["outputPath"],
+    )
+    done: dict[Upload, Result] = {}
+    with BlobServiceClient.from_connection_string(outputs["appStorageConnectionString"]) as service:
+        container = service.get_container_client(names.container)
+        start = time.monotonic()
+        uploads = [_upload(container, path, f"{names.input_path}/{name}") for path, name in files]
+        while len(done) < len(uploads) and time.monotonic() - start < timeout:
+            for upload in uploads:
+                if upload not in done and (receipt := _receipt(container, names, upload)):
+                    folder = results / names.output_directory(upload.name).removeprefix(f"{names.output_path}/")
+                    _download(container, names, receipt, folder)
+                    seconds = time.monotonic() - start
+                    done[upload] = Result(folder=folder, receipt=receipt, seconds=seconds, upload=upload)
+            time.sleep(POLL_SECONDS)
+    late = time.monotonic() - start
+    return [done.get(each) or Result(folder=results, receipt=None, seconds=late, upload=each) for each in uploads]
+
+
+def show(results: Sequence[Result], folder: Path, console: Console) -> None:
+    """Print a table of what became of each upload, the reasons of failures, and where everything is kept."""
+    table = Table(title="Receipts")
+    for name in ("file", "status", "size", "seconds", "outputs"):
+        table.add_column(name, overflow="fold")
+    for result in results:
+        receipt = result.receipt
+        status = receipt.status if receipt else "no receipt in time"
+        outputs = ", ".join(output.name.rsplit("/", 1)[-1] for output in receipt.outputs) if receipt else ""
+        colour = "green" if status == "succeeded" else "red"
+        size, seconds = f"{result.upload.size:,} B", f"{result.seconds:.1f}"
+        table.add_row(Text(result.upload.name), Text(status, style=colour), size, seconds, Text(outputs))
+    console.print(table)
+    for result in results:
+        if result.receipt and result.receipt.error:
+            console.print(Text(f"{result.upload.name}: {result.receipt.error}"), soft_wrap=True)
+    console.print(Text(f"Results, logs and receipts are kept in {folder}"), soft_wrap=True)
+
+
+def _download(container: ContainerClient, names: StorageNames, receipt: Receipt, folder: Path) -> None:
+    directory = names.output_directory(receipt.input.name)
+    blobs = [output.name for output in receipt.outputs]
+    for name in (*blobs, names.log_name(receipt.input.name), names.receipt_name(receipt.input.name)):
+        target = folder / name.removeprefix(f"{directory}/")
+        if not Path(os.path.normpath(target)).is_relative_to(folder):
+            raise ValueError(f"The result {name!r} would be written outside of {folder}.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            container.download_blob(name).readinto(file)
+
+
+def _receipt(container: ContainerClient, names: StorageNames, upload: Upload) -> Receipt | None:
+    try:
+        blob = container.download_blob(names.receipt_name(upload.name))
+    except ResourceNotFoundError:
+        return None
+    if plain_etag((blob.properties.metadata or {}).get(RECEIPT_ETAG_METADATA, "")) != upload.etag:
+        return None
+    return Receipt.decode(blob.readall().decode("utf-8"))
+
+
+def _upload(container: ContainerClient, path: Path, name: str) -> Upload:
+    with path.open("rb") as file:
+        answer = container.get_blob_client(name).upload_blob(file, overwrite=True)
+    return Upload(etag=plain_etag(answer["etag"]), name=name, size=path.stat().st_size)

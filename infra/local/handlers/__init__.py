@@ -1,0 +1,17 @@
+"""How each resource type and provider function of the stack is realised, by its token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ..cloud import InvokeHandler, ResourceHandler
+from . import compute, management, messaging, storage
+
+INVOKES: Final[Mapping[str, InvokeHandler]] = {**management.INVOKES, **storage.INVOKES}
+RESOURCES: Final[Mapping[str, ResourceHandler]] = {
+    **compute.RESOURCES,
+    **management.RESOURCES,
+    **messaging.RESOURCES,
+    **storage.RESOURCES,
+}

@@ -1,0 +1,175 @@
+"""What runs code: images, container groups and the Function App."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from azure.storage.blob import BlobClient
+
+from ..cloud import CloudError, Declared, Properties, ResourceHandler, Scene
+from ..containers import ContainerGroup, Definition
+from ..functions import FunctionHost, Site, unpack
+from ..images import Build, Image
+from ..settings import SettingsError, localize, mount
+
+
+def container_group(scene: Scene, declared: Declared) -> Properties:
+    """Make a container group and, as Azure does, run it."""
+    machine, inputs = scene.machine, declared.inputs
+    if len(inputs["containers"]) != 1 or inputs.get("restartPolicy") != "Never":
+        raise CloudError(f"{declared.title!r} must have one container and the restart policy Never to run here.")
+    (container,) = inputs["containers"]
+    mounts = _mounts(scene, declared, container)
+    variables = {
+        variable["name"]: variable.get("value") or variable.get("secureValue") or ""
+        for variable in container.get("environmentVariables") or []
+    }
+    environment = _localized(scene, declared, variables)
+    image = _image(scene, container["image"])
+    definition = Definition(
+        command=container.get("command") or (),
+        container=container["name"],
+        # A process has no mount, so its paths lead to the folder itself; a container has one.
+        environment=mount(environment, mounts) if image.folder else environment,
+        id=declared.id,
+        image=image,
+        location=scene.location,
+        mounts=mounts,
+        name=declared.name,
+    )
+    group = ContainerGroup(definition, machine.engine, machine.supervisor, machine.watcher)
+    machine.groups[declared.id.lower()] = group
+    group.start()
+    return {"identity": _identity(scene, declared), "location": scene.location, "provisioningState": "Succeeded"}
+
+
+def image(scene: Scene, declared: Declared) -> Properties:
+    """Build an image from the project and the unpacked artifact."""
+    machine = scene.machine
+    made = machine.builder.build(Build.read(declared.inputs), machine.artifact)
+    machine.images[made.reference] = made
+    name = declared.inputs["imageName"]
+    return {"baseImageName": name, "imageName": name, "repoDigest": made.reference}
+
+
+def one_deploy(scene: Scene, declared: Declared) -> Properties:
+    """Unpack the deployed archive and start the host of its Function App."""
+    machine, inputs = scene.machine, declared.inputs
+    site = machine.sites.get(inputs["app_id"].lower())
+    if site is None:
+        raise CloudError(f"{declared.title!r} deploys to {inputs['app_id']!r}, which is no Function App of this stack.")
+    archive = machine.data.folder("function") / f"{inputs['package_sha256'][:16]}.zip"
+    archive.write_bytes(_download(scene, declared, inputs["blob_url"]))
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != inputs["package_sha256"]:
+        raise CloudError(f"{declared.title!r}: the package has the SHA-256 {found}, not {inputs['package_sha256']}.")
+    root = archive.with_suffix("")
+    unpack(archive, root)
+    FunctionHost(site, root, machine.data, machine.watcher, machine.called).start(machine.supervisor)
+    return {"id": f"{inputs['app_id']}/extensions/onedeploy"}
+
+
+def registry_image(_scene: Scene, declared: Declared) -> Properties:
+    """Take note of a push; images stay where they were built."""
+    return {"sha256Digest": declared.inputs.get("triggers", {}).get("digest", "")}
+
+
+def tag(_scene: Scene, declared: Declared) -> Properties:
+    """Take note of a further name of an image."""
+    return {"sourceImageId": declared.inputs["sourceImage"]}
+
+
+def web_app(scene: Scene, declared: Declared) -> Properties:
+    """Take the settings of a Function App; its host starts once code is deployed."""
+    machine, inputs = scene.machine, declared.inputs
+    client_ids = _client_ids(scene, declared)
+    given = (inputs.get("siteConfig") or {}).get("appSettings") or []
+    settings = _localized(scene, declared, {setting["name"]: setting["value"] for setting in given})
+    header = machine.directory.add_site(set(client_ids))
+    machine.sites[declared.id.lower()] = Site(
+        client_ids=frozenset(client_ids),
+        name=declared.name,
+        settings={
+            **settings,
+            "AZURE_RESOURCE_MANAGER_ENDPOINT": machine.arm.url,
+            "IDENTITY_ENDPOINT": machine.tokens.url,
+            "IDENTITY_HEADER": header,
+            "REQUESTS_CA_BUNDLE": str(machine.authority_file),
+            "WEBSITE_SITE_NAME": declared.name,
+        },
+    )
+    return {
+        "defaultHostName": f"{declared.name}.azurewebsites.net",
+        "identity": _identity(scene, declared),
+        "location": scene.location,
+        "state": "Running",
+    }
+
+
+def _client_ids(scene: Scene, declared: Declared) -> list[str]:
+    return [each["clientId"] for each in _identity(scene, declared)["userAssignedIdentities"].values()]
+
+
+def _download(scene: Scene, declared: Declared, url: str) -> bytes:
+    for account in scene.machine.accounts.values():
+        if url.startswith(account.endpoint("blob")):
+            with BlobClient.from_blob_url(
+                url, credential={"account_name": account.name, "account_key": account.key}
+            ) as blob:
+                data: bytes = blob.download_blob().readall()
+                return data
+    raise CloudError(f"{declared.title!r} deploys {url!r}, which is in no storage account of this stack.")
+
+
+def _identity(scene: Scene, declared: Declared) -> Properties:
+    """Return the identities as the API does: by id, with what Azure knows of each."""
+    identity = declared.inputs.get("identity") or {}
+    found = {}
+    for resource_id in identity.get("userAssignedIdentities") or []:
+        if resource_id.lower() not in scene.machine.identities:
+            raise CloudError(f"{declared.title!r} uses the identity {resource_id!r}, which is none of this stack.")
+        found[resource_id] = {"clientId": scene.machine.identities[resource_id.lower()]}
+    return {"type": identity.get("type", "None"), "userAssignedIdentities": found}
+
+
+def _image(scene: Scene, reference: str) -> Image:
+    if reference in scene.machine.images:
+        return scene.machine.images[reference]
+    if scene.machine.options.containers:
+        return Image(digest="", environment={}, folder=None, name=reference)
+    raise CloudError(
+        f"The container runs the image {reference!r}, which this stack does not build. Leave out imageReference, or "
+        "run with --containers, which lets a Docker engine pull it."
+    )
+
+
+def _localized(scene: Scene, declared: Declared, settings: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return localize(settings, scene.machine.accounts, _client_ids(scene, declared))
+    except SettingsError as error:
+        raise CloudError(f"{declared.title!r}: {error}") from error
+
+
+def _mounts(scene: Scene, declared: Declared, container: Mapping[str, Any]) -> dict[str, Path]:
+    volumes = {volume["name"]: volume.get("azureFile") for volume in declared.inputs.get("volumes") or []}
+    mounts = {}
+    for volume_mount in container.get("volumeMounts") or []:
+        volume = volumes.get(volume_mount["name"])
+        account = scene.machine.accounts.get((volume or {}).get("storageAccountName", ""))
+        if not volume or not account or volume["storageAccountKey"] != account.key:
+            raise CloudError(f"{declared.title!r} mounts {volume_mount['name']!r} with a wrong account, share or key.")
+        mounts[volume_mount["mountPath"]] = scene.machine.shares[account.name, volume["shareName"]]
+    return mounts
+
+
+RESOURCES: Final[Mapping[str, ResourceHandler]] = {
+    "azure-native:containerinstance:ContainerGroup": container_group,
+    "azure-native:web:WebApp": web_app,
+    "docker:index/image:Image": image,
+    "docker:index/registryImage:RegistryImage": registry_image,
+    "docker:index/tag:Tag": tag,
+    "pulumi-python:dynamic/web:OneDeploy": one_deploy,
+}

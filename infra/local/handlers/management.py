@@ -1,0 +1,110 @@
+"""What manages the rest: groups, identities, roles, the registry, the vault and monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
+
+
+def client_config(scene: Scene, _inputs: Properties) -> Properties:
+    """Return who deploys."""
+    return {
+        "clientId": scene.machine.data.uuid("deployer client"),
+        "objectId": scene.machine.data.uuid("deployer object"),
+        "subscriptionId": scene.subscription,
+        "tenantId": scene.tenant,
+    }
+
+
+def identity(scene: Scene, declared: Declared) -> Properties:
+    """Add an identity to the directory."""
+    machine = scene.machine
+    client_id, principal_id = (machine.data.uuid(f"{kind} {declared.id}") for kind in ("client", "principal"))
+    machine.directory.add_identity(client_id, principal_id)
+    machine.identities[declared.id.lower()] = client_id
+    return {"clientId": client_id, "location": scene.location, "principalId": principal_id, "tenantId": scene.tenant}
+
+
+def insights(scene: Scene, declared: Declared) -> Properties:
+    """Name an Application Insights component; telemetry stays in the logs of the data folder."""
+    key = scene.machine.data.uuid(f"insights {declared.id}")
+    return {"appId": key, "connectionString": f"InstrumentationKey={key}", "instrumentationKey": key}
+
+
+def plan(scene: Scene, _declared: Declared) -> Properties:
+    """Name a plan; this machine is its capacity."""
+    return {"location": scene.location, "provisioningState": "Succeeded"}
+
+
+def registry(scene: Scene, declared: Declared) -> Properties:
+    """Name a registry; images stay in the data folder or in the Docker engine."""
+    return {"location": scene.location, "loginServer": f"{declared.name.lower()}.azurecr.io"}
+
+
+def registry_credentials(scene: Scene, inputs: Properties) -> Properties:
+    """Return the admin user of a registry."""
+    name = inputs["registryName"]
+    password = scene.machine.data.key(f"registry {name}")
+    passwords = [{"name": kind, "value": password} for kind in ("password", "password2")]
+    return {"passwords": passwords, "username": name}
+
+
+def resource_group(scene: Scene, declared: Declared) -> Properties:
+    """Name a resource group; without a name of its own it gets the one that Pulumi would choose."""
+    data = scene.machine.data
+    name = declared.inputs.get("resourceGroupName") or declared.title + data.suffix(f"group {declared.title}")
+    identifier = f"/subscriptions/{scene.subscription}/resourceGroups/{name}"
+    return {"id": identifier, "location": scene.location, "name": name}
+
+
+def role_assignment(scene: Scene, declared: Declared) -> Properties:
+    """Give a principal a role."""
+    inputs = declared.inputs
+    scope, principal_id, role = inputs["scope"], inputs["principalId"], inputs["roleDefinitionId"]
+    name = scene.machine.data.uuid(f"role {scope} {principal_id} {role}".lower())
+    if not scene.machine.directory.add_role(principal_id, scope, role):
+        raise CloudError(f"{declared.title!r} gives a role that its principal has at {scope} already. Leave one out.")
+    return {"id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}", "name": name}
+
+
+def secret(_scene: Scene, declared: Declared) -> Properties:
+    """Name a secret; nothing here reads it, so its value is not kept."""
+    uri = f"https://{declared.inputs['vaultName']}.vault.azure.net/secrets/{declared.name}"
+    return {"properties": {"secretUri": uri}}
+
+
+def shared_keys(scene: Scene, inputs: Properties) -> Properties:
+    """Return the keys of a Log Analytics workspace."""
+    key = scene.machine.data.key(f"workspace {inputs['workspaceName']}")
+    return {"primarySharedKey": key, "secondarySharedKey": key}
+
+
+def vault(scene: Scene, declared: Declared) -> Properties:
+    """Name a vault."""
+    properties = {**declared.inputs["properties"], "vaultUri": f"https://{declared.name}.vault.azure.net/"}
+    return {"location": scene.location, "properties": properties}
+
+
+def workspace(scene: Scene, declared: Declared) -> Properties:
+    """Name a Log Analytics workspace; logs stay in the data folder."""
+    return {"customerId": scene.machine.data.uuid(f"workspace {declared.id}"), "location": scene.location}
+
+
+INVOKES: Final[Mapping[str, InvokeHandler]] = {
+    "azure-native:authorization:getClientConfig": client_config,
+    "azure-native:containerregistry:listRegistryCredentials": registry_credentials,
+    "azure-native:operationalinsights:getSharedKeys": shared_keys,
+}
+RESOURCES: Final[Mapping[str, ResourceHandler]] = {
+    "azure-native:applicationinsights:Component": insights,
+    "azure-native:authorization:RoleAssignment": role_assignment,
+    "azure-native:containerregistry:Registry": registry,
+    "azure-native:keyvault:Secret": secret,
+    "azure-native:keyvault:Vault": vault,
+    "azure-native:managedidentity:UserAssignedIdentity": identity,
+    "azure-native:operationalinsights:Workspace": workspace,
+    "azure-native:resources:ResourceGroup": resource_group,
+    "azure-native:web:AppServicePlan": plan,
+}

@@ -1,0 +1,196 @@
+"""Queue triggers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import azure.functions as func
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.functions.queue import QueueMessage
+from azure.storage.queue import QueueClient, QueueServiceClient
+from azure.storage.queue import QueueMessage as StoredMessage
+
+from .telling import resolve, tell
+
+BUSY_POLL_SECONDS: Final = 0.05
+BUSY_SECONDS: Final = 10.0
+# The message comes back this long after a host died that was working on it; while it works, the time is renewed.
+CLAIM_SECONDS: Final = 30
+IDLE_POLL_SECONDS: Final = 0.25
+RENEW_SECONDS: Final = 5.0
+TROUBLE_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueOptions:
+    """The ``extensions.queues`` section of host.json, with the host's own defaults."""
+
+    batch_size: int
+    base64: bool
+    max_dequeue_count: int
+    new_batch_threshold: int
+    visibility_timeout: timedelta
+
+    @classmethod
+    def read(cls, host: dict[str, Any]) -> QueueOptions:
+        """Read the parsed host.json."""
+        queues = host.get("extensions", {}).get("queues", {})
+        hours, minutes, seconds = map(float, queues.get("visibilityTimeout", "00:00:00").split(":"))
+        batch_size = int(queues.get("batchSize", 16))
+        return cls(
+            batch_size=batch_size,
+            base64=queues.get("messageEncoding", "base64").lower() == "base64",
+            max_dequeue_count=int(queues.get("maxDequeueCount", 5)),
+            new_batch_threshold=int(queues.get("newBatchThreshold", batch_size // 2)),
+            visibility_timeout=timedelta(hours=hours, minutes=minutes, seconds=seconds),
+        )
+
+
+class Claim:
+    """A message that a function works on; it stays invisible for others until it is deleted or given back."""
+
+    def __init__(self, queue: QueueClient, message: StoredMessage) -> None:
+        self.message = message
+        self._queue = queue
+        self._receipt: str | None = message.pop_receipt
+        self._lock = threading.Lock()
+
+    def delete(self) -> None:
+        """Take the message off the queue."""
+        with self._lock:
+            self._queue.delete_message(self.message.id, self._receipt)
+            self._receipt = None
+
+    def hide(self, seconds: int, *, last: bool = False) -> None:
+        """Let the message be invisible for so many seconds from now; ``last`` gives it back for good."""
+        with self._lock:
+            if self._receipt is not None:
+                updated = self._queue.update_message(self.message.id, self._receipt, visibility_timeout=seconds)
+                self._receipt = None if last else updated.pop_receipt
+
+
+class QueueTrigger:
+    """Feeds one function from one queue."""
+
+    def __init__(self, function: func.Function, options: QueueOptions, stop: threading.Event) -> None:
+        (binding,) = (each.get_dict_repr() for each in function.get_bindings())
+        service = QueueServiceClient.from_connection_string(os.environ[binding["connection"]])
+        self._call: Callable[..., object] = function.get_user_function()
+        self._claims: set[Claim] = set()
+        self._lock = threading.Lock()
+        self._name = str(function.get_function_name())
+        self._options = options
+        self._parameter = binding["name"]
+        queue_name = resolve(binding["queueName"])
+        self._poison = service.get_queue_client(f"{queue_name}-poison")
+        self._pool = ThreadPoolExecutor(options.batch_size + options.new_batch_threshold, thread_name_prefix=self._name)
+        self._queue = service.get_queue_client(queue_name)
+        self._stop = stop
+
+    def serve(self) -> None:
+        """Take messages until the host is to stop, then let running calls end."""
+        renewer = threading.Thread(target=self._renew, name=f"{self._name} renewer", daemon=True)
+        renewer.start()
+        busy_until = time.monotonic() + BUSY_SECONDS
+        while not self._stop.is_set():
+            try:
+                messages = self._receive()
+            except AzureError as error:
+                _log.warning("Queue %s cannot be read: %s", self._queue.queue_name, error.message.splitlines()[0])
+                self._stop.wait(TROUBLE_SECONDS)
+                continue
+            for message in messages:
+                claim = Claim(self._queue, message)
+                with self._lock:
+                    self._claims.add(claim)
+                self._pool.submit(self._handle, claim)
+            if messages:
+                busy_until = time.monotonic() + BUSY_SECONDS
+            self._stop.wait(BUSY_POLL_SECONDS if time.monotonic() < busy_until else IDLE_POLL_SECONDS)
+        self._pool.shutdown(wait=True)
+
+    def _receive(self) -> list[StoredMessage]:
+        with self._lock:
+            if len(self._claims) > self._options.new_batch_threshold:
+                return []
+        size = self._options.batch_size
+        pages = self._queue.receive_messages(
+            max_messages=size, messages_per_page=size, visibility_timeout=CLAIM_SECONDS
+        )
+        return list(pages)
+
+    def _handle(self, claim: Claim) -> None:
+        start = time.monotonic()
+        try:
+            outcome = self._run(claim)
+        except AzureError as error:
+            # The storage is away; the message becomes visible again by itself.
+            outcome = "lost"
+            _log.warning("%s: the message's state is lost: %s", self._name, error.message.splitlines()[0])
+        finally:
+            with self._lock:
+                self._claims.discard(claim)
+        tell(function=self._name, id=claim.message.id, outcome=outcome, seconds=round(time.monotonic() - start, 3))
+
+    def _run(self, claim: Claim) -> str:
+        message = claim.message
+        count = message.dequeue_count or 1
+        if count > self._options.max_dequeue_count:
+            return self._give_up(claim, f"it was taken {count} times")
+        try:
+            body = (
+                base64.b64decode(message.content, validate=True) if self._options.base64 else message.content.encode()
+            )
+        except (binascii.Error, ValueError):
+            return self._give_up(claim, "it is not base64, which host.json asks for")
+        argument = QueueMessage(  # type: ignore[no-untyped-call]
+            id=message.id,
+            body=body,
+            dequeue_count=count,
+            expiration_time=message.expires_on,
+            insertion_time=message.inserted_on,
+            pop_receipt=message.pop_receipt,
+            time_next_visible=message.next_visible_on,
+        )
+        try:
+            self._call(**{self._parameter: argument})
+        except Exception:
+            _log.exception("%s failed, attempt %d of %d.", self._name, count, self._options.max_dequeue_count)
+            if count >= self._options.max_dequeue_count:
+                return self._give_up(claim, f"it failed {count} times")
+            claim.hide(int(self._options.visibility_timeout.total_seconds()), last=True)
+            return "failed"
+        claim.delete()
+        return "done"
+
+    def _give_up(self, claim: Claim, reason: str) -> str:
+        _log.error("%s: message %s goes to %s: %s.", self._name, claim.message.id, self._poison.queue_name, reason)
+        try:
+            self._poison.send_message(claim.message.content, time_to_live=-1)
+        except ResourceNotFoundError:
+            self._poison.create_queue()
+            self._poison.send_message(claim.message.content, time_to_live=-1)
+        claim.delete()
+        return "poison"
+
+    def _renew(self) -> None:
+        while not self._stop.wait(RENEW_SECONDS) or self._claims:
+            with self._lock:
+                claims = list(self._claims)
+            for claim in claims:
+                try:
+                    claim.hide(CLAIM_SECONDS)
+                except AzureError as error:
+                    _log.warning("%s: a claim was not renewed: %s", self._name, error.message.splitlines()[0])

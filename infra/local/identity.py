@@ -1,0 +1,134 @@
+"""Managed identities: who is there, what each may touch, and the App Service endpoint that hands out tokens."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a bearer token stands for; ``expires`` is a monotonic time in seconds."""
+
+    client_id: str
+    resource: str
+    expires: float
+
+
+class Directory:
+    """The identities that the stack declared, their roles, and the tokens that they hold. Safe to share by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._principals: dict[str, str] = {}
+        self._sites: dict[str, set[str]] = {}
+        self._roles: dict[str, set[tuple[str, str]]] = {}
+        self._tokens: dict[str, Token] = {}
+
+    def add_identity(self, client_id: str, principal_id: str) -> None:
+        """Take note of an identity."""
+        with self._lock:
+            self._principals[client_id] = principal_id
+
+    def add_role(self, principal_id: str, scope: str, role: str) -> bool:
+        """Take note that a principal has a role at a scope, an ARM id; return whether that is new."""
+        assignment = (scope.lower().rstrip("/"), role.lower())
+        with self._lock:
+            roles = self._roles.setdefault(principal_id, set())
+            is_new = assignment not in roles
+            roles.add(assignment)
+            return is_new
+
+    def add_site(self, client_ids: set[str]) -> str:
+        """Let an app use some identities; return the secret that it must send to the token endpoint."""
+        header = secrets.token_hex(16)
+        with self._lock:
+            self._sites[header] = client_ids
+        return header
+
+    def issue(self, header: str | None, client_id: str, resource: str) -> str | None:
+        """Return a new token, or None where the app is unknown or does not have the identity."""
+        with self._lock:
+            if client_id not in self._sites.get(header or "", set()) or client_id not in self._principals:
+                return None
+            token = secrets.token_urlsafe(32)
+            self._tokens[token] = Token(client_id, resource, time.monotonic() + TOKEN_SECONDS)
+            return token
+
+    def holder(self, bearer: str, resource: str) -> str | None:
+        """Return the principal that a token for a resource speaks for, or None where the token is not good."""
+        with self._lock:
+            token = self._tokens.get(bearer)
+            if not token or token.expires < time.monotonic() or token.resource.rstrip("/") != resource.rstrip("/"):
+                return None
+            return self._principals[token.client_id]
+
+    def may_touch(self, principal_id: str, resource_id: str) -> bool:
+        """Tell whether a principal has a role at a resource or above it."""
+        wanted = f"{resource_id.lower()}/"
+        with self._lock:
+            return any(wanted.startswith(f"{scope}/") for scope, _ in self._roles.get(principal_id, set()))
+
+
+class TokenServer(ThreadingHTTPServer):
+    """The App Service identity endpoint on a free port, as ``ManagedIdentityCredential`` asks it."""
+
+    daemon_threads = True
+
+    def __init__(self, directory: Directory) -> None:
+        self.directory = directory
+        super().__init__(("127.0.0.1", 0), TokenHandler)
+
+    @property
+    def url(self) -> str:
+        """The value of ``IDENTITY_ENDPOINT``."""
+        return f"http://127.0.0.1:{self.server_port}/msi/token"
+
+
+class TokenHandler(BaseHTTPRequestHandler):
+    """Answers ``GET /msi/token?api-version=2019-08-01&resource=…&client_id=…``."""
+
+    server: TokenServer
+
+    def do_GET(self) -> None:
+        """Issue a token."""
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path != "/msi/token" or query.get("api-version") != "2019-08-01" or "resource" not in query:
+            self._answer(HTTPStatus.BAD_REQUEST, {"statusCode": 400, "message": "Not a token request."})
+            return
+        client_id = query.get("client_id", "")
+        token = self.server.directory.issue(self.headers.get("X-IDENTITY-HEADER"), client_id, query["resource"])
+        if token is None:
+            message = f"No managed identity {client_id!r} is assigned to this app."
+            self._answer(HTTPStatus.BAD_REQUEST, {"statusCode": 400, "message": message})
+            return
+        answer = {
+            "access_token": token,
+            "client_id": client_id,
+            "expires_on": str(int(time.time()) + TOKEN_SECONDS),
+            "resource": query["resource"],
+            "token_type": "Bearer",
+        }
+        self._answer(HTTPStatus.OK, answer)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+    def _answer(self, status: HTTPStatus, body: Mapping[str, object]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)

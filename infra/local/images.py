@@ -1,0 +1,194 @@
+"""Images on this machine: an installed prefix that a process runs from, or a real image of a Docker engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from .data import DataFolder, digest_tree
+from .processes import Command, Supervisor
+
+ARTIFACT: Final = ".artifact_cache"
+SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class ImageError(RuntimeError):
+    """The image cannot be made or used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A built image; ``environment`` is what it sets, ``folder`` where its files are unless a Docker engine has it."""
+
+    digest: str
+    environment: Mapping[str, str]
+    folder: Path | None
+    name: str
+
+    @property
+    def reference(self) -> str:
+        """The image by digest, as a registry would name it."""
+        return f"{self.name}@sha256:{self.digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """What the stack asks for: ``name`` without tag, the build arguments, and the Dockerfile below the project."""
+
+    arguments: Mapping[str, str]
+    dockerfile: str
+    name: str
+    platform: str
+    tag: str
+
+    @classmethod
+    def read(cls, inputs: Mapping[str, Any]) -> Build:
+        """Read the inputs of a ``docker.Image``."""
+        build = inputs["build"]
+        name, _, tag = inputs["imageName"].rpartition(":")
+        return cls(
+            arguments=build.get("args") or {},
+            dockerfile=build.get("dockerfile") or "Dockerfile",
+            name=name,
+            platform=build.get("platform") or "",
+            tag=tag,
+        )
+
+
+class Builder(Protocol):
+    """Makes images of the project's worker and an unpacked artifact."""
+
+    def build(self, build: Build, artifact: Path) -> Image:
+        """Make an image, or return the one that was made of the same content.
+
+        Raises:
+            CommandError: the installer or the build failed; the text has the last lines of its output.
+            ImageError: the image cannot be made here.
+        """
+
+
+class PrefixBuilder:
+    """Does what the Dockerfile does in a private folder of the data folder."""
+
+    def __init__(self, project: Path, data: DataFolder, supervisor: Supervisor) -> None:
+        self._application = project / "pipeline_app"
+        self._data = data
+        self._supervisor = supervisor
+
+    def build(self, build: Build, artifact: Path) -> Image:
+        """Install the artifact and copy the worker, once for each content."""
+        worker = [self._application / name for name in ("__init__.py", "contract.py", "worker")]
+        installer = self._application / "install.py"
+        whole = digest_tree(artifact, installer, *worker)
+        recipe = json.dumps([whole, dict(build.arguments), build.name, sys.version], sort_keys=True)
+        digest = hashlib.sha256(recipe.encode()).hexdigest()
+        folder = self._data.folder("images") / digest[:16]
+        prefix = folder / "opt" / "app"
+        environment = {"APP_PREFIX": str(prefix), **_kept(build.arguments)}
+        image = Image(digest=digest, environment=environment, folder=folder, name=build.name)
+        done = folder / "image.json"
+        if done.exists():
+            return image
+        # The prefix may be written into what is installed, so it is made where it will stay, and counts when complete.
+        shutil.rmtree(folder, ignore_errors=True)
+        prefix.mkdir(parents=True)
+        package = folder / "opt" / "pipeline" / "pipeline_app"
+        package.mkdir(parents=True)
+        for source in worker:
+            if source.is_dir():
+                shutil.copytree(source, package / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(source, package / source.name)
+        self._supervisor.run(
+            Command(
+                name="installer",
+                arguments=[sys.executable, str(installer), str(artifact)],
+                environment={**build.arguments, **environment, "HOME": str(folder), "PATH": path_for(prefix)},
+                directory=folder,
+                log=self._data.folder("logs") / "installer.log",
+            )
+        )
+        record = asdict(image) | {"folder": str(folder), "tag": build.tag}
+        done.write_text(json.dumps(record, indent=2), encoding="utf-8")
+        return image
+
+
+class DockerBuilder:
+    """Builds the real image with the Docker engine of this machine; nothing is pushed."""
+
+    def __init__(self, project: Path, data: DataFolder, supervisor: Supervisor) -> None:
+        """See that there is an engine.
+
+        Raises:
+            ImageError: there is none.
+        """
+        self._data = data
+        self._project = project
+        self._supervisor = supervisor
+        check_engine()
+
+    def build(self, build: Build, artifact: Path) -> Image:
+        """Send the project's ``pipeline_app`` and the artifact to the engine."""
+        folder = self._data.folder("images", "docker")
+        context, identifier = folder / "context.tar", folder / "image-id"
+        # Docker looks at the first block alone to tell a context from a Dockerfile, which a PAX header is too long for.
+        with tarfile.open(context, "w", format=tarfile.GNU_FORMAT) as archive:
+            archive.add(self._project / "pipeline_app", "pipeline_app", filter=_without_bytecode)
+            archive.add(artifact, ARTIFACT, filter=_without_bytecode)
+        arguments = ["docker", "build", "--file", build.dockerfile, "--iidfile", str(identifier)]
+        arguments += ["--tag", f"{build.name}:{build.tag}"]
+        arguments += ["--platform", build.platform] if build.platform else []
+        for name, value in build.arguments.items():
+            arguments += ["--build-arg", f"{name}={value}"]
+        self._supervisor.run(
+            Command(
+                name="docker build",
+                arguments=[*arguments, "-"],
+                environment=os.environ,
+                directory=folder,
+                log=self._data.folder("logs") / "docker-build.log",
+                standard_input=context,
+            )
+        )
+        context.unlink()
+        digest = identifier.read_text(encoding="ascii").strip().removeprefix("sha256:")
+        return Image(digest=digest, environment={}, folder=None, name=build.name)
+
+
+def check_engine() -> None:
+    """See that a Docker engine answers.
+
+    Raises:
+        ImageError: none does.
+    """
+    if shutil.which("docker") is None:
+        raise ImageError(
+            "--containers needs the docker command, which is not on the PATH. Install it, or leave it out."
+        )
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    answer = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)  # noqa: S603
+    if answer.returncode:
+        raise ImageError(f"--containers needs a Docker engine, and none answers: {answer.stderr.strip()}")
+
+
+def path_for(prefix: Path) -> str:
+    """Return the PATH of an image: its application, this Python, and the system."""
+    return os.pathsep.join((str(prefix / "bin"), str(Path(sys.executable).parent), SYSTEM_PATH))
+
+
+def _kept(arguments: Mapping[str, str]) -> dict[str, str]:
+    # Of the build arguments, only the release is still in the environment when the image runs.
+    return {name: value for name, value in arguments.items() if name == "RELEASE_VERSION"}
+
+
+def _without_bytecode(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in entry.name.split("/") else entry

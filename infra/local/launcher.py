@@ -1,0 +1,175 @@
+"""The first process of a supervised command, as ``init`` is in a container.
+
+Run as ``python -I -S launcher.py PARENT_PID FILE COMMAND [ARGUMENT…]`` on Linux. It starts the command, hands on its
+output and, once, the signal that asks it to end; it is told when the process that asked for it dies, however that dies;
+and when the command has ended, it ends all that the command left behind. FILE tells others that the asking process
+serves; it is removed if that process dies, since nobody else would do it.
+
+It uses the standard library alone, since it runs before the command's world.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+CHUNK = 65536
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+LOOK_SECONDS = 0.01
+NOT_FOUND = 127
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG = 1
+SIGNALLED = 128
+
+
+class Output:
+    """Hands bytes on to the standard output; when nobody reads there any more, the command must not suffer for it."""
+
+    def __init__(self) -> None:
+        self._has_reader = True
+
+    def write(self, data: bytes) -> None:
+        """Write all of the bytes, or drop them."""
+        while data and self._has_reader:
+            try:
+                data = data[os.write(sys.stdout.fileno(), data) :]
+            except BrokenPipeError:
+                self._has_reader = False
+
+
+def control(option: int, value: int) -> None:
+    """Set one attribute of this process by ``prctl``.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def become(command: list[str], parent: int, output: int) -> None:
+    """Turn this process into the command, with its output to a descriptor and a SIGTERM when the parent dies."""
+    control(PR_SET_PDEATHSIG, signal.SIGTERM)
+    # The parent may have died before the request was made; then nobody would ever send the signal.
+    if os.getppid() != parent:
+        os._exit(NOT_FOUND)
+    for standard in (sys.stdout.fileno(), sys.stderr.fileno()):
+        os.dup2(output, standard)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    try:
+        os.execvp(command[0], command)  # noqa: S606
+    except OSError as error:
+        sys.stderr.write(f"{command[0]!r} cannot be started: {error.strerror}.\n")
+        sys.stderr.flush()
+        os._exit(NOT_FOUND)
+
+
+def children() -> list[int]:
+    """Return the processes whose parent is this one, among them those whose own parent has died."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The command's name stands in brackets and may hold anything, so fields are counted after the last one.
+            if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def end_family() -> None:
+    """Kill and reap all descendants; each one that loses its parent becomes a child of this process."""
+    while True:
+        for process in children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def reap(main_process: int) -> int | None:
+    """Reap every child that has ended; return the main process's exit code if it is among them."""
+    code = None
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            if ended[0] == main_process:
+                code = os.waitstatus_to_exitcode(ended[1])
+    return code
+
+
+def watch(main_process: int, source: int, woken: int, look: Callable[[], None]) -> int:
+    """Hand output on until the main process has ended and its family with it; return its exit code.
+
+    ``look`` is called now and then once a signal has come.
+    """
+    output, code, sources, signalled = Output(), None, [source, woken], False
+    while code is None:
+        ready, _, _ = select.select(sources, [], [], LOOK_SECONDS if signalled else None)
+        signalled = signalled or woken in ready
+        if signalled:
+            look()
+        if woken in ready:
+            os.read(woken, CHUNK)
+            code = reap(main_process)
+        if source in ready:
+            data = os.read(source, CHUNK)
+            output.write(data)
+            if not data:
+                sources.remove(source)
+    end_family()
+    while data := os.read(source, CHUNK):
+        output.write(data)
+    return code
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command to its end and return its exit code, or 128 and the number of the signal that ended it."""
+    asker, file, command = int(arguments[0]), Path(arguments[1]), arguments[2:]
+    control(PR_SET_CHILD_SUBREAPER, 1)
+    # A signal that arrives before the command runs must still reach it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    control(PR_SET_PDEATHSIG, signal.SIGTERM)
+    this = os.getpid()
+    if os.getppid() != asker:
+        return NOT_FOUND
+    source, sink = os.pipe()
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(waker)
+    main_process = os.fork()
+    if main_process == 0:
+        become(command, this, sink)
+    os.close(sink)
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        # Many programs take a second signal as leave to end without saving.
+        for ending in ENDING:
+            signal.signal(ending, signal.SIG_IGN)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(main_process, number)
+
+    def remove_if_orphaned() -> None:
+        # While the asking process dies, thread by thread, it is the parent still; so once is not enough.
+        if os.getppid() != asker:
+            file.unlink(missing_ok=True)
+
+    for number in ENDING:
+        signal.signal(number, hand_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    code = watch(main_process, source, woken, remove_if_orphaned)
+    remove_if_orphaned()
+    return code if code >= 0 else SIGNALLED - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

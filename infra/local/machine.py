@@ -1,0 +1,118 @@
+"""All that runs on this machine for one stack, and how it is taken down."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pipeline_app.contract import StorageNames
+
+from .arm import ArmServer
+from .azurite import StorageAccount, install
+from .containers import ContainerGroup, DockerEngine, Engine, ProcessEngine
+from .data import DataFolder
+from .events import EventGrid
+from .functions import Site
+from .identity import Directory, TokenServer
+from .images import Builder, DockerBuilder, Image, PrefixBuilder
+from .processes import Supervisor
+from .progress import Progress
+from .watcher import Watcher
+
+AZURITE_FOLDER: Final = ".azurite"
+OUTPUTS: Final = "outputs.json"
+# How long a server may take to see that it is to end.
+SHUTDOWN_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run: ``containers`` asks for real images and containers; ``project`` is the program's folder."""
+
+    containers: bool
+    project: Path
+
+
+class Machine:
+    """The parts that resources are made of. The dictionaries are filled while the program runs, by ARM id or name."""
+
+    def __init__(self, options: Options, data: DataFolder, watcher: Watcher) -> None:
+        """End what an earlier run left and open the endpoints.
+
+        Raises:
+            ImageError: containers are asked for and there is no engine for them.
+        """
+        self.accounts: dict[str, StorageAccount] = {}
+        self.artifact = data.root / "artifact"
+        self.data = data
+        self.directory = Directory()
+        self.grid = EventGrid(watcher, data.root / "events-delivered-until")
+        self.groups: dict[str, ContainerGroup] = {}
+        self.identities: dict[str, str] = {}
+        self.images: dict[str, Image] = {}
+        self.shares: dict[tuple[str, str], Path] = {}
+        self.sites: dict[str, Site] = {}
+        self.topics: dict[str, str] = {}
+        self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS)
+        self.watcher = watcher
+        self._azurite = threading.Lock()
+        self._progress: list[Progress] = []
+        self._messages: dict[str, str] = {}
+        self.options = options
+        self._program: Path | None = None
+        for name in self.supervisor.end_orphans():
+            watcher.warn("supervisor", f"Ended {name}, which a killed run had left.")
+        containers, logs = data.folder("containers"), data.folder("logs")
+        self.builder: Builder
+        self.engine: Engine
+        if options.containers:
+            self.builder = DockerBuilder(options.project, data, self.supervisor)
+            self.engine = DockerEngine(f"file-processing-{data.suffix('containers')}", containers, logs)
+        else:
+            self.builder = PrefixBuilder(options.project, data, self.supervisor)
+            self.engine = ProcessEngine(containers, logs)
+        self.authority_file = data.root / "authority.pem"
+        self.tokens = TokenServer(self.directory)
+        self.arm = ArmServer(self.directory, self.groups, self.authority_file)
+        for server in (self.arm, self.tokens):
+            name = type(server).__name__
+            threading.Thread(target=server.serve_forever, args=(SHUTDOWN_SECONDS,), daemon=True, name=name).start()
+        self.grid.on_delivery(self._messages.__setitem__)
+
+    def azurite(self) -> Path:
+        """Return Azurite's program, installed at the first call.
+
+        Raises:
+            CommandError: it could not be installed; the text has npm's last lines.
+        """
+        with self._azurite:
+            if self._program is None:
+                folder = self.options.project / AZURITE_FOLDER
+                self._program = install(self.supervisor, folder, lambda text: self.watcher.log("azurite", text))
+            return self._program
+
+    def called(self, function: str, message_id: str, outcome: str) -> None:
+        """Take note of a function's call; one for a delivered event is a stage of its file's way."""
+        name = self._messages.pop(message_id, None) if outcome in ("done", "poison") else None
+        if name and outcome == "done":
+            self.watcher.stage(name, "job")
+        elif outcome == "poison":
+            self.watcher.warn(function, f"The event of {name or message_id} could not be handled.")
+
+    def follow(self, account: StorageAccount, names: StorageNames) -> None:
+        """Tell the watcher what becomes of the inputs in an account."""
+        self._progress.append(Progress(account, names, self.watcher))
+
+    def close(self) -> None:
+        """End everything, the newest first; storage goes last, so that workers can give their work back."""
+        self.supervisor.close()
+        self.grid.close()
+        for progress in self._progress:
+            progress.close()
+        for server in (self.arm, self.tokens):
+            server.shutdown()
+            server.server_close()
+        for group in self.groups.values():
+            group.clear()

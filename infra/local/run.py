@@ -1,0 +1,108 @@
+"""A local run from its start to its end: lock, machine, program, and the file that tells clients how to connect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline_app.contract import StorageNames
+
+from .cloud import LocalCloud, Scene, StrictMonitor
+from .containers import ContainerGroup
+from .data import DataFolder, write_private
+from .handlers import INVOKES, RESOURCES
+from .machine import OUTPUTS, Machine, Options
+from .program import read_stack, run_program
+from .watcher import Watcher
+
+LOCATION_KEY: Final = "azure-native:location"
+PROJECT: Final = Path(__file__).resolve().parents[2]
+
+
+class RunError(RuntimeError):
+    """The stack was made, yet a client could not use it; the text says what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a person chose on the command line."""
+
+    config: Mapping[str, str]
+    containers: bool
+    data: Path
+    stack: str
+
+
+class LocalRun:
+    """One run over one data folder. ``open`` makes everything, ``close`` takes it down, in any state."""
+
+    def __init__(self, options: RunOptions, watcher: Watcher) -> None:
+        """Take the data folder.
+
+        Raises:
+            DataFolderError: another run uses it.
+        """
+        self._options = options
+        self._watcher = watcher
+        self.data = DataFolder(options.data)
+        self.machine: Machine | None = None
+        # A file of an earlier run would tell of endpoints that are gone.
+        (self.data.root / OUTPUTS).unlink(missing_ok=True)
+
+    def open(self) -> dict[str, Any]:
+        """Make all resources; return the stack's outputs and what a client needs, as ``outputs.json`` has them.
+
+        Raises:
+            Exception: whatever the program, a handler or a process failed with.
+        """
+        machine = Machine(Options(containers=self._options.containers, project=PROJECT), self.data, self._watcher)
+        self.machine = machine
+        overrides = {"artifactCache": str(machine.artifact), **self._options.config}
+        stack = read_stack(PROJECT, self._options.stack, overrides)
+        scene = Scene(
+            location=stack.config.get(LOCATION_KEY, "local"),
+            machine=machine,
+            subscription=self.data.uuid("subscription"),
+            tenant=self.data.uuid("tenant"),
+        )
+        monitor = StrictMonitor(LocalCloud(scene, RESOURCES, INVOKES))
+        outputs = run_program(PROJECT, stack, monitor) | self._connection(machine)
+        write_private(self.data.root / OUTPUTS, json.dumps(outputs, indent=2, sort_keys=True) + "\n")
+        return outputs
+
+    def close(self) -> None:
+        """End every process and let the data folder go."""
+        if self.machine:
+            self.machine.close()
+        (self.data.root / OUTPUTS).unlink(missing_ok=True)
+        self.data.release()
+
+    def groups(self) -> list[ContainerGroup]:
+        """Return the container groups that were made."""
+        return list(self.machine.groups.values()) if self.machine else []
+
+    def interrupt(self) -> None:
+        """Make a ``open`` that is under way fail soon, from another thread: it gets no process any more."""
+        if self.machine:
+            self.machine.supervisor.close()
+
+    def _connection(self, machine: Machine) -> dict[str, str]:
+        sites = list(machine.sites.values())
+        if len(sites) != 1 or not machine.shares:
+            found = f"{len(sites)} Function Apps and {len(machine.shares)} file shares"
+            raise RunError(f"The stack has {found}; a run needs one of each.")
+        connection = sites[0].settings["APP_STORAGE_CONNECTION"]
+        names = StorageNames.from_environment(sites[0].settings)
+        for account in machine.accounts.values():
+            if account.connection_string == connection:
+                machine.follow(account, names)
+        return {
+            "appStorageConnectionString": connection,
+            "appStorageContainer": names.container,
+            "inputPath": names.input_path,
+            "outputPath": names.output_path,
+            "shareDirectory": str(next(iter(machine.shares.values()))),
+        }

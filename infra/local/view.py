@@ -1,0 +1,169 @@
+"""What a person sees of a local run: a live picture on a terminal, a plain log anywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from .watcher import Stage, Watcher
+
+FINAL: Final = frozenset({"failed", "succeeded"})
+LINES: Final = 8
+REFRESH_PER_SECOND: Final = 8
+ROWS: Final = 20
+STAGES: Final[tuple[Stage, ...]] = ("uploaded", "event", "job", "processing")
+
+
+class View(Watcher, Protocol):
+    """A watcher that shows what it is told."""
+
+    def say(self, text: str) -> None:
+        """Show a line that is not about one part."""
+
+    def shown(self) -> contextlib.AbstractContextManager[None]:
+        """Show things while the context lasts."""
+
+
+class PlainView:
+    """Writes each thing as a line with the seconds since the start, for logs and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._lock = threading.Lock()
+        self._start = time.monotonic()
+        self._stream = stream
+
+    def log(self, source: str, text: str) -> None:
+        """Write a line of a part."""
+        self._write(f"{source}: {text}")
+
+    def made(self, token: str, name: str, seconds: float) -> None:
+        """Write that a resource is there."""
+        self._write(f"made {short(token)} {name} ({seconds:.1f} s)")
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self._write(text)
+
+    def shown(self) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: lines are written as they come."""
+        return contextlib.nullcontext()
+
+    def stage(self, file: str, stage: Stage, detail: str = "") -> None:
+        """Write how far a file is."""
+        self._write(f"{file}: {stage}{f' ({detail})' if detail else ''}")
+
+    def warn(self, source: str, text: str) -> None:
+        """Write a warning."""
+        self._write(f"{source}: WARNING: {text}")
+
+    def _write(self, text: str) -> None:
+        line = f"{time.monotonic() - self._start:8.2f}  {text}\n"
+        # A reader that has gone away must not end the run.
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            self._stream.write(line)
+            self._stream.flush()
+
+
+@dataclass
+class Row:
+    """A file's way: when it came to each stage, in monotonic seconds."""
+
+    times: dict[Stage, float] = field(default_factory=dict)
+    detail: str = ""
+
+
+class LiveView:
+    """Keeps one picture up to date: what was made, each file's way, and the last lines of the parts."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lines: deque[Text] = deque(maxlen=LINES)
+        self._lock = threading.Lock()
+        self._made: deque[str] = deque(maxlen=LINES)
+        self._made_count = 0
+        self._rows: dict[str, Row] = {}
+        self._start = time.monotonic()
+
+    def __rich__(self) -> RenderableType:
+        """Return the present picture."""
+        with self._lock:
+            parts: list[RenderableType] = []
+            if not self._rows and self._made:
+                made = "\n".join(f"  [green]✓[/] {line}" for line in self._made)
+                parts.append(Text.from_markup(f"[bold]{self._made_count} resources made[/]\n{made}"))
+            if self._rows:
+                parts.append(self._table())
+            parts.append(Text("\n").join(self._lines))
+            return Group(*parts)
+
+    def log(self, source: str, text: str) -> None:
+        """Keep a line for the lower part of the picture."""
+        with self._lock:
+            self._lines.append(Text(f"{source}  {text}", style="dim", overflow="ellipsis", no_wrap=True))
+
+    def made(self, token: str, name: str, seconds: float) -> None:
+        """Show a resource."""
+        with self._lock:
+            self._made_count += 1
+            self._made.append(escape(f"{short(token)} {name} ({seconds:.1f} s)"))
+
+    def say(self, text: str) -> None:
+        """Write a line above the picture, where it stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the picture on the screen."""
+        with Live(self, console=self._console, refresh_per_second=REFRESH_PER_SECOND, transient=True):
+            yield
+
+    def stage(self, file: str, stage: Stage, detail: str = "") -> None:
+        """Move a file on; a file that is uploaded again begins anew."""
+        with self._lock:
+            row = self._rows.get(file)
+            if row is None or (stage == "uploaded" and FINAL & set(row.times)):
+                self._rows.pop(file, None)
+                row = self._rows[file] = Row()
+            row.times.setdefault(stage, time.monotonic())
+            row.detail = detail or row.detail
+
+    def warn(self, source: str, text: str) -> None:
+        """Write a warning above the picture, where it stays."""
+        self._console.print(Text(f"{source}  {text}", style="yellow"), soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table("file", *STAGES, "result", box=None, header_style="bold", pad_edge=False)
+        for name, row in list(self._rows.items())[-ROWS:]:
+            start = min(row.times.values())
+            cells = [f"{row.times[stage] - start:.1f} s" if stage in row.times else "" for stage in STAGES]
+            result = next((stage for stage in row.times if stage in FINAL), None)
+            colour = {"failed": "red", "succeeded": "green", None: "dim"}[result]
+            end = f"{result} {row.times[result] - start:.1f} s {row.detail}" if result else "…"
+            table.add_row(Text(name, overflow="ellipsis", no_wrap=True), *cells, Text(end, style=colour))
+        return table
+
+
+def choose() -> View:
+    """Return the view that fits the standard output."""
+    if sys.stdout.isatty():
+        return LiveView(Console())
+    return PlainView(sys.stdout)
+
+
+def short(token: str) -> str:
+    """Return what is telling of a type token: ``storage.Queue`` of ``azure-native:storage:Queue``."""
+    package, module, name = token.split(":", 2)
+    group = package if module.startswith("index/") else module.rpartition("/")[2]
+    return f"{group}.{name}"

@@ -1,0 +1,62 @@
+"""What the tests of the local run share: a recording watcher, a supervisor, and a storage account on Azurite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.azurite import StorageAccount, install
+from infra.local.machine import AZURITE_FOLDER
+from infra.local.processes import Supervisor, wait_until
+from infra.local.run import PROJECT
+from tests.local.fakes import Eventually, Recorder, new_key
+
+
+@pytest.fixture
+def watcher() -> Recorder:
+    """A watcher that keeps what it is told."""
+    return Recorder()
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    """A supervisor whose processes end with the test."""
+    made = Supervisor(tmp_path / "processes.json", tmp_path / "beacon")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def azurite_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Azurite, installed in the project's ignored folder as any run does."""
+    folder = tmp_path_factory.mktemp("install")
+    made = Supervisor(folder / "processes.json", folder / "beacon")
+    try:
+        return install(made, PROJECT / AZURITE_FOLDER, lambda _: None)
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def account(azurite_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccount]:
+    """A storage account of the module's own."""
+    folder = tmp_path_factory.mktemp("account")
+    made = Supervisor(folder / "processes.json", folder / "beacon")
+    running = StorageAccount("testaccount", new_key(), folder / "storage", folder / "azurite.log")
+    try:
+        running.start(made, azurite_program)
+        yield running
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Wait, for a bounded time, until something holds."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        assert wait_until(condition, seconds=15)
+
+    return wait

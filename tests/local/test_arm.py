@@ -1,0 +1,201 @@
+"""The Azure Resource Manager and identity endpoints, through the clients that the function uses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.identity import ManagedIdentityCredential
+from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+
+from infra.local.arm import ArmServer, TransitioningError
+from infra.local.identity import Directory, TokenServer
+
+SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+GROUP_ID = f"{SCOPE}/providers/Microsoft.ContainerInstance/containerGroups/worker"
+
+
+class FakeGroup:
+    """A group whose start is done when the test says so."""
+
+    location = "westeurope"
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.done = threading.Event()
+        self.transitioning = False
+
+    def restart(self) -> None:
+        self._call("restart")
+
+    def start(self) -> threading.Event | None:
+        self._call("start")
+        return None if self.calls.count("start") > 1 else self.done
+
+    def stop(self) -> None:
+        self._call("stop")
+
+    def view(self) -> dict[str, Any]:
+        current = {"exitCode": 3, "finishTime": "2026-01-01T00:00:00Z", "state": "Terminated", "detailStatus": "Error"}
+        container = {"name": "worker", "properties": {"image": "i", "instanceView": {"currentState": current}}}
+        properties = {
+            "containers": [container],
+            "instanceView": {"state": "Failed"},
+            "osType": "Linux",
+            "provisioningState": "Succeeded",
+        }
+        return {"id": GROUP_ID, "location": self.location, "name": "worker", "properties": properties}
+
+    def _call(self, name: str) -> None:
+        if self.transitioning:
+            raise TransitioningError
+        self.calls.append(name)
+
+
+@pytest.fixture
+def directory() -> Directory:
+    made = Directory()
+    made.add_identity("client", "principal")
+    made.add_identity("other-client", "other-principal")
+    made.add_role("principal", GROUP_ID, "contributor")
+    return made
+
+
+@pytest.fixture
+def group() -> FakeGroup:
+    return FakeGroup()
+
+
+@pytest.fixture
+def arm(directory: Directory, group: FakeGroup, tmp_path: Path) -> Iterator[ArmServer]:
+    server = ArmServer(directory, {GROUP_ID.lower(): group}, tmp_path / "authority.pem")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def tokens(directory: Directory) -> Iterator[TokenServer]:
+    server = TokenServer(directory)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def client(
+    arm: ArmServer, directory: Directory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tokens: TokenServer
+) -> Iterator[ContainerInstanceManagementClient]:
+    monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
+    monkeypatch.setenv("IDENTITY_HEADER", directory.add_site({"client", "other-client"}))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    with managed(arm, "client") as made:
+        yield made
+
+
+def managed(arm: ArmServer, client_id: str, scope: str = "") -> ContainerInstanceManagementClient:
+    return ContainerInstanceManagementClient(
+        ManagedIdentityCredential(client_id=client_id),
+        SUBSCRIPTION,
+        base_url=arm.url,
+        credential_scopes=[f"{scope or arm.url}/.default"],
+        retry_total=0,
+    )
+
+
+def test_a_group_is_shown_in_the_shape_of_the_api(client: ContainerInstanceManagementClient) -> None:
+    group = client.container_groups.get("rg", "worker")
+    assert group.instance_view is not None
+    assert group.instance_view.state == "Failed"
+    assert group.containers[0].instance_view is not None
+    state = group.containers[0].instance_view.current_state
+    assert state is not None
+    assert (state.state, state.exit_code, state.detail_status) == ("Terminated", 3, "Error")
+    assert state.finish_time is not None
+    assert state.finish_time.year == 2026
+
+
+def test_a_start_is_polled_until_the_group_runs(client: ContainerInstanceManagementClient, group: FakeGroup) -> None:
+    poller = client.container_groups.begin_start("rg", "worker")
+    assert not poller.done()
+    group.done.set()
+    poller.result(timeout=10)
+    assert poller.status() == "Succeeded"
+    client.container_groups.begin_start("rg", "worker").result(timeout=10)
+    assert group.calls == ["start", "start"]
+
+
+def test_stop_and_restart_reach_the_group(client: ContainerInstanceManagementClient, group: FakeGroup) -> None:
+    client.container_groups.stop("rg", "worker")
+    client.container_groups.begin_restart("rg", "worker").result(timeout=10)
+    assert group.calls == ["stop", "restart"]
+
+
+def test_a_group_in_between_answers_409(client: ContainerInstanceManagementClient, group: FakeGroup) -> None:
+    group.transitioning = True
+    for call in (
+        client.container_groups.begin_start,
+        client.container_groups.stop,
+        client.container_groups.begin_restart,
+    ):
+        with pytest.raises(HttpResponseError) as raised:
+            call("rg", "worker")
+        assert raised.value.status_code == 409
+        assert raised.value.error is not None
+        assert raised.value.error.code == "ContainerGroupTransitioning"
+    assert group.calls == []
+
+
+def test_an_identity_without_a_role_is_refused(
+    arm: ArmServer, client: ContainerInstanceManagementClient, group: FakeGroup
+) -> None:
+    assert client
+    with managed(arm, "other-client") as other, pytest.raises(HttpResponseError) as raised:
+        other.container_groups.stop("rg", "worker")
+    assert raised.value.status_code == 403
+    assert group.calls == []
+
+
+def test_a_role_above_the_group_reaches_it_and_one_beside_it_does_not(directory: Directory) -> None:
+    directory.add_role("above", SCOPE.upper(), "r")
+    directory.add_role("beside", f"{GROUP_ID}-2", "r")
+    directory.add_role("beside", GROUP_ID[:-1], "r")
+    assert directory.may_touch("above", GROUP_ID)
+    assert not directory.may_touch("beside", GROUP_ID)
+
+
+def test_a_missing_group_answers_404(client: ContainerInstanceManagementClient, directory: Directory) -> None:
+    directory.add_role("principal", SCOPE, "reader")
+    with pytest.raises(ResourceNotFoundError) as raised:
+        client.container_groups.get("rg", "nobody")
+    assert raised.value.error is not None
+    assert raised.value.error.code == "ResourceNotFound"
+
+
+def test_a_token_for_another_resource_is_refused(arm: ArmServer, client: ContainerInstanceManagementClient) -> None:
+    assert client
+    with (
+        managed(arm, "client", scope="https://vault.azure.net") as other,
+        pytest.raises(ClientAuthenticationError, match="access token"),
+    ):
+        other.container_groups.get("rg", "worker")
+
+
+def test_only_identities_of_the_app_get_tokens(
+    client: ContainerInstanceManagementClient, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client
+    monkeypatch.setenv("IDENTITY_HEADER", directory.add_site({"client"}))
+    assert ManagedIdentityCredential(client_id="client").get_token("https://x/.default").token
+    with pytest.raises(ClientAuthenticationError):
+        ManagedIdentityCredential(client_id="other-client").get_token("https://x/.default")
+    monkeypatch.setenv("IDENTITY_HEADER", "guessed")
+    with pytest.raises(ClientAuthenticationError):
+        ManagedIdentityCredential(client_id="client").get_token("https://y/.default")

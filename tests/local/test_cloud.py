@@ -1,0 +1,212 @@
+"""The local cloud: what it refuses, what it names, and what the program gets back."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+
+from infra.local.cloud import CloudError, Declared, LocalCloud, Properties, Scene
+from infra.local.data import DataFolder
+from infra.local.handlers import INVOKES, RESOURCES
+from infra.local.machine import Machine, Options
+from infra.local.run import PROJECT
+from tests.local.fakes import Recorder
+
+CONTAINER = "azure-native:storage:BlobContainer"
+GROUP = "azure-native:resources:ResourceGroup"
+SECRET = {rpc._special_sig_key: rpc._special_secret_sig, "value": "hush"}
+VAULT = "azure-native:keyvault:Vault"
+
+
+@pytest.fixture
+def scene(tmp_path: Path, watcher: Recorder) -> Iterator[Scene]:
+    """A scene on a machine without any process."""
+    data = DataFolder(tmp_path / "data")
+    machine = Machine(Options(containers=False, project=PROJECT), data, watcher)
+    yield Scene(location="westeurope", machine=machine, subscription="sub", tenant="tenant")
+    machine.close()
+    data.release()
+
+
+@pytest.fixture
+def cloud(scene: Scene) -> LocalCloud:
+    """The cloud with all its handlers and a resource group ``rg``."""
+    made = LocalCloud(scene, RESOURCES, INVOKES)
+    declare(made, GROUP, "rg", resourceGroupName="rg")
+    return made
+
+
+def declare(cloud: LocalCloud, token: str, name: str, **inputs: Any) -> tuple[str | None, Properties]:
+    return cloud.new_resource(MockResourceArgs(typ=token, name=name, inputs=inputs, custom=True))
+
+
+def vault(cloud: LocalCloud, name: str, **inputs: Any) -> tuple[str | None, Properties]:
+    return declare(cloud, VAULT, name, resourceGroupName="rg", properties={}, **inputs)
+
+
+def test_an_unknown_resource_type_is_an_error_that_names_it(cloud: LocalCloud) -> None:
+    with pytest.raises(CloudError, match=r"'pet' of type azure-native:zoo:Panda"):
+        declare(cloud, "azure-native:zoo:Panda", "pet")
+
+
+def test_an_unknown_function_is_an_error_that_names_it(cloud: LocalCloud) -> None:
+    with pytest.raises(CloudError, match="azure-native:zoo:getPanda"):
+        cloud.call(MockCallArgs(token="azure-native:zoo:getPanda", args={}, provider=""))
+
+
+def test_a_component_needs_no_handler(cloud: LocalCloud) -> None:
+    args = MockResourceArgs(typ="file-processing:infra:Vault", name="vault", inputs={}, custom=False)
+    assert cloud.new_resource(args) == ("vault", {})
+
+
+def test_two_resources_of_one_azure_name_are_refused_as_azure_does(cloud: LocalCloud) -> None:
+    vault(cloud, "one", vaultName="the-vault")
+    with pytest.raises(CloudError, match="another resource is already"):
+        vault(cloud, "two", vaultName="The-Vault")
+
+
+def test_a_resource_whose_parent_is_not_there_is_refused(cloud: LocalCloud) -> None:
+    with pytest.raises(CloudError, match="storageAccounts/nobody, which was not made before it"):
+        declare(cloud, CONTAINER, "c", resourceGroupName="rg", accountName="nobody", containerName="c")
+    with pytest.raises(CloudError, match="resourceGroups/elsewhere"):
+        declare(cloud, VAULT, "v", resourceGroupName="elsewhere", properties={})
+
+
+def test_a_role_that_a_principal_has_already_is_refused(cloud: LocalCloud) -> None:
+    inputs = {"principalId": "p", "roleDefinitionId": "r", "scope": "/subscriptions/sub/resourceGroups/rg"}
+    declare(cloud, "azure-native:authorization:RoleAssignment", "one", **inputs)
+    with pytest.raises(CloudError, match="has at /subscriptions/sub/resourceGroups/rg already"):
+        declare(cloud, "azure-native:authorization:RoleAssignment", "two", **inputs)
+
+
+def test_ids_and_chosen_names_look_like_those_of_azure(cloud: LocalCloud, scene: Scene) -> None:
+    identifier, properties = vault(cloud, "a-vault-with-a-rather-long-name")
+    name = properties["name"]
+    assert re.fullmatch(r"[a-z][a-z0-9-]{1,22}[a-z0-9]", name)
+    assert identifier == f"/subscriptions/sub/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/{name}"
+    assert properties["properties"]["vaultUri"] == f"https://{name}.vault.azure.net/"
+    _, registry = declare(cloud, "azure-native:containerregistry:Registry", "my-Registry", resourceGroupName="rg")
+    assert re.fullmatch(r"myregistry[0-9a-f]{8}", registry["name"])
+    again = LocalCloud(scene, RESOURCES, INVOKES)
+    declare(again, GROUP, "rg", resourceGroupName="rg")
+    assert vault(again, "a-vault-with-a-rather-long-name")[1]["name"] == name
+
+
+def test_handlers_see_plain_values_and_the_program_gets_secrets_back_as_secrets(scene: Scene) -> None:
+    seen: list[Declared] = []
+
+    def handler(_scene: Scene, declared: Declared) -> Properties:
+        seen.append(declared)
+        return {}
+
+    cloud = LocalCloud(scene, {"a:b:C": handler}, {})
+    _, properties = declare(cloud, "a:b:C", "x", password=SECRET, count=3.0, share=0.5, nested=[{"key": SECRET}])
+    assert seen[0].inputs == {"password": "hush", "count": 3, "share": 0.5, "nested": [{"key": "hush"}]}
+    assert isinstance(seen[0].inputs["count"], int)
+    assert properties["password"] == SECRET
+
+
+def test_an_image_that_was_not_built_here_needs_an_engine(cloud: LocalCloud) -> None:
+    container = {"name": "w", "image": "registry.example/image@sha256:00", "volumeMounts": []}
+    with pytest.raises(CloudError, match="--containers"):
+        declare(
+            cloud,
+            "azure-native:containerinstance:ContainerGroup",
+            "worker",
+            containers=[container],
+            resourceGroupName="rg",
+            restartPolicy="Never",
+        )
+
+
+HARNESS = """
+import json, sys
+from pathlib import Path
+from infra.local.cloud import StrictMonitor
+from infra.local.program import read_stack, run_program
+from pulumi.runtime import Mocks
+
+class Echo(Mocks):
+    def call(self, args):
+        return {}, []
+    def new_resource(self, args):
+        if args.name == "broken":
+            raise RuntimeError("the handler says no")
+        return args.name, args.inputs
+
+folder = Path(sys.argv[1])
+stack = read_stack(folder, "dev", dict(pair.split("=", 1) for pair in sys.argv[2:]))
+print(json.dumps(run_program(folder, stack, StrictMonitor(Echo()))))
+"""
+PROGRAM = """
+import os, pulumi, helper
+from pathlib import Path
+config = pulumi.Config()
+class Thing(pulumi.CustomResource):
+    value: pulumi.Output[str]
+    def __init__(self, name, value, opts=None):
+        super().__init__("a:b:Thing", name, {"value": value}, opts)
+"""
+
+
+def run(folder: Path, body: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    (folder / "Pulumi.yaml").write_text("name: tiny\nruntime: python\nconfig:\n  size: {type: integer, default: 3}\n")
+    (folder / "Pulumi.dev.yaml").write_text("config:\n  tiny:colour: green\n  tiny:list: [1, 2]\n")
+    (folder / "helper.py").touch()
+    (folder / "__main__.py").write_text(PROGRAM + body)
+    return subprocess.run(
+        [sys.executable, "-c", HARNESS, str(folder), *overrides],
+        capture_output=True,
+        check=False,
+        cwd=PROJECT,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_program_runs_in_its_folder_with_its_config_and_its_outputs_come_back(tmp_path: Path) -> None:
+    body = """
+thing = Thing("one", config.require("colour"))
+pulumi.export("colour", thing.value)
+pulumi.export("here", str(Path.cwd()))
+pulumi.export("hidden", pulumi.Output.secret("hush"))
+pulumi.export("list", config.require_object("list"))
+pulumi.export("shape", config.get("shape"))
+pulumi.export("size", config.require_int("size"))
+pulumi.export("stack", f"{pulumi.get_project()}/{pulumi.get_stack()}")
+"""
+    result = run(tmp_path, body, "shape=round", "tiny:size=4")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {
+        "colour": "green",
+        "here": str(tmp_path),
+        "hidden": "[secret]",
+        "list": [1, 2],
+        "shape": "round",
+        "size": 4,
+        "stack": "tiny/dev",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('Thing("same", "1"); Thing("same", "2")', "Two resources have the URN"),
+        ('pulumi.export("x", Thing("after", Thing("broken", "1").value).value)', "the handler says no"),
+        ('raise ValueError("the program says no")', "the program says no"),
+    ],
+)
+def test_what_goes_wrong_in_a_program_or_a_handler_is_raised(tmp_path: Path, body: str, reason: str) -> None:
+    result = run(tmp_path, body)
+    assert result.returncode == 1
+    assert reason in result.stderr
+    assert result.stdout == ""

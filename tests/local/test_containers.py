@@ -1,0 +1,155 @@
+"""Container groups as processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from infra.local.arm import TransitioningError
+from infra.local.containers import ContainerGroup, Definition, DockerEngine, ProcessEngine
+from infra.local.images import Image
+from infra.local.processes import Supervisor
+from tests.local.fakes import Eventually, Recorder
+
+
+def define(folder: Path, script: str, environment: Mapping[str, str] | None = None) -> Definition:
+    image = Image(digest="00", environment={"RELEASE_VERSION": "1"}, folder=folder / "image", name="registry/app")
+    return Definition(
+        command=["sh", "-c", script],
+        container="worker",
+        environment=environment or {},
+        id="/subscriptions/s/x",
+        image=image,
+        location="westeurope",
+        mounts={"/mnt/files": folder / "share"},
+        name="worker-1",
+    )
+
+
+def group(folder: Path, script: str, supervisor: Supervisor, watcher: Recorder) -> ContainerGroup:
+    engine = ProcessEngine(folder / "containers", folder / "logs")
+    return ContainerGroup(define(folder, script), engine, supervisor, watcher)
+
+
+def state(group: ContainerGroup) -> tuple[str, str, int | None]:
+    """Return the group's state, its container's state, and its exit code."""
+    properties = group.view()["properties"]
+    current = properties["containers"][0]["properties"]["instanceView"]["currentState"]
+    return properties["instanceView"]["state"], current["state"], current.get("exitCode")
+
+
+def begin(group: ContainerGroup) -> None:
+    started = group.start()
+    assert started is not None
+    assert started.wait(10)
+
+
+@pytest.mark.parametrize(("code", "name"), [(0, "Succeeded"), (3, "Failed")])
+def test_a_run_ends_in_the_state_of_its_exit_code_and_can_be_started_again(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually, code: int, name: str
+) -> None:
+    made = group(tmp_path, f"while [ ! -e go ]; do sleep 0.05; done; exit {code}", supervisor, watcher)
+    assert state(made) == ("Stopped", "Waiting", None)
+    for _ in range(2):
+        begin(made)
+        assert state(made) == ("Running", "Running", None)
+        assert made.start() is None
+        (tmp_path / "containers" / "worker-1" / "go").touch()
+        eventually(lambda: state(made) == (name, "Terminated", code))
+        (tmp_path / "containers" / "worker-1" / "go").unlink()
+
+
+def test_a_stop_transitions_until_the_process_has_ended(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually
+) -> None:
+    script = 'trap "while [ ! -e go ]; do sleep 0.05; done; exit 0" TERM; touch up; while :; do sleep 0.05; done'
+    made = group(tmp_path, script, supervisor, watcher)
+    begin(made)
+    home = tmp_path / "containers" / "worker-1"
+    eventually((home / "up").exists)
+    made.stop()
+    for call in (made.start, made.stop, made.restart):
+        with pytest.raises(TransitioningError):
+            call()
+    (home / "go").touch()
+    eventually(lambda: state(made)[0] == "Stopped")
+    made.stop()
+    begin(made)
+    assert state(made)[0] == "Running"
+
+
+def test_a_stop_of_an_ended_group_is_done_at_once(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually
+) -> None:
+    made = group(tmp_path, "true", supervisor, watcher)
+    begin(made)
+    eventually(lambda: state(made)[0] == "Succeeded")
+    made.stop()
+    assert state(made)[0] == "Stopped"
+
+
+def test_a_restart_runs_a_new_process(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually
+) -> None:
+    made = group(tmp_path, "echo $$ >> pids; exec sleep 60", supervisor, watcher)
+    begin(made)
+    pids = tmp_path / "containers" / "worker-1" / "pids"
+    eventually(pids.exists)
+    made.restart()
+    eventually(lambda: len(set(pids.read_text().split())) == 2)
+    eventually(lambda: state(made)[0] == "Running")
+    assert len(supervisor.running()) == 1
+
+
+def test_the_environment_is_the_group_s_and_the_image_s_alone(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAK", "1")
+    engine = ProcessEngine(tmp_path / "containers", tmp_path / "logs")
+    definition = define(tmp_path, "env; echo end", {"APP_X": "y"})
+    ContainerGroup(definition, engine, supervisor, watcher).start()
+    eventually(lambda: ("worker-1", "end") in watcher.logs)
+    values = dict(text.split("=", 1) for _, text in watcher.logs if "=" in text)
+    assert "LEAK" not in values
+    assert values["APP_X"] == "y"
+    assert values["RELEASE_VERSION"] == "1"
+    assert values["PATH"].startswith(str(tmp_path / "image" / "opt" / "app" / "bin"))
+    assert 0 < int(values["APP_HEALTH_PORT"]) < 65536
+
+
+def test_many_starts_at_once_run_one_process(supervisor: Supervisor, tmp_path: Path, watcher: Recorder) -> None:
+    made = group(tmp_path, "exec sleep 60", supervisor, watcher)
+    outcomes: list[str] = []
+
+    def start() -> None:
+        try:
+            done = made.start()
+        except TransitioningError:
+            outcomes.append("busy")
+        else:
+            outcomes.append("runs already" if done is None else "started")
+            if done:
+                done.wait(10)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("started") == 1
+    assert len(supervisor.running()) == 1
+
+
+def test_no_setting_s_value_is_on_docker_s_command_line(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    engine = DockerEngine("run", tmp_path / "containers", tmp_path / "logs")
+    command = engine.command(define(tmp_path, "true", {"SECRET": "hush"}), 1234)
+    line = " ".join(command.arguments)
+    assert "hush" not in line
+    assert command.environment["SECRET"] == "hush"
+    assert "--env SECRET" in line
+    assert f"--volume {tmp_path / 'share'}:/mnt/files" in line
+    assert command.arguments[-4:] == ["sha256:00", "sh", "-c", "true"]

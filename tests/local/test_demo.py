@@ -1,0 +1,66 @@
+"""The demo, as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.local.run import PROJECT
+from tests.local.runs import leftovers, obedient
+
+
+def demo(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "infra.local", "demo", "--data", str(data), *arguments],
+        capture_output=True,
+        check=False,
+        cwd=PROJECT,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_samples_succeed_twice_and_their_results_are_kept(tmp_path: Path) -> None:
+    samples = [path for path in (PROJECT / "pipeline_app" / "sample_inputs").rglob("*") if path.is_file()]
+    assert samples
+    for _ in range(2):
+        result = demo(tmp_path / "data")
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert result.stdout.count("│ succeeded │") == len(samples)
+    assert leftovers(tmp_path / "data") == []
+    for sample in samples:
+        folder = tmp_path / "data" / "results" / sample.relative_to(PROJECT / "pipeline_app" / "sample_inputs")
+        receipt = json.loads((folder / "receipt.json").read_text())
+        assert receipt["status"] == "succeeded"
+        assert (folder / "run.log").exists()
+        for output in receipt["outputs"]:
+            assert (folder / output["name"].split(f"{sample.name}/", 1)[1]).stat().st_size == output["size"]
+
+
+def test_one_failed_file_fails_the_demo_and_the_reason_is_shown(tmp_path: Path) -> None:
+    config = [item for pair in obedient(tmp_path) for item in ("-c", pair)]
+    good, bad = tmp_path / "good file.txt", tmp_path / "bad.txt"
+    good.write_text("x")
+    bad.write_text("fail")
+    result = demo(tmp_path / "data", *config, str(good), str(bad))
+    assert result.returncode == 1, result.stdout
+    assert "incoming/bad.txt: The application exited with code 7" in result.stdout
+    assert (tmp_path / "data" / "results" / "good file.txt" / "result.txt").read_text().startswith("1 ")
+    assert (tmp_path / "data" / "results" / "bad.txt" / "run.log").exists()
+
+
+def test_a_demo_that_is_out_of_time_fails(tmp_path: Path) -> None:
+    config = [item for pair in obedient(tmp_path) for item in ("-c", pair)]
+    slow = tmp_path / "slow.txt"
+    slow.write_text("slow")
+    result = demo(tmp_path / "data", *config, "--timeout", "1", str(slow))
+    assert result.returncode == 1
+    assert "no receipt in time" in result.stdout
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+    result = demo(tmp_path / "data", str(tmp_path / "nothing.csv"))
+    assert result.returncode == 2
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,208 @@
+"""The whole pipeline on this machine, seen by a client of the storage account alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.processes import wait_until
+from pipeline_app.contract import Receipt
+from tests.local.fakes import Eventually
+from tests.local.runs import Client, Run, client_of, leftovers, obedient
+
+MEBIBYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run whose application does as its input says."""
+    folder = tmp_path_factory.mktemp("end-to-end")
+    running = Run(folder / "data", *obedient(folder))
+    try:
+        running.ready()
+        yield running
+    finally:
+        code = running.end()
+    assert code == 0, running.text()
+    assert leftovers(running.data) == []
+
+
+@pytest.fixture(scope="module")
+def client(run: Run) -> Iterator[Client]:
+    """A client of the run."""
+    with client_of(run) as connected:
+        yield connected
+
+
+def check_outputs(client: Client, receipt: Receipt) -> None:
+    """See that every result that a receipt names is there, in full, below the input's output folder."""
+    directory = client.names.output_directory(receipt.input.name)
+    for output in receipt.outputs:
+        content = client.read(output.name)
+        assert output.name.startswith(f"{directory}/")
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (output.size, output.sha256)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain.csv",
+        "folder/in a folder.csv",
+        "ünïcødé/日本語 🙂.csv",
+        "percent%2Fslash%20.csv",
+        "hash#mark.csv",
+        "plus+plus.csv",
+        "quotes \" and '.csv",
+        "question?and&equals=.csv",
+        "long/" + "n" * 895,
+    ],
+    ids=lambda name: ascii(name[:20]),
+)
+def test_any_name_gets_its_receipt_and_results(client: Client, name: str) -> None:
+    content = f"content of {name}".encode()
+    receipt = client.receipt(name, client.upload(name, content))
+    assert receipt.status == "succeeded"
+    assert receipt.error is None
+    assert receipt.input.name == f"incoming/{name}"
+    assert receipt.input.size == len(content)
+    assert receipt.input.sha256 == hashlib.sha256(content).hexdigest()
+    assert [output.name.rsplit("/", 1)[1] for output in receipt.outputs] == ["result.txt"]
+    check_outputs(client, receipt)
+    assert client.read(receipt.outputs[0].name).decode() == f"{len(content)} {receipt.input.sha256}"
+
+
+@pytest.mark.parametrize("size", [0, 200 * MEBIBYTE], ids=["empty", "200 MiB"])
+def test_any_size_gets_its_receipt_and_results(client: Client, size: int) -> None:
+    content = os.urandom(MEBIBYTE) * (size // MEBIBYTE)
+    receipt = client.receipt("sized.bin", client.upload("sized.bin", content))
+    assert receipt.status == "succeeded"
+    assert receipt.input.size == size
+    assert receipt.input.sha256 == hashlib.sha256(content).hexdigest()
+    check_outputs(client, receipt)
+
+
+def test_a_failing_application_gets_a_failed_receipt_with_its_exit_code_and_log(client: Client) -> None:
+    receipt = client.receipt("fails.txt", client.upload("fails.txt", b"fail"))
+    assert (receipt.status, receipt.exit_code, receipt.outputs) == ("failed", 7, ())
+    assert receipt.error
+    assert b"the reason why" in client.read(client.names.log_name("incoming/fails.txt"))
+
+
+def test_a_hanging_application_is_ended_with_its_children_and_gets_a_failed_receipt(run: Run, client: Client) -> None:
+    receipt = client.receipt("hangs.txt", client.upload("hangs.txt", b"hang"))
+    assert receipt.status == "failed"
+    assert receipt.error
+    assert "3 seconds" in receipt.error
+    assert not [line for line in leftovers(run.data) if "sleep" in line]
+
+
+def test_an_application_that_writes_nothing_gets_a_receipt_without_outputs(client: Client) -> None:
+    receipt = client.receipt("silent.txt", client.upload("silent.txt", b"silent"))
+    assert receipt.exit_code == 0
+    assert receipt.outputs == ()
+
+
+def test_a_tree_of_folders_keeps_its_shape(client: Client) -> None:
+    receipt = client.receipt("tree.txt", client.upload("tree.txt", b"tree"))
+    names = {output.name.removeprefix("outgoing/tree.txt/") for output in receipt.outputs}
+    assert names == {"a/b/c.txt", "a/d.txt", "ü #+%2F.txt"}
+    check_outputs(client, receipt)
+
+
+def test_an_overwritten_input_gets_a_new_receipt(client: Client) -> None:
+    receipts = [client.receipt("twice.txt", client.upload("twice.txt", content)) for content in (b"one", b"three")]
+    assert [receipt.input.size for receipt in receipts] == [3, 5]
+
+
+def test_many_files_at_once_each_get_one_receipt(client: Client) -> None:
+    etags = {f"many/{number}.txt": client.upload(f"many/{number}.txt", str(number).encode()) for number in range(20)}
+    receipts = [client.receipt(name, etag) for name, etag in etags.items()]
+    assert {receipt.input.name for receipt in receipts} == {f"incoming/{name}" for name in etags}
+    assert {receipt.status for receipt in receipts} == {"succeeded"}
+
+
+def test_what_is_not_below_the_input_path_is_left_alone(client: Client) -> None:
+    client.container.upload_blob("incoming.txt", b"x", overwrite=True)
+    client.container.upload_blob("elsewhere/incoming/x.txt", b"x", overwrite=True)
+    client.receipt("after.txt", client.upload("after.txt", b"x"))
+    outputs = {blob.name for blob in client.container.list_blobs(name_starts_with="outgoing/")}
+    assert not [name for name in outputs if "incoming" in name]
+
+
+def test_outputs_never_become_inputs(client: Client) -> None:
+    client.receipt("once.txt", client.upload("once.txt", b"x"))
+    names = {blob.name for blob in client.container.list_blobs()}
+    assert not [name for name in names if name.startswith("outgoing/outgoing") or "receipt.json/" in name]
+
+
+def test_an_edited_config_reaches_the_next_file_without_a_restart(client: Client) -> None:
+    path = client.share / "config" / "runtime.json"
+    before = path.read_text()
+    config = json.loads(before)
+    path.write_text(json.dumps(config | {"args": [*config["args"], "the new argument"]}))
+    try:
+        client.receipt("edited.txt", client.upload("edited.txt", b"x"))
+    finally:
+        path.write_text(before)
+    assert b"the new argument" in client.read("outgoing/edited.txt/run.log")
+
+
+def worker_is_gone(run: Run) -> bool:
+    return "worker-1" not in run.children()
+
+
+def test_an_idle_worker_ends_and_the_next_upload_starts_it(run: Run, client: Client, eventually: Eventually) -> None:
+    eventually(lambda: worker_is_gone(run))
+    receipt = client.receipt("wakes.txt", client.upload("wakes.txt", b"x"))
+    assert receipt.status == "succeeded"
+
+
+def kill_main(process: psutil.Process) -> None:
+    """Kill what the launcher started, as a crash would."""
+    for child in process.children():
+        child.kill()
+
+
+def test_a_killed_worker_costs_an_attempt_and_not_the_file(run: Run, client: Client, eventually: Eventually) -> None:
+    etag = client.upload("killed.txt", b"hang")
+    eventually(lambda: any("sleep" in line for line in leftovers(run.data)))
+    client.upload("waits.txt", b"x")
+    kill_main(run.children()["worker-1"])
+    assert wait_until(lambda: not [line for line in leftovers(run.data) if "sleep" in line], 5)
+    receipt = client.receipt("killed.txt", etag)
+    assert receipt.attempt == 2
+
+
+def test_a_killed_function_host_comes_back(run: Run, client: Client, eventually: Eventually) -> None:
+    name = next(name for name in run.children() if name.startswith("function"))
+    before = run.children()[name].pid
+    kill_main(run.children()[name])
+    eventually(lambda: name in run.children() and run.children()[name].pid != before)
+    receipt = client.receipt("after-host.txt", client.upload("after-host.txt", b"x"))
+    assert receipt.status == "succeeded"
+
+
+def test_the_outputs_tell_a_client_all_it_needs_and_are_for_the_owner_alone(run: Run) -> None:
+    outputs = run.ready()
+    wanted = {"appStorageConnectionString", "appStorageContainer", "inputPath", "outputPath", "shareDirectory"}
+    assert wanted <= set(outputs)
+    assert (run.data / "outputs.json").stat().st_mode & 0o077 == 0
+
+
+def test_no_key_or_signature_is_in_a_log(run: Run) -> None:
+    key = run.ready()["appStorageConnectionString"].split("AccountKey=")[1].split(";")[0]
+    for log in (run.data / "logs").iterdir():
+        text = log.read_text(errors="replace")
+        assert key not in text, log
+        assert "sig=" not in text.replace("sig=…", ""), log
+
+
+def test_share_folder_holds_the_application_s_log(client: Client) -> None:
+    client.receipt("logged.txt", client.upload("logged.txt", b"x"))
+    assert Path(client.share / "logs" / "app.log").exists()

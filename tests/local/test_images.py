@@ -1,0 +1,155 @@
+"""Images: an installed prefix, or what is sent to a Docker engine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.local.data import DataFolder
+from infra.local.images import Build, DockerBuilder, ImageError, PrefixBuilder
+from infra.local.processes import CommandError, Supervisor
+from infra.local.run import PROJECT
+
+INSTALLER = "#!/bin/sh\necho ran >> $HOME/../runs\nprintf '#!/bin/sh\\necho %s' \"$1\" > $APP_PREFIX/bin/$APP_ALIAS\n"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[DataFolder]:
+    """A data folder."""
+    made = DataFolder(tmp_path / "data")
+    yield made
+    made.release()
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """An artifact with an installer that leaves a command."""
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    (folder / "install.sh").write_text(INSTALLER + 'chmod +x "$APP_PREFIX/bin/$APP_ALIAS"\n')
+    return folder
+
+
+@pytest.fixture
+def build() -> Build:
+    """What the stack asks for."""
+    arguments = {
+        "APP_ALIAS": "greet",
+        "APP_FILE": "",
+        "APP_INSTALLER_FILE": "install.sh",
+        "APP_SETUP_ARGS": "'hello there'",
+        "RELEASE_VERSION": "1.2",
+    }
+    return Build(
+        arguments=arguments, dockerfile="pipeline_app/Dockerfile", name="reg/app", platform="linux/amd64", tag="1.2"
+    )
+
+
+def runs(data: DataFolder) -> int:
+    return (data.root / "images" / "runs").read_text().count("ran")
+
+
+def test_a_prefix_holds_the_application_and_the_worker(
+    artifact: Path, build: Build, data: DataFolder, supervisor: Supervisor
+) -> None:
+    image = PrefixBuilder(PROJECT, data, supervisor).build(build, artifact)
+    assert image.folder
+    command = image.folder / "opt" / "app" / "bin" / "greet"
+    answer = subprocess.run([command], capture_output=True, check=True, text=True)
+    assert answer.stdout == "hello there\n"
+    assert (image.folder / "opt" / "pipeline" / "pipeline_app" / "worker" / "__main__.py").exists()
+    assert not (image.folder / "opt" / "pipeline" / "pipeline_app" / "install.py").exists()
+    assert image.environment["RELEASE_VERSION"] == "1.2"
+    assert image.reference.startswith("reg/app@sha256:")
+    assert len(image.digest) == 64
+
+
+def test_the_same_content_is_installed_once_and_other_content_is_another_image(
+    artifact: Path, build: Build, data: DataFolder, supervisor: Supervisor
+) -> None:
+    builder = PrefixBuilder(PROJECT, data, supervisor)
+    first = builder.build(build, artifact)
+    assert builder.build(build, artifact) == first
+    assert runs(data) == 1
+    other = builder.build(replace(build, arguments={**build.arguments, "RELEASE_VERSION": "1.3"}), artifact)
+    (artifact / "file").touch()
+    third = builder.build(build, artifact)
+    assert len({first.digest, other.digest, third.digest}) == 3
+    assert runs(data) == 3
+
+
+def test_a_failed_installation_is_told_and_done_anew(
+    artifact: Path, build: Build, data: DataFolder, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    flag = tmp_path / "mended"
+    (artifact / "install.sh").write_text(
+        f"{INSTALLER}[ -e {flag} ] || {{ echo no luck; exit 1; }}\nchmod +x $APP_PREFIX/bin/*\n"
+    )
+    builder = PrefixBuilder(PROJECT, data, supervisor)
+    with pytest.raises(CommandError, match="no luck"):
+        builder.build(build, artifact)
+    flag.touch()
+    assert builder.build(build, artifact).folder
+    assert runs(data) == 2
+
+
+def test_without_a_docker_command_containers_are_refused(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ImageError, match="not on the PATH"):
+        DockerBuilder(PROJECT, data, supervisor)
+
+
+def fake_docker(folder: Path, script: str) -> None:
+    folder.mkdir()
+    (folder / "docker").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "docker").chmod(0o755)
+
+
+def test_without_an_engine_containers_are_refused_with_its_words(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    fake_docker(tmp_path / "bin", "echo the daemon sleeps >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    with pytest.raises(ImageError, match="the daemon sleeps"):
+        DockerBuilder(PROJECT, data, supervisor)
+
+
+def test_docker_gets_the_application_the_artifact_and_the_build_arguments(
+    artifact: Path,
+    build: Build,
+    data: DataFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    supervisor: Supervisor,
+    tmp_path: Path,
+) -> None:
+    script = (
+        '[ "$1" = version ] && exit 0\n'
+        'while [ $# -gt 1 ]; do echo "$1" >> args; [ "$1" = --iidfile ] && echo sha256:abc > "$2"; shift; done\n'
+        "tar -t > files"
+    )
+    fake_docker(tmp_path / "bin", script)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    image = DockerBuilder(PROJECT, data, supervisor).build(build, artifact)
+    folder = data.root / "images" / "docker"
+    files = (folder / "files").read_text().splitlines()
+    arguments = (folder / "args").read_text().splitlines()
+    assert {".artifact_cache/install.sh", "pipeline_app/contract.py", "pipeline_app/install.py"} <= set(files)
+    assert not [file for file in files if "__pycache__" in file]
+    assert {"RELEASE_VERSION=1.2", "APP_ALIAS=greet", "APP_SETUP_ARGS='hello there'", "linux/amd64"} <= set(arguments)
+    assert (image.reference, image.folder) == ("reg/app@sha256:abc", None)
+
+
+def test_the_record_of_an_image_says_what_it_is(
+    artifact: Path, build: Build, data: DataFolder, supervisor: Supervisor
+) -> None:
+    image = PrefixBuilder(PROJECT, data, supervisor).build(build, artifact)
+    assert image.folder
+    record = json.loads((image.folder / "image.json").read_text())
+    assert (record["digest"], record["name"], record["tag"]) == (image.digest, "reg/app", "1.2")

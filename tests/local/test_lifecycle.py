@@ -1,0 +1,163 @@
+"""Starting, ending and starting again: nothing is left behind, nothing is lost, and runs do not meet."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.machine import OUTPUTS
+from infra.local.processes import wait_until
+from infra.local.run import PROJECT
+from tests.local.fakes import Eventually
+from tests.local.runs import Run, client_of, leftovers, obedient
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Start:
+    """Start runs that do not outlive the test."""
+
+    def begin(data: Path, *config: str) -> Run:
+        run = Run(data, *config)
+
+        def end() -> None:
+            if run.process.poll() is None:
+                run.end()
+
+        request.addfinalizer(end)
+        return run
+
+    return begin
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> list[str]:
+    """The config of the obedient application, with time enough for slow inputs."""
+    return obedient(tmp_path, timeout_seconds=30)
+
+
+def is_busy(run: Run) -> bool:
+    return any("/bin/obedient" in line for line in leftovers(run.data))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_takes_everything_down_and_the_next_run_finishes_the_work(
+    start: Start, config: list[str], number: signal.Signals, tmp_path: Path, eventually: Eventually
+) -> None:
+    data = tmp_path / "data"
+    first = start(data, *config)
+    with client_of(first) as client:
+        done = client.receipt("three.txt", client.upload("three.txt", b"x"))
+        etags = {name: client.upload(name, b"slow") for name in ("one.txt", "two.txt")}
+        eventually(lambda: is_busy(first))
+    assert first.end(number) == 0, first.text()
+    assert leftovers(data) == []
+    assert not (data / OUTPUTS).exists()
+    second = start(data, *config)
+    with client_of(second) as client:
+        receipts = [client.receipt(name, etag) for name, etag in etags.items()]
+        assert client.find_receipt("three.txt", done.input.etag) == done
+    assert {receipt.status for receipt in receipts} == {"succeeded"}
+    assert second.end() == 0
+
+
+def test_a_second_signal_does_not_break_off_the_taking_down(start: Start, config: list[str], tmp_path: Path) -> None:
+    run = start(tmp_path / "data", *config)
+    run.ready()
+    run.process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    assert run.end(signal.SIGINT) == 0
+    assert leftovers(run.data) == []
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.5, 2.5, 3.5])
+def test_a_signal_during_the_start_leaves_nothing(
+    start: Start, config: list[str], seconds: float, tmp_path: Path
+) -> None:
+    run = start(tmp_path / "data", *config)
+    time.sleep(seconds)
+    assert run.end(signal.SIGINT) == 0, run.text()
+    assert leftovers(run.data) == []
+    assert "Traceback" not in run.text()
+
+
+def test_what_a_killed_run_left_is_ended_by_the_next_and_the_work_goes_on(
+    start: Start, config: list[str], tmp_path: Path, eventually: Eventually
+) -> None:
+    data = tmp_path / "data"
+    first = start(data, *config)
+    with client_of(first) as client:
+        etag = client.upload("one.txt", b"slow")
+        eventually(lambda: is_busy(first))
+        # A suspended process does not see that the run is gone, so it is a real orphan.
+        orphans = [first.children()[name] for name in first.children() if name.startswith("azurite")]
+        assert len(orphans) == 2
+        for orphan in orphans:
+            orphan.suspend()
+        first.process.kill()
+        first.process.wait()
+        eventually(lambda: not is_busy(first) and not (data / OUTPUTS).exists())
+        assert all(orphan.is_running() for orphan in orphans)
+    second = start(data, *config)
+    with client_of(second) as client:
+        assert client.receipt("one.txt", etag).status == "succeeded"
+    assert not any(psutil.pid_exists(orphan.pid) and orphan.is_running() for orphan in orphans)
+    assert "which a killed run had left" in second.text()
+    assert second.end() == 0
+
+
+def test_two_runs_side_by_side_do_not_meet(start: Start, config: list[str], tmp_path: Path) -> None:
+    runs = [start(tmp_path / name, *config) for name in ("left", "right")]
+    with client_of(runs[0]) as left, client_of(runs[1]) as right:
+        assert left.container.url != right.container.url
+        clients = {b"left": left, b"right content": right}
+        etags = {content: client.upload("same.txt", content) for content, client in clients.items()}
+        for content, client in clients.items():
+            assert client.receipt("same.txt", etags[content]).input.size == len(content)
+    assert [run.end() for run in runs] == [0, 0]
+
+
+def test_a_second_run_over_the_same_data_is_refused_and_harms_nothing(
+    start: Start, config: list[str], tmp_path: Path
+) -> None:
+    first = start(tmp_path / "data", *config)
+    first.ready()
+    second = subprocess.run(
+        [sys.executable, "-m", "infra.local", "up", "--data", str(first.data)],
+        capture_output=True,
+        check=False,
+        cwd=PROJECT,
+        text=True,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert "Another local run uses the data folder" in second.stdout
+    with client_of(first) as client:
+        assert client.receipt("one.txt", client.upload("one.txt", b"x")).status == "succeeded"
+
+
+def test_a_failed_start_says_why_and_leaves_nothing(start: Start, config: list[str], tmp_path: Path) -> None:
+    artifact = tmp_path / "broken"
+    artifact.mkdir()
+    (artifact / "install.sh").write_text("#!/bin/sh\necho the disk is made of cheese\nexit 3\n")
+    changes = [f"artifactPath={artifact}", "appInstallerFile=install.sh"]
+    run = start(tmp_path / "data", *config, *changes)
+    assert run.process.wait(60) == 1
+    assert "the disk is made of cheese" in run.text()
+    assert wait_until(lambda: leftovers(run.data) == [], 5)
+    assert not (run.data / OUTPUTS).exists()
+
+
+def test_a_wrong_config_says_so_before_anything_runs(start: Start, tmp_path: Path) -> None:
+    run = start(tmp_path / "data", "idleSeconds=soon")
+    assert run.process.wait(60) == 1
+    assert "idleSeconds" in run.text()
+    assert "made " not in run.text()

@@ -1,0 +1,195 @@
+"""Supervision of processes, with real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.family import MARKER
+from infra.local.processes import Command, CommandError, ShuttingDownError, Supervisor
+from tests.local.fakes import Eventually
+
+
+def shell(script: str, folder: Path, name: str = "shell") -> Command:
+    return Command(
+        name=name,
+        arguments=["sh", "-c", script],
+        environment={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "SCRATCH": str(folder)},
+        directory=folder,
+        log=folder / f"{name}.log",
+    )
+
+
+def recorded_pids(folder: Path) -> list[int]:
+    """Return the process ids that a script wrote, one a file."""
+    return [int(path.read_text()) for path in folder.glob("*.pid") if path.read_text().strip()]
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_output_goes_to_the_listener_and_to_the_log(
+    supervisor: Supervisor, tmp_path: Path, eventually: Eventually
+) -> None:
+    lines: list[str] = []
+    supervisor.start(shell("echo one; echo two >&2", tmp_path), on_line=lines.append)
+    eventually(lambda: lines == ["one", "two"])
+    eventually(lambda: (tmp_path / "shell.log").read_text() == "one\ntwo\n")
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 3", 3), ("kill -9 $$", 137), ("exec nosuchcommand", 127)])
+def test_an_end_nobody_asked_for_is_told_with_its_exit_code(
+    supervisor: Supervisor, tmp_path: Path, eventually: Eventually, script: str, code: int
+) -> None:
+    codes: list[int] = []
+    supervisor.start(shell(script, tmp_path), on_exit=codes.append)
+    eventually(lambda: codes == [code])
+    assert supervisor.running() == []
+
+
+def test_an_end_that_was_asked_for_is_not_told(supervisor: Supervisor, tmp_path: Path) -> None:
+    codes: list[int] = []
+    child = supervisor.start(shell("sleep 60", tmp_path), on_exit=codes.append)
+    supervisor.stop(child)
+    time.sleep(0.2)
+    assert codes == []
+
+
+def test_a_process_that_ignores_sigterm_is_killed_with_all_it_started(
+    supervisor: Supervisor, tmp_path: Path, eventually: Eventually
+) -> None:
+    script = 'trap "" TERM; setsid sleep 60 & echo $! > a.pid; sleep 60 & echo $! > b.pid; wait; wait'
+    child = supervisor.start(shell(script, tmp_path))
+    eventually(lambda: len(recorded_pids(tmp_path)) == 2)
+    start = time.monotonic()
+    supervisor.stop(child, grace_seconds=0.5)
+    assert time.monotonic() - start < 5
+    assert not any(map(is_alive, [child.pid, *recorded_pids(tmp_path)]))
+
+
+def test_what_a_dead_process_left_in_a_session_of_its_own_ends_with_it(
+    supervisor: Supervisor, tmp_path: Path, eventually: Eventually
+) -> None:
+    script = "env -i PATH=$PATH setsid sleep 60 & echo $! > a.pid; kill -9 $$"
+    child = supervisor.start(shell(script, tmp_path))
+    assert child.ended.wait(10)
+    eventually(lambda: not is_alive(recorded_pids(tmp_path)[0]))
+
+
+def test_the_environment_is_the_given_one_alone(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAK", "1")
+    lines: list[str] = []
+    supervisor.run(shell("env", tmp_path), on_line=lines.append)
+    names = {line.partition("=")[0] for line in lines}
+    assert names - {"PWD", "OLDPWD", "SHLVL", "_"} == {"LANG", "PATH", "SCRATCH", MARKER}
+
+
+def test_a_failed_command_is_told_with_its_last_lines(supervisor: Supervisor, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"(?s)exit code 4.*the reason"):
+        supervisor.run(shell("echo the reason; exit 4", tmp_path))
+
+
+def test_close_ends_the_newest_first_and_refuses_new_ones(tmp_path: Path, eventually: Eventually) -> None:
+    supervisor = Supervisor(tmp_path / "processes.json", tmp_path / "beacon")
+    script = 'trap "echo $NAME >> $SCRATCH/order; exit 0" TERM; touch $NAME.up; while :; do sleep 0.05; done'
+    for name in ("first", "second"):
+        supervisor.start(shell(f"NAME={name}; {script}", tmp_path, name))
+    eventually(lambda: len(list(tmp_path.glob("*.up"))) == 2)
+    supervisor.close()
+    assert (tmp_path / "order").read_text().split() == ["second", "first"]
+    assert not (tmp_path / "processes.json").exists()
+    with pytest.raises(ShuttingDownError):
+        supervisor.start(shell("true", tmp_path))
+
+
+def test_only_own_orphans_are_ended(tmp_path: Path, eventually: Eventually) -> None:
+    """Neither a stranger that now has a recorded process id nor one that merely looks alike is touched."""
+    environment = {"PATH": os.environ["PATH"]}
+    marker = "0123456789abcdef"
+    with (
+        subprocess.Popen(["sleep", "60"], env={**environment, MARKER: marker}, start_new_session=True) as orphan,
+        subprocess.Popen(["sleep", "60"], env={**environment, MARKER: "other"}, start_new_session=True) as alike,
+        subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True) as stranger,
+    ):
+        eventually(lambda: all(psutil.Process(child.pid).name() == "sleep" for child in (orphan, alike, stranger)))
+        records = [
+            {
+                "name": "orphan",
+                "marker": marker,
+                "pid": orphan.pid,
+                "create_time": psutil.Process(orphan.pid).create_time(),
+            },
+            {"name": "gone", "marker": "fedcba", "pid": stranger.pid, "create_time": 1.0},
+        ]
+        (tmp_path / "processes.json").write_text(json.dumps(records))
+        supervisor = Supervisor(tmp_path / "processes.json", tmp_path / "beacon")
+        assert supervisor.end_orphans() == ["orphan"]
+        supervisor.close()
+        assert orphan.poll() is not None
+        assert alike.poll() is None
+        assert stranger.poll() is None
+        alike.kill()
+        stranger.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="The kernel tells of a parent's death on Linux alone.")
+def test_children_of_a_killed_runner_end_by_themselves_and_take_its_beacon_along(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from infra.local.processes import Command, Supervisor\n"
+        "folder = Path(sys.argv[1]); supervisor = Supervisor(folder / 'processes.json', folder / 'beacon')\n"
+        "script = 'env -i PATH=$PATH setsid sleep 60 & echo $! > a.pid; echo $$ > b.pid; wait'\n"
+        "supervisor.start(Command(name='x', arguments=['sh', '-c', script], environment={'PATH': sys.argv[2]},\n"
+        "    directory=folder))\n"
+        "time.sleep(60)\n"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), os.environ["PATH"]])
+    eventually(lambda: len(recorded_pids(tmp_path)) == 2)
+    (tmp_path / "beacon").touch()
+    runner.kill()
+    runner.wait()
+    eventually(lambda: not any(map(is_alive, recorded_pids(tmp_path))))
+    assert not (tmp_path / "beacon").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Signals are handed on by the launcher, which is for Linux alone.")
+def test_a_command_sees_one_signal_however_often_it_is_asked_to_end(
+    supervisor: Supervisor, tmp_path: Path, eventually: Eventually
+) -> None:
+    script = 'trap "echo asked >> asked" TERM; touch up; while [ ! -e go ]; do sleep 0.05; done'
+    child = supervisor.start(shell(script, tmp_path))
+    eventually((tmp_path / "up").exists)
+    for _ in range(3):
+        child.process.terminate()
+        time.sleep(0.2)
+    (tmp_path / "go").touch()
+    assert child.ended.wait(10)
+    assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="The kernel tells of a parent's death on Linux alone.")
+def test_a_child_of_a_killed_runner_may_still_write_and_save(tmp_path: Path, eventually: Eventually) -> None:
+    script = 'trap "seq 50000 && touch saved; exit 0" TERM; touch up; while :; do sleep 0.05; done'
+    program = (
+        "import sys, time; from pathlib import Path; from infra.local.processes import Command, Supervisor\n"
+        "folder = Path(sys.argv[1]); supervisor = Supervisor(folder / 'processes.json', folder / 'beacon')\n"
+        "supervisor.start(Command(name='x', arguments=['sh', '-c', sys.argv[3]], environment={'PATH': sys.argv[2]},\n"
+        "    directory=folder))\n"
+        "time.sleep(60)\n"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), os.environ["PATH"], script])
+    eventually((tmp_path / "up").exists)
+    runner.kill()
+    runner.wait()
+    eventually((tmp_path / "saved").exists)
