@@ -47,7 +47,10 @@ class Monitoring(pulumi.ComponentResource):
             resource_group_name=args.placement.resource_group_name,
             tags=args.placement.tags,
             workspace_resource_id=workspace.id,
-            opts=child,
+            # The provider gives both in plain, and the state would keep them so.
+            opts=pulumi.ResourceOptions(
+                additional_secret_outputs=["connection_string", "instrumentation_key"], parent=self
+            ),
         )
         keys = operationalinsights.get_shared_keys_output(
             resource_group_name=args.placement.resource_group_name,
