@@ -55,7 +55,8 @@ def zip_folder(folder: Path, archive: Path) -> None:
         with zipfile.ZipFile(partial, "w") as target:
             for path in _files(folder):
                 entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), ZIP_EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
+                # Deflated bytes depend on the zlib of the machine, and with them the hash that names the image.
+                entry.compress_type = zipfile.ZIP_STORED
                 entry.create_system = 3
                 entry.external_attr = (stat.S_IFREG | _mode(path)) << 16
                 with path.open("rb") as source, target.open(entry, "w") as sink:
