@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
-.PHONY: clean demo format help lint local pulumi test
+.PHONY: chaos clean demo format help lint local pulumi test
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -36,6 +36,9 @@ lint: $(VENV)/.test ## Check style, types, spelling, shell scripts, the Dockerfi
 format: $(VENV)/.test ## Bring the sources into shape.
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+chaos: $(VENV)/.test ## Kill workers and break requests over thousands of files (ARGS="--seed N" repeats a run).
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean: ## Remove everything that the other commands made, but keep the data of local runs.
 	rm -rf $(VENV) .azurite .build .artifact_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -96,6 +96,8 @@ def sweep(services: Services, moment: datetime | None = None) -> None:
         moment: the present moment, with a time zone.
     """
     backlog = services.storage.backlog()
+    # The backlog's alert reads this line.
+    LOGGER.info("Backlog: events=%d jobs=%d.", backlog.events, backlog.jobs)
     if backlog.jobs:
         services.ensure_running()
     if backlog.jobs or backlog.events:

@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 8 * 1024 * 1024
 PARALLEL_BLOCKS = 4
 
-_CLIENT_OPTIONS: dict[str, Any] = {"connection_timeout": 20, "read_timeout": 60}
+# The SDK's own first wait is 18 seconds, which one cut connection would cost the file. These are 2, 4, 8, 16 and 32
+# seconds, each a second more or less, so that workers that were throttled together do not come back together.
+_CLIENT_OPTIONS: dict[str, Any] = {
+    "connection_timeout": 20,
+    "increment_base": 2,
+    "initial_backoff": 0,
+    "random_jitter_range": 1,
+    "read_timeout": 60,
+    "retry_total": 5,
+}
 _DOWNLOAD_TRIES = 5
 # Also 403: a fresh role assignment takes minutes to be known everywhere.
 _PASSING_STATUS = frozenset({403, 408, 429})
