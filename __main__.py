@@ -6,6 +6,7 @@ import pulumi
 from pulumi_azure_native import resources
 
 from infra import config, grants, naming, wiring
+from infra.alerts import Alerts
 from infra.artifact import Artifact
 from infra.container import WorkerGroup
 from infra.events import UploadEvents
@@ -43,11 +44,12 @@ worker = WorkloadIdentity(
 group_args = wiring.worker_group(cfg, here, files, image, logs, registry, share_files, worker)
 groups = [WorkerGroup(f"worker-{number}", group_args) for number in range(1, cfg.container_group_count + 1)]
 
-# The function: what it may do, and its code; then the events that wake it.
+# The function: what it may do, and its code; then the events that wake it, and the alerts for when that goes wrong.
 may = grants.function_grants(artifacts, files, groups, logs)
 function = WorkloadIdentity("function-identity", WorkloadIdentityArgs(grants=may, placement=here))
 app = FunctionApp("function", wiring.function_app(cfg, here, artifacts, files, function, groups, logs))
-UploadEvents("uploads", wiring.upload_events(cfg, here, files))
+uploads = UploadEvents("uploads", wiring.upload_events(cfg, here, files))
+Alerts("alerts", wiring.alerts(cfg, here, logs, uploads))
 
 for name, value in stack_outputs(app, artifacts, cfg, files, group, groups, image, registry, vault).items():
     pulumi.export(name, value)

@@ -17,8 +17,10 @@ from infra.clouds import CLOUDS, Cloud
 from infra.config_values import (
     BlobContainer,
     BlobPath,
+    Emails,
     ImageWord,
     Line,
+    OptionalActionGroup,
     OptionalBlobName,
     OptionalImage,
     OptionalLine,
@@ -34,9 +36,9 @@ from infra.config_values import (
     log_file_problem,
     named,
 )
-from infra.container import SHARE_MOUNT
+from infra.naming import DEAD_LETTER_CONTAINER, SHARE_MOUNT
 from infra.schedule import schedule_problem
-from infra.storage import DEAD_LETTER_CONTAINER, FUNCTION_PACKAGE_CONTAINER
+from infra.storage import FUNCTION_PACKAGE_CONTAINER
 from pipeline_app.contract import StorageNames, overlap
 from pipeline_app.worker.app_config import AppConfigError, parse
 
@@ -66,6 +68,10 @@ class StackConfig(BaseModel):
     cloud: Cloud
     project: Path
 
+    action_group_id: OptionalActionGroup = None
+    alert_backlog_jobs: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    alert_emails: Emails = ()
+    alert_failed_files: Annotated[int, Field(ge=0, le=1_000_000)] = 10
     app_alias: Annotated[str, named(naming.COMMAND)] = "csvreport"
     app_file: Line = "csvreport"
     app_installer_file: Line = "install.sh"

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BeforeValidator
 
 from infra import naming
-from infra.container import SHARE_MOUNT
+from infra.naming import SHARE_MOUNT
 
 
 def named(rule: naming.NameRule) -> AfterValidator:
@@ -27,6 +27,13 @@ def checked(problem: Callable[[str], str | None]) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def comma_separated(value: object) -> object:
+    """Return the parts of a text between its commas, each once; what is no text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(part for each in value.split(",") if (part := each.strip())))
 
 
 def log_file_problem(value: str) -> str | None:
@@ -59,10 +66,14 @@ def single_line(value: str) -> str | None:
 
 BlobContainer: TypeAlias = Annotated[str, named(naming.BLOB_CONTAINER)]
 BlobPath: TypeAlias = Annotated[str, named(naming.BLOB_PATH)]
+Emails: TypeAlias = Annotated[tuple[Annotated[str, named(naming.EMAIL)], ...], BeforeValidator(comma_separated)]
 ImageWord: TypeAlias = Annotated[str, named(naming.IMAGE_WORD)]
 Line: TypeAlias = Annotated[str, checked(single_line)]
 Version: TypeAlias = Annotated[str, named(naming.VERSION)]
 
+OptionalActionGroup: TypeAlias = Annotated[
+    Annotated[str, named(naming.ACTION_GROUP_ID)] | None, BeforeValidator(none_if_empty)
+]
 OptionalBlobName: TypeAlias = Annotated[Annotated[str, named(naming.BLOB_NAME)] | None, BeforeValidator(none_if_empty)]
 OptionalImage: TypeAlias = Annotated[
     Annotated[str, named(naming.IMAGE_REFERENCE)] | None, BeforeValidator(none_if_empty)

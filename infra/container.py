@@ -11,6 +11,7 @@ from pulumi_azure_native import containerinstance
 from infra.connections import storage_settings
 from infra.identities import WorkloadIdentity
 from infra.monitoring import Monitoring
+from infra.naming import SHARE_MOUNT
 from infra.placement import Placement
 from infra.registry import Registry
 from infra.share_files import ShareFiles
@@ -19,7 +20,6 @@ from pipeline_app.contract import StorageNames
 
 HEALTH_PATH = "/healthz"
 HEALTH_PORT = 5000
-SHARE_MOUNT = "/mnt/azurefiles"
 SHARE_VOLUME = "share"
 
 # Container Instances refuses these as updates of a group; a change needs a new group. What is not listed, such as the

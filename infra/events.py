@@ -34,6 +34,7 @@ class UploadEvents(pulumi.ComponentResource):
     """A system topic of the account, and a subscription that puts each upload on the queue."""
 
     subscription_name: pulumi.Output[str]
+    topic_id: pulumi.Output[str]
     topic_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: UploadEventsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -83,5 +84,6 @@ class UploadEvents(pulumi.ComponentResource):
             opts=child,
         )
         self.subscription_name = subscription.name
+        self.topic_id = topic.id
         self.topic_name = topic.name
         self.register_outputs({"subscription_name": self.subscription_name, "topic_name": self.topic_name})

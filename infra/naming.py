@@ -10,6 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+# These no setting changes.
+DEAD_LETTER_CONTAINER: Final = "dead-letters"
+SHARE_MOUNT: Final = "/mnt/azurefiles"
+
 # What the provider appends to a name that it makes.
 AUTONAME_LENGTH: Final = 8
 RESOURCE_GROUP_LENGTH: Final = 90
@@ -31,6 +35,10 @@ def _rule(pattern: str, allowed: str) -> NameRule:
     return NameRule(allowed=allowed, pattern=re.compile(pattern, re.ASCII))
 
 
+ACTION_GROUP_ID: Final = _rule(
+    r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.Insights/actionGroups/[^/\s]+",
+    "/subscriptions/…/resourceGroups/…/providers/Microsoft.Insights/actionGroups/…, the resource id of an action group",
+)
 BLOB_CONTAINER: Final = _rule(
     r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
     "3 to 63 lower-case letters, digits and single hyphens, beginning and ending with a letter or digit",
@@ -52,6 +60,10 @@ BLOB_PATH: Final = _rule(
 COMMAND: Final = _rule(
     r"(?=.{1,64}$)[A-Za-z0-9][A-Za-z0-9._+-]*",
     "1 to 64 letters, digits, dots, underscores, plus signs and hyphens, beginning with a letter or digit",
+)
+EMAIL: Final = _rule(
+    r"(?=.{3,254}$)[^\s@,]+@[^\s@,.]+(\.[^\s@,.]+)+",
+    "e-mail addresses such as team@example.com, with commas between them",
 )
 IMAGE_PATH: Final = _rule(
     r"(?=.{1,100}$)[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*",

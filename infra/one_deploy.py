@@ -56,12 +56,13 @@ class OneDeployProvider(ResourceProvider):
         return CreateResult(id_=f"{props['app_id']}/extensions/onedeploy", outs=props)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Deploy anew where the package differs, and from scratch where the app does."""
+        """Deploy anew where the package differs, and from scratch where the app does.
+
+        The app keeps what it runs in the account that the package comes from, so another account needs it anew.
+        """
         moved = _olds.get("app_id") != _news.get("app_id")
-        return DiffResult(
-            changes=moved or _olds.get("package_sha256") != _news.get("package_sha256"),
-            replaces=["app_id"] if moved else [],
-        )
+        changes = moved or any(_olds.get(name) != _news.get(name) for name in ("package_sha256", "storage_account_id"))
+        return DiffResult(changes=changes, replaces=["app_id"] if moved else [])
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Deploy the new package over the old one."""

@@ -37,6 +37,7 @@ def stack_outputs(
         "imageDigest": image.apply(lambda reference: reference.rpartition("@")[2]),
         "imageReference": image,
         "inputPath": cfg.input_path,
+        "logFile": cfg.log_file,
         "outputPath": cfg.output_path,
         "portalUrl": pulumi.Output.format("{0}/#@{1}/resource{2}", cfg.cloud.portal, client.tenant_id, group.id),
         "registryLoginServer": registry.login_server,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import storage
 
+from infra.naming import DEAD_LETTER_CONTAINER
 from infra.placement import Placement
 from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, JOBS_POISON_QUEUE, JOBS_QUEUE
 
-DEAD_LETTER_CONTAINER = "dead-letters"
 FUNCTION_PACKAGE_CONTAINER = "function-packages"
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import pulumi
 
+from infra.alerts import AlertsArgs
 from infra.artifact import Artifact, ArtifactArgs, find_package
 from infra.config import StackConfig
 from infra.container import WorkerGroup, WorkerGroupArgs
-from infra.events import UploadEventsArgs
+from infra.events import UploadEvents, UploadEventsArgs
 from infra.function_app import FunctionAppArgs
 from infra.identities import WorkloadIdentity
 from infra.image import WorkerImageArgs, build_hash
@@ -20,6 +21,19 @@ from infra.registry import Registry, RegistryArgs
 from infra.share_files import ShareFiles, ShareFilesArgs
 from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs
 from infra.vault import VaultArgs
+
+
+def alerts(cfg: StackConfig, placement: Placement, logs: Monitoring, events: UploadEvents) -> AlertsArgs:
+    """Return what raises an alert and whom it notifies."""
+    return AlertsArgs(
+        action_group_id=cfg.action_group_id,
+        backlog_jobs=cfg.alert_backlog_jobs,
+        emails=cfg.alert_emails,
+        events=events,
+        failed_files=cfg.alert_failed_files,
+        monitoring=logs,
+        placement=placement,
+    )
 
 
 def application_storage(cfg: StackConfig, placement: Placement) -> ApplicationStorageArgs:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.alert_rules import METRIC_RULES, log_alerts
 from infra.roles import Role
 
 PROJECT = Path(__file__).parents[1]
@@ -29,6 +30,11 @@ def test_every_setting_is_in_the_reference_with_its_default_and_description() ->
 def test_every_role_is_in_the_identity_table(role: Role) -> None:
     spoken = role.name.replace("_", " ").lower().replace("container instances", "azure container instances")
     assert spoken in README.lower().replace("acrpull", "acr pull")
+
+
+def test_every_alert_has_its_entry_in_the_runbook_and_no_other_has() -> None:
+    entries = re.findall(r"^\| `alerts-([a-z-]+)` \| .{20,} \| .{20,} \|$", README, re.MULTILINE)
+    assert entries == sorted([*METRIC_RULES, *log_alerts(1, 1)])
 
 
 def test_every_file_and_folder_it_names_exists() -> None:

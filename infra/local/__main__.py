@@ -1,4 +1,4 @@
-"""Run the pipeline on this machine: ``python -m infra.local demo`` and ``python -m infra.local up``."""
+"""Run the pipeline on this machine, ``python -m infra.local up``, and look after its files, or those in Azure."""
 
 import signal
 import sys

@@ -15,6 +15,7 @@ from rich.console import Console
 from .data import DataFolderError
 from .demo import Result, process, samples, show
 from .machine import OUTPUTS
+from .operations import DEFAULT_DATA, backfill, explain, retry
 from .run import PROJECT, LocalRun, RunOptions
 from .view import View, choose
 
@@ -29,8 +30,6 @@ Config = Annotated[
 Containers = Annotated[bool, typer.Option("--containers", help="Build and run the real image with a Docker engine.")]
 Data = Annotated[Path, typer.Option(file_okay=False, help="Folder that keeps everything, also for the next run.")]
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Read Pulumi.NAME.yaml.", metavar="NAME")]
-
-DEFAULT_DATA: Final = Path(".local")
 
 
 @app.command()
@@ -80,6 +79,10 @@ def demo(
     if kept:
         show(kept, results, Console())
     raise typer.Exit(code)
+
+
+for command in (explain, retry, backfill):
+    app.command()(command)
 
 
 def _options(data: Path, stack: str, config: list[str] | None, containers: bool) -> RunOptions:

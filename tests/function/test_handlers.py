@@ -61,6 +61,20 @@ def test_a_backlog_without_messages_in_sight_gets_a_runner_and_no_listing(
     assert storage.calls == ["backlog", "ensure_running"]
 
 
+def test_every_sweep_tells_the_backlog_on_one_line(
+    services: Services, storage: FakeStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for count in (Backlog(events=0, jobs=0), Backlog(events=3, jobs=0), Backlog(events=2, jobs=1501)):
+        storage.count = count
+        handlers.sweep(services, MOMENT)
+    assert [record.getMessage() for record in caplog.records if "Backlog" in record.getMessage()] == [
+        "Backlog: events=0 jobs=0.",
+        "Backlog: events=3 jobs=0.",
+        "Backlog: events=2 jobs=1501.",
+    ]
+
+
 def test_events_in_progress_keep_a_sweep_from_queueing_their_files_twice(
     services: Services, storage: FakeStorage
 ) -> None:

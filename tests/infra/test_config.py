@@ -54,6 +54,10 @@ def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> Non
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
+        ("actionGroupId", "my-group", "the resource id of an action group"),
+        ("alertBacklogJobs", "0", "greater than or equal to 1"),
+        ("alertEmails", "team@example.com, nobody", "e-mail addresses"),
+        ("alertFailedFiles", "-1", "greater than or equal to 0"),
         ("appAlias", "a/b", "1 to 64 letters"),
         ("appSetupArgs", "a\nb", "one line"),
         ("appStorageAccountName", "My-Files", "3 to 24 lower-case letters and digits"),
@@ -192,6 +196,11 @@ def test_a_hash_is_compared_with_a_local_zip_and_refused_for_a_folder(project: P
         archive.writestr("a", b"")
     assert "has " in problems({"artifactPath": "app.zip", "artifactSha256": "a" * 64}, project)[0]
     assert "the folder" in problems({"artifactSha256": "a" * 64}, project)[0]
+
+
+def test_alert_addresses_are_taken_apart_and_each_is_kept_once(project: Path) -> None:
+    config = check({"alertEmails": " a@example.com,b@example.com ,, a@example.com"}, project)
+    assert config.alert_emails == ("a@example.com", "b@example.com")
 
 
 def test_an_image_that_is_there_already_needs_no_artifact(project: Path) -> None:

@@ -115,6 +115,18 @@ def test_handlers_see_plain_values_and_the_program_gets_secrets_back_as_secrets(
     assert properties["password"] == SECRET
 
 
+def test_alerts_are_named_and_have_no_effect(cloud: LocalCloud, watcher: Recorder) -> None:
+    group, _ = declare(cloud, "azure-native:monitor:ActionGroup", "mail", location="global", resourceGroupName="rg")
+    rule, properties = declare(cloud, "azure-native:monitor:ScheduledQueryRule", "backlog", resourceGroupName="rg")
+    metric, _ = declare(cloud, "azure-native:monitor:MetricAlert", "drops", location="global", resourceGroupName="rg")
+    prefix = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Insights"
+    for identifier, kind in ((group, "actionGroups/mail"), (rule, "scheduledQueryRules/backlog")):
+        assert re.fullmatch(f"{prefix}/{kind}[0-9a-f]{{8}}", str(identifier))
+    assert re.fullmatch(f"{prefix}/metricAlerts/drops[0-9a-f]{{8}}", str(metric))
+    assert properties["location"] == "westeurope"
+    assert watcher.warnings == []
+
+
 def test_an_image_that_was_not_built_here_needs_an_engine(cloud: LocalCloud) -> None:
     container = {"name": "w", "image": "registry.example/image@sha256:00", "volumeMounts": []}
     with pytest.raises(CloudError, match="--containers"):

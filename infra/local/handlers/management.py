@@ -8,6 +8,11 @@ from typing import Final
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 
 
+def alert(scene: Scene, declared: Declared) -> Properties:
+    """Name an alert rule or an action group; nothing here measures or notifies, the run shows its warnings itself."""
+    return {"location": declared.inputs.get("location") or scene.location}
+
+
 def client_config(scene: Scene, _inputs: Properties) -> Properties:
     """Return who deploys."""
     return {
@@ -104,6 +109,9 @@ RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:keyvault:Secret": secret,
     "azure-native:keyvault:Vault": vault,
     "azure-native:managedidentity:UserAssignedIdentity": identity,
+    "azure-native:monitor:ActionGroup": alert,
+    "azure-native:monitor:MetricAlert": alert,
+    "azure-native:monitor:ScheduledQueryRule": alert,
     "azure-native:operationalinsights:Workspace": workspace,
     "azure-native:resources:ResourceGroup": resource_group,
     "azure-native:web:AppServicePlan": plan,

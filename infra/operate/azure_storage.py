@@ -1,0 +1,173 @@
+"""The one module here that speaks to Azure: the storage account through its SDK."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+)
+from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient, BlobType
+from azure.storage.queue import QueueServiceClient
+
+from infra.naming import DEAD_LETTER_CONTAINER
+from infra.operate.places import Place
+from infra.operate.storage import PEEKED, Blob, OperateError, OverwrittenError, Peeked
+from pipeline_app.contract import JOBS_QUEUE, FileJob, plain_etag
+
+COPY_POLL_SECONDS: Final = 0.5
+FORBIDDEN: Final = 403
+NEVER_EXPIRES: Final = -1
+NEWEST_DEAD_LETTERS: Final = 200
+
+# A person waits for the answer, so what is not there is told soon.
+_CLIENT_OPTIONS: Final[dict[str, Any]] = {"connection_timeout": 10, "initial_backoff": 1, "retry_total": 2}
+
+
+class AzureStorage:
+    """The application storage account, as the protocol Storage says."""
+
+    def __init__(self, blobs: BlobServiceClient, queues: QueueServiceClient, container: str) -> None:
+        self._container = blobs.get_container_client(container)
+        self._dead_letters = blobs.get_container_client(DEAD_LETTER_CONTAINER)
+        self._queues = queues
+
+    def dead_letters(self) -> Iterator[str]:
+        """Return the content of the newest dead-letter blobs."""
+        blobs = sorted(self._dead_letters.list_blobs(), key=lambda blob: blob.last_modified, reverse=True)
+        for blob in blobs[:NEWEST_DEAD_LETTERS]:
+            with contextlib.suppress(ResourceNotFoundError):
+                yield self._dead_letters.download_blob(blob.name).readall().decode("utf-8", "replace")
+
+    def find(self, name: str) -> Blob | None:
+        """Return a blob, or None."""
+        try:
+            return _blob(name, self._container.get_blob_client(name).get_blob_properties())
+        except ResourceNotFoundError:
+            return None
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Iterate over the blobs whose name starts with ``prefix``."""
+        for properties in self._container.list_blobs(include=["metadata"], name_starts_with=prefix):
+            yield _blob(properties.name, properties)
+
+    def peek(self, queue: str) -> Peeked:
+        """Look at a queue without taking anything from it."""
+        client = self._queues.get_queue_client(queue)
+        texts = tuple(str(message.content) for message in client.peek_messages(max_messages=PEEKED))
+        return Peeked(texts=texts, total=client.get_queue_properties().approximate_message_count or 0)
+
+    def put(self, job: FileJob) -> None:
+        """Put a job on the queue; without a time to live of its own it would be lost after 7 days."""
+        self._queues.get_queue_client(JOBS_QUEUE).send_message(job.encode(), time_to_live=NEVER_EXPIRES)
+
+    def read(self, name: str) -> str | None:
+        """Return the content of a blob as text, or None."""
+        try:
+            return self._container.download_blob(name).readall().decode("utf-8", "replace")
+        except ResourceNotFoundError:
+            return None
+
+    def renew(self, blob: Blob) -> str:
+        """Copy a blob onto itself.
+
+        Azure allows that for any block blob, however it was put up: content, properties and metadata stay, no data is
+        moved, and the blob gets a new ETag and raises BlobCreated with the API CopyBlob. Tags and a tier of its own
+        would get lost and are named for that.
+
+        Source: https://learn.microsoft.com/rest/api/storageservices/copy-blob
+        """
+        client = self._container.get_blob_client(blob.name)
+        condition = f'"{blob.etag}"'
+        try:
+            answer = client.start_copy_from_url(
+                client.url,
+                etag=condition,
+                match_condition=MatchConditions.IfNotModified,
+                source_etag=condition,
+                source_match_condition=MatchConditions.IfNotModified,
+                **_kept(client),
+            )
+        except (ResourceModifiedError, ResourceNotFoundError) as error:
+            raise OverwrittenError(blob.name) from error
+        etag, status = str(answer["etag"]), str(answer["copy_status"])
+        while status == "pending":
+            time.sleep(COPY_POLL_SECONDS)
+            properties = client.get_blob_properties()
+            etag, status = str(properties.etag), str(properties.copy.status)
+        if status != "success":
+            raise OperateError(f"Copying {blob.name!r} onto itself ended as {status!r}. Upload the file again.")
+        return plain_etag(etag)
+
+
+@contextlib.contextmanager
+def connect(place: Place) -> Iterator[AzureStorage]:
+    """Open a pipeline's storage account, with its key or as who is signed in on this machine.
+
+    Raises:
+        OperateError: for whatever the service or the network refuses, inside of the context as well.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            if place.connection_string:
+                blobs = BlobServiceClient.from_connection_string(place.connection_string, **_CLIENT_OPTIONS)
+                queues = QueueServiceClient.from_connection_string(place.connection_string, **_CLIENT_OPTIONS)
+            else:
+                # Importing the identity library takes its time, and a local run has no identity.
+                from azure.identity import DefaultAzureCredential
+
+                credential = stack.enter_context(DefaultAzureCredential())
+                blobs = BlobServiceClient(place.blob_endpoint or "", credential=credential, **_CLIENT_OPTIONS)
+                queues = QueueServiceClient(place.queue_endpoint or "", credential=credential, **_CLIENT_OPTIONS)
+            stack.enter_context(blobs)
+            stack.enter_context(queues)
+            yield AzureStorage(blobs, queues, place.names.container)
+    except AzureError as error:
+        raise OperateError(_explained(error, place)) from error
+
+
+def _blob(name: str, properties: BlobProperties) -> Blob:
+    return Blob(
+        etag=plain_etag(properties.etag),
+        kind=BlobType(properties.blob_type).value,
+        metadata=dict(properties.metadata or {}),
+        modified=properties.last_modified,
+        name=name,
+        size=properties.size or 0,
+        tier=str(properties.blob_tier) if properties.blob_tier else None,
+    )
+
+
+def _explained(error: AzureError, place: Place) -> str:
+    text = (error.message or type(error).__name__).strip().splitlines()[0]
+    if isinstance(error, ClientAuthenticationError):
+        return f"Nobody is signed in who may use the account: {text} Run 'az login'."
+    if isinstance(error, HttpResponseError) and error.status_code == FORBIDDEN:
+        return (
+            f"The storage account refuses this: {text} You need Storage Blob Data Contributor and Storage Queue Data "
+            "Contributor on it (for explain, Storage Blob Data Reader and Storage Queue Data Reader)."
+        )
+    if isinstance(error, ServiceRequestError):
+        end = "Is the local run still there?" if place.connection_string else "Is its firewall closed to this machine?"
+        return f"The storage account does not answer: {text} {end}"
+    return f"The storage account answered with an error: {text}"
+
+
+def _kept(client: BlobClient) -> dict[str, Any]:
+    """Return what a copy would not keep by itself: the tags, and a tier that was set on the blob."""
+    properties = client.get_blob_properties()
+    kept: dict[str, Any] = {}
+    if properties.tag_count:
+        kept["tags"] = client.get_blob_tags()
+    if properties.blob_tier and not properties.blob_tier_inferred:
+        kept["standard_blob_tier"] = properties.blob_tier
+    return kept

@@ -1,0 +1,78 @@
+"""Having files processed again, and queueing those whose event was lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from infra.operate.finding import find_name
+from infra.operate.storage import OperateError, OverwrittenError, Storage
+from pipeline_app.contract import RECEIPT_ETAG_METADATA, RECEIPT_NAME, FileJob, StorageNames, now, plain_etag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retried:
+    """A file that is processed again: its blob, the new version, and where that version's receipt will be."""
+
+    etag: str
+    name: str
+    receipt_name: str
+
+
+def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
+    """Have a file processed again, whatever its receipt says.
+
+    A worker leaves a version alone that has its receipt, so the file becomes a new version of the same content. That
+    raises its event and takes the way of any upload. The version that was looked at is the condition: a newer upload,
+    which is on its way by itself, is never replaced by the older content.
+
+    Raises:
+        OperateError: there is no such input, or it was overwritten or deleted meanwhile.
+    """
+    name = find_name(given, storage, names)
+    if not names.is_input(name):
+        raise OperateError(
+            f"{name!r} is not below the input path {names.input_path!r}, so it is never processed. Upload it there."
+        )
+    blob = storage.find(name)
+    if blob is None:
+        raise OperateError(f"{name!r} was deleted, only its receipt is left. Upload it again.")
+    try:
+        etag = storage.renew(blob)
+    except OverwrittenError as error:
+        raise OperateError(
+            f"{name!r} was overwritten or deleted just now, so it was left alone: a new version is processed by itself."
+        ) from error
+    return Retried(etag=etag, name=name, receipt_name=names.receipt_name(name))
+
+
+def backfill(storage: Storage, names: StorageNames, since: datetime | None = None) -> Iterator[FileJob]:
+    """Put a job on the queue for each input whose present version has no receipt, and yield it.
+
+    Unlike the sweep this neither waits for events that may be on the way nor for empty queues. A job too many does no
+    harm: the worker sees the receipt and leaves the file alone.
+
+    Args:
+        storage: the account.
+        names: container and paths.
+        since: leaves inputs out that were uploaded before, a moment with a time zone.
+    """
+    # Receipts first: a file that is uploaded and done in between is then queued once more, not passed over.
+    done = set(_receipts(storage, names))
+    for blob in storage.list(f"{names.input_path}/"):
+        if not names.is_input(blob.name) or (since is not None and blob.modified < since):
+            continue
+        if (names.receipt_name(blob.name), blob.etag) not in done:
+            event_id = f"backfill-{uuid.uuid4()}"
+            job = FileJob(etag=blob.etag, event_id=event_id, name=blob.name, queued_at=now(), size=blob.size)
+            storage.put(job)
+            yield job
+
+
+def _receipts(storage: Storage, names: StorageNames) -> Iterator[tuple[str, str]]:
+    for blob in storage.list(f"{names.output_path}/"):
+        etag = blob.metadata.get(RECEIPT_ETAG_METADATA)
+        if etag is not None and blob.name.endswith(f"/{RECEIPT_NAME}"):
+            yield blob.name, plain_etag(etag)

@@ -1,0 +1,189 @@
+"""Looking after files while a run serves: explain, retry and backfill as a person calls them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+from azure.storage.queue import QueueClient
+from rich.console import Console
+
+from infra.local.operations import show
+from infra.local.processes import wait_until
+from infra.local.run import PROJECT
+from infra.operate.telling import Section
+from pipeline_app.contract import plain_etag
+from tests.local.runs import Client, Run, client_of, leftovers, obedient
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run whose application does as its input says."""
+    folder = tmp_path_factory.mktemp("operations")
+    running = Run(folder / "data", *obedient(folder))
+    try:
+        running.ready()
+        yield running
+    finally:
+        code = running.end()
+    assert code == 0, running.text()
+    assert leftovers(running.data) == []
+
+
+@pytest.fixture(scope="module")
+def client(run: Run) -> Iterator[Client]:
+    """A client of the run."""
+    with client_of(run) as connected:
+        yield connected
+
+
+def call(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "infra.local", *arguments, "--data", str(data)],
+        capture_output=True,
+        check=False,
+        cwd=PROJECT,
+        text=True,
+        timeout=60,
+    )
+
+
+def told(run: Run, *arguments: str) -> str:
+    result = call(run.data, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert "\x1b" not in result.stdout
+    return result.stdout
+
+
+def upload_without_event(client: Client, name: str, content: bytes) -> str:
+    """Upload an input in a way that the local Event Grid does not take for an upload; return its ETag."""
+    blob = client.container.get_blob_client(f"{client.names.input_path}/{name}")
+    account = blob.credential
+    sas = generate_blob_sas(
+        account.account_name,
+        blob.container_name,
+        blob.blob_name,
+        account_key=account.account_key,
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+        permission=BlobSasPermissions(create=True, write=True),
+    )
+    headers = {"x-ms-blob-type": "BlockBlob"}
+    request = urllib.request.Request(f"{blob.url}?{sas}&comp=", content, headers, method="PUT")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return plain_etag(answer.headers["ETag"])
+
+
+def test_the_story_of_a_file_that_succeeded(run: Run, client: Client) -> None:
+    etag = client.upload("folder/good one.txt", b"x")
+    client.receipt("folder/good one.txt", etag)
+    for name in ("folder/good one.txt", "incoming/folder/good one.txt"):
+        story = told(run, "explain", name)
+        assert f"'incoming/folder/good one.txt' is there: 1 bytes, version {etag}" in story
+        assert "No message for it is in sight." in story
+        assert "INFO claimed 'incoming/folder/good one.txt' attempt=1" in story
+        assert "INFO succeeded 'incoming/folder/good one.txt' attempt=1 outputs=1" in story
+        assert "'outgoing/folder/good one.txt/receipt.json' says succeeded, attempt 1" in story
+        assert "Its 1 result(s) are there with the sizes that it names." in story
+        assert story.rstrip().endswith("Nothing: it is done.")
+
+
+def test_the_story_of_a_file_that_failed_says_why_and_what_to_do(run: Run, client: Client) -> None:
+    client.receipt("bad.txt", client.upload("bad.txt", b"fail"))
+    story = told(run, "explain", "bad.txt")
+    assert "says failed, attempt 2" in story
+    assert "The application exited with code 7" in story
+    assert "the reason why" in story
+    assert "then 'retry incoming/bad.txt' has the file processed again" in story
+
+
+def test_a_file_that_was_never_uploaded_is_told_with_its_neighbours(run: Run, client: Client) -> None:
+    client.receipt("never-mind.txt", client.upload("never-mind.txt", b"x"))
+    result = call(run.data, "explain", "never-mined.txt")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert "neither an input nor a receipt of 'never-mined.txt'" in result.stderr
+    assert "Did you mean 'never-mind.txt'" in result.stderr
+
+
+def test_a_failed_file_succeeds_when_it_is_retried_after_its_config_was_mended(run: Run, client: Client) -> None:
+    config = client.share / "config" / "runtime.json"
+    good = config.read_text()
+    config.write_text('{"args": ["{nonsense}"]}')
+    try:
+        etag = client.upload("mended.txt", b"x")
+        failed = client.receipt("mended.txt", etag)
+    finally:
+        config.write_text(good)
+    assert failed.status == "failed"
+    result = call(run.data, "retry", "mended.txt", "no such file.txt")
+    assert result.returncode == 1
+    assert "no such file.txt" in result.stderr
+    assert "look at outgoing/mended.txt/receipt.json" in result.stdout
+    renewed = plain_etag(client.container.get_blob_client("incoming/mended.txt").get_blob_properties().etag)
+    assert renewed != etag
+    assert renewed in result.stdout
+    receipt = client.receipt("mended.txt", renewed)
+    assert receipt.status == "succeeded"
+    # Its own event brought it, and no sweep.
+    assert not receipt.event_id.startswith("sweep-")
+
+
+def test_a_file_whose_event_was_dropped_is_processed_by_a_backfill_and_nothing_else_is_queued(
+    run: Run, client: Client
+) -> None:
+    client.receipt("there.txt", client.upload("there.txt", b"x"))
+    etag = upload_without_event(client, "dropped.txt", b"x")
+    story = told(run, "explain", "dropped.txt")
+    assert "No message for it is in sight." in story
+    assert "its event is on the way" in story
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert told(run, "backfill", "--since", tomorrow).splitlines() == ["0 input(s) without a receipt were queued."]
+    assert client.find_receipt("dropped.txt", etag) is None
+    assert told(run, "backfill").splitlines() == [
+        "Queued incoming/dropped.txt",
+        "1 input(s) without a receipt were queued.",
+    ]
+    receipt = client.receipt("dropped.txt", etag)
+    assert receipt.status == "succeeded"
+    assert receipt.event_id.startswith("backfill-")
+    assert told(run, "backfill").splitlines() == ["0 input(s) without a receipt were queued."]
+
+
+def test_a_job_that_nobody_can_read_is_found_in_the_poison_queue(run: Run, client: Client) -> None:
+    etag = upload_without_event(client, "unreadable.txt", b"x")
+    text = run.ready()["appStorageConnectionString"]
+    with (
+        QueueClient.from_connection_string(text, "jobs") as jobs,
+        QueueClient.from_connection_string(text, "jobs-poison") as poison,
+    ):
+        jobs.send_message('{"version": 99, "name": "incoming/unreadable.txt"}')
+        assert wait_until(lambda: bool(poison.get_queue_properties().approximate_message_count), 30)
+    assert "Look at the message in 'jobs-poison'" in told(run, "explain", "unreadable.txt")
+    assert client.find_receipt("unreadable.txt", etag) is None
+
+
+def test_a_time_that_is_none_is_refused(run: Run) -> None:
+    result = call(run.data, "backfill", "--since", "yesterday")
+    assert result.returncode == 2
+    assert "'yesterday' is no time" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("explain", "a"), ("retry", "a"), ("backfill",)])
+def test_without_a_run_each_command_says_how_to_start_one(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = call(tmp_path / "nothing", *arguments)
+    assert result.returncode == 1
+    assert "No local run serves" in result.stderr
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_terminal_shows_how_each_part_stands_by_its_colour() -> None:
+    console = Console(force_terminal=True, color_system="standard", record=True, width=80)
+    with console.capture() as capture:
+        show([Section(heading="Receipt", lines=("[red]not markup[/red]",), mood="bad")], console)
+    assert capture.get() == "\x1b[1;31mReceipt\x1b[0m\n  [red]not markup[/red]\n"

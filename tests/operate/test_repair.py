@@ -1,0 +1,96 @@
+"""Processing again and queueing what was lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from infra.operate.repair import backfill, retry
+from infra.operate.storage import Blob, OperateError
+from pipeline_app.contract import FileJob
+from tests.operate.fakes import NAMES, OLD, FakeStorage
+
+
+def queued(storage: FakeStorage) -> list[tuple[str, str]]:
+    return [(job.name, job.etag) for job in map(FileJob.decode, storage.queues.get("jobs", []))]
+
+
+@pytest.mark.parametrize("status", ["failed", "succeeded"])
+def test_a_retry_makes_a_new_version_of_the_same_content_and_touches_no_queue(status: str) -> None:
+    storage = FakeStorage()
+    before = storage.upload("incoming/a.csv", "content")
+    storage.receive("incoming/a.csv", before.etag, status)  # type: ignore[arg-type]
+    retried = retry("a.csv", storage, NAMES)
+    after = storage.find("incoming/a.csv")
+    assert after
+    assert after.etag == retried.etag != before.etag
+    assert storage.read("incoming/a.csv") == "content"
+    assert (retried.name, retried.receipt_name) == ("incoming/a.csv", "outgoing/a.csv/receipt.json")
+    assert storage.queues == {}
+
+
+def test_a_retry_never_replaces_a_newer_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = FakeStorage()
+    storage.upload("incoming/a.csv", "old")
+    renew = storage.renew
+
+    def overtaken(blob: Blob) -> str:
+        storage.upload("incoming/a.csv", "new")
+        return renew(blob)
+
+    monkeypatch.setattr(storage, "renew", overtaken)
+    with pytest.raises(OperateError, match="was overwritten or deleted just now"):
+        retry("a.csv", storage, NAMES)
+    assert storage.read("incoming/a.csv") == "new"
+
+
+def test_a_retry_of_what_is_gone_or_no_input_says_so() -> None:
+    storage = FakeStorage()
+    storage.receive("incoming/a.csv", "0x1")
+    storage.upload("elsewhere/b.csv")
+    with pytest.raises(OperateError, match="Upload it again"):
+        retry("a.csv", storage, NAMES)
+    with pytest.raises(OperateError, match="is not below the input path"):
+        retry("elsewhere/b.csv", storage, NAMES)
+    with pytest.raises(OperateError, match="neither an input nor a receipt"):
+        retry("c.csv", storage, NAMES)
+
+
+def test_a_backfill_queues_exactly_the_inputs_without_a_receipt_for_their_version() -> None:
+    storage = FakeStorage()
+    long = "incoming/" + "x" * 1000
+    for name in ("incoming/done", "incoming/lost", "incoming/overwritten", long, "outside", "incoming/"):
+        storage.upload(name)
+    for name in ("incoming/done", "incoming/overwritten", long):
+        blob = storage.find(name)
+        assert blob
+        storage.receive(name, blob.etag)
+    again = storage.upload("incoming/overwritten", "new")
+    # A result that has the name of a receipt but was not written as one.
+    storage.upload("outgoing/lost/sub/receipt.json")
+    jobs = list(backfill(storage, NAMES))
+    lost = storage.find("incoming/lost")
+    assert lost
+    assert queued(storage) == [("incoming/lost", lost.etag), ("incoming/overwritten", again.etag)]
+    assert [job.name for job in jobs] == ["incoming/lost", "incoming/overwritten"]
+    assert all(job.event_id.startswith("backfill-") for job in jobs)
+    assert len({job.event_id for job in jobs}) == 2
+
+
+def test_a_backfill_can_leave_older_uploads_out() -> None:
+    storage = FakeStorage()
+    storage.upload("incoming/old", modified=OLD)
+    storage.upload("incoming/at", modified=OLD + timedelta(minutes=1))
+    storage.upload("incoming/new", modified=OLD + timedelta(minutes=2))
+    list(backfill(storage, NAMES, OLD + timedelta(minutes=1)))
+    assert [name for name, _ in queued(storage)] == ["incoming/at", "incoming/new"]
+
+
+def test_a_backfill_neither_waits_for_young_files_nor_for_empty_queues() -> None:
+    storage = FakeStorage()
+    storage.upload("incoming/young", modified=OLD + timedelta(days=1000))
+    storage.queues["jobs"] = []
+    storage.claimed = {"events": 3, "jobs": 3}
+    list(backfill(storage, NAMES))
+    assert [name for name, _ in queued(storage)] == ["incoming/young"]

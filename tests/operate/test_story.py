@@ -1,0 +1,203 @@
+"""One file's story: the facts that are found, and the advice that follows from them."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from infra.operate.finding import UnknownFileError, find_name
+from infra.operate.story import LOG_LINES, gather
+from infra.operate.telling import Section, tell
+from pipeline_app.contract import OutputFile
+from tests.operate.fakes import MOMENT, NAMES, FakeStorage, event, event_message, job_message
+
+NAME = "incoming/a.csv"
+QUEUES = ("events", "events-poison", "jobs", "jobs-poison")
+
+
+@pytest.fixture
+def storage() -> FakeStorage:
+    """An account with two inputs, of which the first is the file of the story."""
+    made = FakeStorage()
+    made.upload(NAME)
+    made.upload("incoming/a.csv.bak")
+    return made
+
+
+def told(storage: FakeStorage, name: str = NAME, log: list[str] | None = None) -> dict[str, Section]:
+    return {each.heading: each for each in tell(gather(name, storage, NAMES, log), NAMES, MOMENT)}
+
+
+def advice(storage: FakeStorage, name: str = NAME) -> tuple[str, str]:
+    last = told(storage, name)["What to do"]
+    return last.mood, " ".join(last.lines)
+
+
+def test_a_file_that_is_done_needs_nothing(storage: FakeStorage) -> None:
+    result = storage.upload("outgoing/a.csv/r.csv", "12345")
+    storage.receive(NAME, "0x1", outputs=(OutputFile(name=result.name, sha256="", size=5),))
+    sections = told(storage)
+    assert advice(storage) == ("good", "Nothing: it is done.")
+    assert {section.mood for name, section in sections.items() if name != "Attempts"} == {"good"}
+    assert "1 bytes, version 0x1, uploaded 2026-01-31 11:00:00 UTC, 1 hour ago." in sections["Input"].lines[0]
+    assert "Its 1 result(s) are there" in sections["Receipt"].lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(None, "is not there"), ("1234", "has 4 bytes instead of 5")], ids=["gone", "changed"]
+)
+def test_results_that_are_not_as_the_receipt_says_are_told(
+    storage: FakeStorage, content: str | None, complaint: str
+) -> None:
+    if content:
+        storage.upload("outgoing/a.csv/r.csv", content)
+    storage.receive(NAME, "0x1", outputs=(OutputFile(name="outgoing/a.csv/r.csv", sha256="", size=5),))
+    assert complaint in told(storage)["Receipt"].lines[-1]
+    assert advice(storage)[0] == "bad"
+    assert "'retry incoming/a.csv' makes them anew" in advice(storage)[1]
+
+
+def test_a_failed_file_is_told_with_its_reason_and_the_end_of_its_log(storage: FakeStorage) -> None:
+    tail = "".join(f"line {number}\n" for number in range(9))
+    storage.receive(NAME, "0x1", "failed", error="The application exited with code 7.", log_tail=tail)
+    lines = told(storage)["Receipt"].lines
+    assert "The application exited with code 7." in lines
+    assert lines[-5:] == ("  line 4", "  line 5", "  line 6", "  line 7", "  line 8")
+    mood, text = advice(storage)
+    assert mood == "bad"
+    assert text.startswith("Mend what the receipt says, then 'retry incoming/a.csv'")
+
+
+def test_a_receipt_of_an_earlier_version_is_no_end(storage: FakeStorage) -> None:
+    storage.receive(NAME, "0xOLD", "failed", error="Why.")
+    receipt = told(storage)["Receipt"]
+    assert receipt.mood == "waiting"
+    assert "It is of another version, 0xOLD" in receipt.lines[1]
+    assert "Mend" not in advice(storage)[1]
+
+
+def test_a_receipt_that_cannot_be_read_is_told(storage: FakeStorage) -> None:
+    storage.upload("outgoing/a.csv/receipt.json", "{}")
+    receipt = told(storage)["Receipt"]
+    assert receipt.mood == "bad"
+    assert "incomplete" in receipt.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("queue", "message", "mood", "text"),
+    [
+        ("events", event_message(NAME), "waiting", "the function makes a job of it"),
+        ("events-poison", event_message(NAME), "bad", "Look at the message in 'events-poison'"),
+        ("jobs", job_message(NAME), "waiting", "it is in the queue"),
+        ("jobs-poison", job_message(NAME), "bad", "Look at the message in 'jobs-poison'"),
+        ("jobs-poison", f'{{"version": 99, "name": "{NAME}"}}', "bad", "Look at the message in 'jobs-poison'"),
+    ],
+)
+def test_a_message_for_the_file_is_seen_wherever_it_is(
+    storage: FakeStorage, queue: str, message: str, mood: str, text: str
+) -> None:
+    storage.queues[queue] = ["no message", job_message("incoming/a.csv.bak"), event_message("incoming/b"), message]
+    messages = told(storage)["Messages"].lines
+    assert len(messages) == 1
+    assert f"is in the queue '{queue}'" in messages[0]
+    assert advice(storage)[0] == mood
+    assert text in advice(storage)[1]
+
+
+@pytest.mark.parametrize(("etag", "version"), [("0x1", "this"), ("0x9", "another")])
+def test_a_message_is_told_with_the_version_that_it_is_for(storage: FakeStorage, etag: str, version: str) -> None:
+    storage.queues["jobs"] = [job_message(NAME, etag)]
+    assert told(storage)["Messages"].lines == (f"A job for it is in the queue 'jobs', for {version} version.",)
+
+
+def test_messages_of_other_files_are_no_sign_of_this_one(storage: FakeStorage) -> None:
+    for queue in QUEUES:
+        storage.queues[queue] = [job_message("incoming/a.csv.bak"), event_message("incoming/a.csv.bak"), "\0", ""]
+    storage.letters = [json.dumps([event("incoming/a.csv.bak")]), "no JSON", '"text"', "[1]"]
+    assert told(storage)["Messages"].lines == ("No message for it is in sight.",)
+
+
+def test_what_cannot_be_seen_of_a_queue_is_said(storage: FakeStorage) -> None:
+    storage.queues["jobs"] = [job_message("incoming/other")] * 40
+    storage.claimed["jobs"] = 2
+    assert "Out of sight are 10 in 'jobs'" in told(storage)["Messages"].lines[-1]
+    assert advice(storage)[0] == "waiting"
+
+
+def test_a_dead_lettered_event_is_told_in_event_grid_s_words(storage: FakeStorage) -> None:
+    record = event(NAME) | {"deadLetterReason": "TimeToLiveExceeded", "lastDeliveryOutcome": "NotFound"}
+    storage.letters = [json.dumps([event("incoming/b"), record])]
+    assert told(storage)["Messages"].lines == (
+        "An event of it is dead-lettered, for this version: TimeToLiveExceeded, NotFound.",
+    )
+    assert "'backfill' queues it now" in advice(storage)[1]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "mood", "text"), [(1, "waiting", "its event is on the way"), (4, "bad", "Its event was lost")]
+)
+def test_a_file_that_nothing_tells_of_was_lost_once_the_sweep_should_have_seen_it(
+    storage: FakeStorage, minutes: int, mood: str, text: str
+) -> None:
+    storage.upload(NAME, modified=MOMENT - timedelta(minutes=minutes))
+    assert advice(storage)[0] == mood
+    assert text in advice(storage)[1]
+
+
+def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: FakeStorage) -> None:
+    own = [f"2026 INFO claimed 'incoming/a.csv' attempt={number}\n" for number in range(LOG_LINES + 3)]
+    own += ["[pipeline] incoming/a.csv version 0x1 attempt 1 started\n"]
+    others = ["2026 INFO claimed 'incoming/a.csv.bak' attempt=1\n", "printed incoming/a.csv\n"]
+    attempts = told(storage, log=[*own, *others])["Attempts"].lines
+    assert attempts[1:] == tuple(f"  {line.rstrip()}" for line in own[-LOG_LINES:])
+
+
+def test_a_log_out_of_reach_is_told_with_the_query_that_finds_it(storage: FakeStorage) -> None:
+    storage.upload('incoming/"q" \\.csv')
+    lines = told(storage, 'incoming/"q" \\.csv', log=None)["Attempts"].lines
+    assert 'Message contains "incoming/\\"q\\" \\\\.csv"' in lines[0]
+
+
+def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(storage: FakeStorage) -> None:
+    storage.upload("Incoming/a.csv")
+    sections = told(storage, "Incoming/a.csv")
+    assert "below 'incoming/', with regard to case" in sections["Event filter"].lines[0]
+    assert advice(storage, "Incoming/a.csv") == ("bad", "Upload the file below the input path.")
+
+
+def test_an_append_blob_is_told_to_be_the_wrong_type(storage: FakeStorage) -> None:
+    storage.upload(NAME, kind="AppendBlob")
+    assert "AppendBlob" in told(storage)["Event filter"].lines[0]
+
+
+def test_an_input_that_was_deleted_after_its_receipt_is_still_known(storage: FakeStorage) -> None:
+    storage.receive(NAME, "0x1")
+    del storage.blobs[NAME]
+    assert find_name("a.csv", storage, NAMES) == NAME
+    assert "it was deleted" in told(storage)["Input"].lines[0]
+    assert advice(storage)[0] == "good"
+
+
+@pytest.mark.parametrize("given", ["a.csv", "incoming/a.csv"])
+def test_a_name_is_taken_with_or_without_the_input_path(storage: FakeStorage, given: str) -> None:
+    assert find_name(given, storage, NAMES) == NAME
+
+
+def test_a_file_in_a_folder_named_like_the_input_path_can_be_meant(storage: FakeStorage) -> None:
+    storage.upload("incoming/incoming/b.csv")
+    assert find_name("incoming/b.csv", storage, NAMES) == "incoming/incoming/b.csv"
+
+
+@pytest.mark.parametrize("given", ["A.CSV", "incoming/a.csvv", "a.cvs"])
+def test_an_unknown_name_is_told_with_the_nearest(storage: FakeStorage, given: str) -> None:
+    with pytest.raises(UnknownFileError, match=r"Did you mean 'a\.csv'"):
+        find_name(given, storage, NAMES)
+
+
+def test_an_unknown_name_that_resembles_none_is_told_as_that(storage: FakeStorage) -> None:
+    with pytest.raises(UnknownFileError, match="No upload below 'incoming/' has a name like it"):
+        find_name("zzzzzzzz", storage, NAMES)
+    with pytest.raises(UnknownFileError, match="Nothing was uploaded"):
+        find_name("", FakeStorage(), NAMES)
