@@ -66,7 +66,7 @@ class Artifact(pulumi.ComponentResource):
                 metadata={"sha256": package.sha256},
                 resource_group_name=args.placement.resource_group_name,
                 source=pulumi.FileAsset(str(package.path)),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(delete_before_replace=False, parent=self),
             )
             refresh_cache(package.path, package.sha256, cache)
             self.cache = pulumi.Output.from_input(str(cache))
@@ -82,8 +82,8 @@ class Artifact(pulumi.ComponentResource):
 def find_package(*, folder: str, name: str | None, path: str, project: Path, sha256: str | None) -> ArtifactPackage:
     """Return the artifact: the zip or folder at ``path`` below the project, else the blob that the rest names.
 
-    A folder is zipped. The blob's name of a local artifact holds the content's hash: a replaced blob of the same name
-    would be deleted right after it was made.
+    A folder is zipped. The blob's name of a local artifact holds the content's hash, so that the blob of an earlier
+    artifact stays until the new one is there.
 
     Args:
         folder: of the blob in the artifact container; may be empty.

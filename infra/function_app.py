@@ -60,7 +60,8 @@ class FunctionApp(pulumi.ComponentResource):
             tags=args.placement.tags,
             opts=child,
         )
-        # The name holds the content's hash: a replaced blob of the same name would be deleted right after it was made.
+        # The name holds the content's hash, so the old package can stay until the new one is there; left to itself
+        # the provider would delete the old one first, and a deploy that fails in between would leave none.
         blob = storage.Blob(
             f"{name}-package",
             account_name=args.artifacts.account_name,
@@ -69,7 +70,7 @@ class FunctionApp(pulumi.ComponentResource):
             content_type="application/zip",
             resource_group_name=args.placement.resource_group_name,
             source=pulumi.FileAsset(str(args.package.path)),
-            opts=child,
+            opts=pulumi.ResourceOptions(delete_before_replace=False, parent=self),
         )
         app = web.WebApp(
             name,

@@ -1,0 +1,237 @@
+"""What Azure itself does with a resource: what it refuses, and what it answers."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any, Final
+
+from tests.engine.standin.cloud import CloudError
+from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT, Kind
+from tests.engine.standin.wire import Properties, difference
+
+# What must never be seen in plain; tests search for it.
+MARKER: Final = "STAND-IN-SECRET"
+
+ACR_PULL: Final = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+ID: Final = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^,\s]+")
+IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
+
+
+def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Properties) -> None:
+    """Refuse what cannot be made: its parent or something that it refers to is missing, or its name is taken.
+
+    Raises:
+        CloudError: with Azure's code and reason.
+    """
+    kind = KINDS[token]
+    resources = content["resources"]
+    if resource_id in resources:
+        raise CloudError(f"cannot create already existing resource '{resource_id}'")
+    parent = kind.parent_id(inputs)
+    if parent is not None and parent not in resources:
+        raise CloudError(f"ParentResourceNotFound: there is no {parent}, which {resource_id} would be in")
+    name = str(inputs[kind.name_parameter])
+    if not re.fullmatch(kind.name_pattern, name):
+        raise CloudError(f"InvalidResourceName: {name!r} does not match {kind.name_pattern}")
+    if kind.global_name:
+        taken = {each["name"].lower() for each in resources.values() if each["type"] == token}
+        if name.lower() in taken | set(content["vaults"] if token.endswith(":Vault") else ()):
+            raise CloudError(f"NameNotAvailable: {name!r} is taken, or held by a deleted resource of that name")
+    if token == "azure-native:authorization:RoleAssignment":
+        for other in resources.values():
+            same = all(other["inputs"].get(key) == inputs[key] for key in ("principalId", "roleDefinitionId", "scope"))
+            if other["type"] == token and same:
+                raise CloudError("RoleAssignmentExists: the principal has this role at this scope")
+    if token == "azure-native:eventgrid:SystemTopic":
+        sources = [each["inputs"]["source"] for each in resources.values() if each["type"] == token]
+        if inputs["source"] in sources:
+            raise CloudError(f"InvalidRequest: {inputs['source']} has a system topic already")
+    check_references(content, token, inputs)
+
+
+def check_references(content: dict[str, Any], token: str, inputs: Properties) -> None:
+    """Refuse inputs that name what does not exist.
+
+    Raises:
+        CloudError: with Azure's code and reason.
+    """
+    resources = content["resources"]
+    # Nobody looks at what an app's settings say.
+    for reference in sorted(set(_ids({key: value for key, value in inputs.items() if key != "siteConfig"}))):
+        if reference not in resources:
+            raise CloudError(f"LinkedInvalidPropertyId: there is no {reference}")
+    if token == "azure-native:containerinstance:ContainerGroup":
+        _check_group(content, inputs)
+    elif token == "azure-native:authorization:RoleAssignment" and inputs["principalType"] == "ServicePrincipal":
+        principals = {each["outputs"].get("principalId") for each in resources.values() if each["type"] == IDENTITY}
+        if inputs["principalId"] not in principals:
+            raise CloudError(f"PrincipalNotFound: there is no principal {inputs['principalId']}")
+    elif token == "azure-native:eventgrid:SystemTopicEventSubscription":
+        queue, letters = inputs["destination"], inputs["deadLetterDestination"]
+        for needed in (
+            f"{queue['resourceId']}/queueServices/default/queues/{queue['queueName']}",
+            f"{letters['resourceId']}/blobServices/default/containers/{letters['blobContainerName']}",
+        ):
+            if needed not in resources:
+                raise CloudError(f"ResourceNotFound: there is no {needed}")
+
+
+def check_update(token: str, old: Properties, new: Properties) -> None:
+    """Refuse changes that the service does not make in place.
+
+    Raises:
+        CloudError: with Azure's code and reason.
+    """
+    paths = [re.sub(r"\[\d+\]", "[]", path) for path in difference(old, new)]
+    changed = {each for each in KINDS[token].fixed if any(path.startswith(each) for path in paths)}
+    if changed:
+        code = "InvalidContainerGroupUpdate" if token.endswith(":ContainerGroup") else "CannotBeUpdated"
+        raise CloudError(f"{code}: {', '.join(sorted(changed))} of an existing resource cannot be changed")
+
+
+def outputs(token: str, resource_id: str, inputs: Properties, known: set[str]) -> Properties:
+    """Return what the service answers about a resource: its properties without secrets, and what the service adds.
+
+    Args:
+        token: the type.
+        resource_id: the id.
+        inputs: as checked.
+        known: the names of the outputs that the type has.
+    """
+    kind = KINDS[token]
+    name = str(inputs[kind.name_parameter])
+    shown = {key: _public(kind, value) for key, value in inputs.items() if key in known}
+    if isinstance(identity := shown.get("identity"), dict):
+        identity["userAssignedIdentities"] = {
+            each: {"clientId": stable_uuid(f"{each}/client"), "principalId": stable_uuid(f"{each}/principal")}
+            for each in identity["userAssignedIdentities"]
+        }
+    if isinstance(site := shown.get("siteConfig"), dict):
+        # Settings have an address of their own.
+        site.pop("appSettings", None)
+    added = {"name": name, "type": token} | shown | _added(token, resource_id, name, inputs)
+    return {key: value for key, value in added.items() if key in known}
+
+
+def stable_uuid(text: str) -> str:
+    """Return an id that is always the same for the same text."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
+
+
+def invoke(content: dict[str, Any], token: str, arguments: Properties) -> Properties:
+    """Answer a function of the provider.
+
+    Raises:
+        CloudError: what it is asked about does not exist, or the function is not played.
+    """
+    if token == "azure-native:authorization:getClientConfig":
+        return {
+            "clientId": stable_uuid("client"),
+            "objectId": stable_uuid("object"),
+            "subscriptionId": SUBSCRIPTION,
+            "tenantId": TENANT,
+        }
+    owner = {
+        "azure-native:containerregistry:listRegistryCredentials": "azure-native:containerregistry:Registry",
+        "azure-native:operationalinsights:getSharedKeys": "azure-native:operationalinsights:Workspace",
+        "azure-native:storage:listStorageAccountKeys": "azure-native:storage:StorageAccount",
+    }.get(token)
+    if owner is None:
+        raise CloudError(f"NotPlayed: the stand-in does not play {token}")
+    resource_id = KINDS[owner].resource_id(arguments)
+    if resource_id not in content["resources"]:
+        raise CloudError(f"ResourceNotFound: there is no {resource_id}")
+    name = resource_id.rpartition("/")[2]
+    key = secret_of(name)
+    if token.endswith("getSharedKeys"):
+        return {"primarySharedKey": key, "secondarySharedKey": key}
+    if token.endswith("listRegistryCredentials"):
+        return {"passwords": [{"name": "password", "value": key}], "username": name}
+    return {"keys": [{"creationTime": "2024-01-01T00:00:00Z", "keyName": "key1", "permissions": "FULL", "value": key}]}
+
+
+def secret_of(name: str) -> str:
+    """Return the key of an account, registry or workspace: marked, and valid base64 as keys are."""
+    return f"{MARKER.replace('-', '+')}+{name.replace('-', '')}".ljust(88, "0")
+
+
+def _added(token: str, resource_id: str, name: str, inputs: Properties) -> Properties:
+    match token.rpartition(":")[2]:
+        case "Blob":
+            return {"url": f"https://{inputs['accountName']}.blob.core.windows.net/{inputs['containerName']}/{name}"}
+        case "Component":
+            key = f"{MARKER}-{stable_uuid(resource_id)}"
+            return {"connectionString": f"InstrumentationKey={key}", "instrumentationKey": key}
+        case "Registry":
+            return {"loginServer": f"{name}.azurecr.io"}
+        case "StorageAccount":
+            services = ("blob", "file", "queue", "table")
+            return {
+                "primaryEndpoints": {each: f"https://{name}.{each}.core.windows.net/" for each in services},
+                "provisioningState": "Succeeded",
+            }
+        case "UserAssignedIdentity":
+            return {
+                "clientId": stable_uuid(f"{resource_id}/client"),
+                "principalId": stable_uuid(f"{resource_id}/principal"),
+                "tenantId": TENANT,
+            }
+        case "Vault":
+            return {"properties": inputs["properties"] | {"vaultUri": f"https://{name}.vault.azure.net/"}}
+        case "WebApp":
+            return {"defaultHostName": f"{name}.azurewebsites.net", "state": "Running"}
+        case "Workspace":
+            return {"customerId": stable_uuid(resource_id)}
+    return {}
+
+
+def _check_group(content: dict[str, Any], inputs: Properties) -> None:
+    resources = content["resources"]
+    for volume in inputs.get("volumes", []):
+        file = volume["azureFile"]
+        account = _named(content, "azure-native:storage:StorageAccount", file["storageAccountName"])
+        if account is None or f"{account}/fileServices/default/shares/{file['shareName']}" not in resources:
+            raise CloudError(f"InvalidVolume: there is no share {file['shareName']!r}")
+        if file["storageAccountKey"] != secret_of(file["storageAccountName"]):
+            raise CloudError("InvalidVolume: the account's key is wrong")
+    for container in inputs["containers"]:
+        server, _, digest = container["image"].partition("/")
+        if digest.rpartition("@")[2] not in content["images"].values():
+            raise CloudError(f"InaccessibleImage: {container['image']} cannot be pulled")
+        registry = _named(content, "azure-native:containerregistry:Registry", server.partition(".")[0])
+        pullers = {
+            each["inputs"]["principalId"]
+            for each in resources.values()
+            if each["inputs"].get("scope") == registry and each["inputs"]["roleDefinitionId"].endswith(ACR_PULL)
+        }
+        identities = inputs["identity"]["userAssignedIdentities"]
+        if not any(stable_uuid(f"{each}/principal") in pullers for each in identities):
+            raise CloudError(f"InaccessibleImage: no identity of the group may pull from {server}")
+        if any(not variable.get("value") for variable in container["environmentVariables"]):
+            raise CloudError("InvalidEnvironmentVariable: a variable has no value")
+
+
+def _ids(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _ids(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _ids(item)
+    elif isinstance(value, str):
+        yield from ID.findall(value)
+
+
+def _named(content: dict[str, Any], token: str, name: str) -> str | None:
+    for resource_id, each in content["resources"].items():
+        if each["type"] == token and each["name"] == name:
+            return str(resource_id)
+    return None
+
+
+def _public(kind: Kind, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _public(kind, item) for key, item in value.items() if key not in kind.secret}
+    return [_public(kind, item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,44 @@
+"""From nothing to a stack, and no change ever after."""
+
+from __future__ import annotations
+
+from tests.engine.deployment import FirstDeploy
+
+
+def test_the_first_preview_knows_nothing_of_azure_and_asks_it_nothing(first_deploy: FirstDeploy) -> None:
+    assert first_deploy.preview_requests == []
+
+
+def test_the_first_update_makes_what_the_first_preview_said(first_deploy: FirstDeploy) -> None:
+    assert set(first_deploy.preview.changes.values()) == {"create"}
+    assert first_deploy.up.changes == first_deploy.preview.changes
+    assert first_deploy.up.summary == first_deploy.preview.summary
+
+
+def test_the_first_update_outlasts_roles_that_are_not_in_force_yet(first_deploy: FirstDeploy) -> None:
+    site = first_deploy.deployment.site
+
+    assert first_deploy.refused == []
+    assert [each for each in site.cloud.ids() if each.endswith("/extensions/onedeploy")]
+
+
+def test_the_cloud_holds_just_what_the_state_does(first_deploy: FirstDeploy) -> None:
+    state = {each["id"] for each in first_deploy.deployment.resources() if each["type"].startswith("azure-native:")}
+    played = {"deployment", "file", "folder"}
+    resources = first_deploy.deployment.site.cloud.read()["resources"]
+
+    assert {key for key, each in resources.items() if each["type"] not in played} == state
+
+
+def test_a_second_preview_and_update_change_nothing(first_deploy: FirstDeploy) -> None:
+    cloud = first_deploy.deployment.site.cloud
+    cloud.take_log()
+    preview = first_deploy.deployment.preview()
+    up = first_deploy.deployment.up()
+
+    assert set(preview.summary) == set(up.summary) == {"same"}
+    assert {operation for operation, _ in cloud.take_log()} == {"invoke"}
+
+
+def test_a_refresh_finds_nothing_changed(first_deploy: FirstDeploy) -> None:
+    assert set(first_deploy.deployment.refresh().summary) == {"same"}

@@ -1,0 +1,142 @@
+"""The stand-ins refuse what the real services refuse; otherwise the tests beside this one would prove little."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.standin import service
+from tests.engine.standin.cloud import Cloud, CloudError
+from tests.engine.standin.context import context_digest
+from tests.engine.standin.kinds import KINDS, SUBSCRIPTION
+from tests.engine.standin.schema import preview_outputs, problems, read_schema
+from tests.engine.standin.wire import UNKNOWN, Properties, difference
+
+ACCOUNT = "azure-native:storage:StorageAccount"
+CONTAINER = "azure-native:storage:BlobContainer"
+CONTAINER_GROUP = "azure-native:containerinstance:ContainerGroup"
+GROUP = "azure-native:resources:ResourceGroup"
+VAULT = "azure-native:keyvault:Vault"
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> dict[str, Any]:
+    """A cloud with two resource groups and a storage account in the first."""
+    content = Cloud(tmp_path / "cloud.json").read()
+    for token, inputs in (
+        (GROUP, {"resourceGroupName": "one"}),
+        (GROUP, {"resourceGroupName": "two"}),
+        (ACCOUNT, {"accountName": "files", "resourceGroupName": "one"}),
+    ):
+        put(content, token, inputs)
+    return content
+
+
+def put(content: dict[str, Any], token: str, inputs: Properties) -> None:
+    """Make a resource as the provider does."""
+    resource_id = KINDS[token].resource_id(inputs)
+    service.check_new(content, token, resource_id, inputs)
+    name = inputs[KINDS[token].name_parameter]
+    content["resources"][resource_id] = {"inputs": inputs, "name": name, "outputs": {}, "type": token}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "code"),
+    [
+        (ACCOUNT, {"accountName": "more", "resourceGroupName": "none"}, "ParentResourceNotFound"),
+        (ACCOUNT, {"accountName": "files", "resourceGroupName": "one"}, "already existing"),
+        (ACCOUNT, {"accountName": "files", "resourceGroupName": "two"}, "NameNotAvailable"),
+        (ACCOUNT, {"accountName": "with-hyphen", "resourceGroupName": "one"}, "InvalidResourceName"),
+        (
+            CONTAINER,
+            {"accountName": "none", "containerName": "container", "resourceGroupName": "one"},
+            "ParentResourceNotFound",
+        ),
+        (VAULT, {"resourceGroupName": "one", "vaultName": "held"}, "NameNotAvailable"),
+        (
+            VAULT,
+            {
+                "properties": {"reference": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/none"},
+                "resourceGroupName": "one",
+                "vaultName": "vault",
+            },
+            "LinkedInvalidPropertyId",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_refused(content: dict[str, Any], token: str, inputs: Properties, code: str) -> None:
+    content["vaults"].append("held")
+
+    with pytest.raises(CloudError, match=code):
+        put(content, token, inputs)
+
+
+@pytest.mark.parametrize(
+    ("new", "refused"),
+    [
+        ({"containers": [{"image": "new", "resources": {"cpu": 1}}], "osType": "Linux"}, False),
+        ({"containers": [{"image": "old", "resources": {"cpu": 2}}], "osType": "Linux"}, True),
+        ({"containers": [{"image": "old", "resources": {"cpu": 1}}], "osType": "Windows"}, True),
+    ],
+)
+def test_a_container_group_takes_a_new_image_in_place_but_no_new_size(new: Properties, refused: bool) -> None:
+    old = {"containers": [{"image": "old", "resources": {"cpu": 1}}], "osType": "Linux"}
+    if not refused:
+        service.check_update(CONTAINER_GROUP, old, new)
+        return
+
+    with pytest.raises(CloudError, match="InvalidContainerGroupUpdate"):
+        service.check_update(CONTAINER_GROUP, old, new)
+
+
+def test_properties_that_the_sdk_does_not_know_are_problems() -> None:
+    schema = read_schema([VAULT])[VAULT]["inputs"]
+    inputs = {"properties": {"sku": {"family": "A", "tier": "x"}, "tenantId": UNKNOWN}, "resourceGroupName": "one"}
+
+    assert problems(schema, inputs) == [
+        "unknown property 'properties.sku.tier'",
+        "missing required property 'properties.sku.name'",
+    ]
+
+
+def test_before_a_resource_is_made_only_its_inputs_are_known() -> None:
+    outputs = preview_outputs(
+        {"location": None, "name": None, "properties": ["uri", "sku"]}, {"properties": {"sku": 1}}
+    )
+
+    assert outputs == {"location": UNKNOWN, "name": UNKNOWN, "properties": {"sku": 1, "uri": UNKNOWN}}
+
+
+def test_differences_are_named_by_their_path() -> None:
+    old = {"a": [{"b": 1}, {"b": 2}], "c": 1}
+
+    assert list(difference(old, {"a": [{"b": 1}, {"b": 3}], "d": 1})) == ["a[1].b", "c", "d"]
+
+
+def test_a_context_is_known_by_its_names_modes_and_contents_and_by_nothing_that_is_ignored(tmp_path: Path) -> None:
+    def file(name: str, text: str) -> None:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def digest() -> str:
+        return context_digest(tmp_path, tmp_path / "Dockerfile")
+
+    file(".dockerignore", "**\n!src/**/*.py\n**/__pycache__\n")
+    file("Dockerfile", "FROM scratch")
+    file("src/deep/code.py", "1")
+    digests = [digest()]
+    file("notes.txt", "1")
+    file("src/deep/__pycache__/code.py", "1")
+    assert digest() == digests[0]
+    file("src/deep/code.py", "2")
+    digests.append(digest())
+    (tmp_path / "src/deep/code.py").chmod(0o755)
+    digests.append(digest())
+    (tmp_path / "src/deep/code.py").rename(tmp_path / "src/deep/other.py")
+    digests.append(digest())
+    file("Dockerfile", "FROM other")
+    digests.append(digest())
+
+    assert len(set(digests)) == 5
