@@ -12,6 +12,7 @@ from infra.local.machine import AZURITE_FOLDER
 from infra.local.processes import Supervisor, wait_until
 from infra.local.run import PROJECT
 from tests.local.fakes import Eventually, Recorder, new_key
+from tests.local.runs import Client, Run, client_of, leftovers, obedient
 
 
 @pytest.fixture
@@ -60,3 +61,24 @@ def eventually() -> Eventually:
         assert wait_until(condition, seconds=15)
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run whose application does as its input says."""
+    folder = tmp_path_factory.mktemp("run")
+    running = Run(folder / "data", *obedient(folder))
+    try:
+        running.ready()
+        yield running
+    finally:
+        code = running.end()
+    assert code == 0, running.text()
+    assert leftovers(running.data) == []
+
+
+@pytest.fixture(scope="module")
+def client(run: Run) -> Iterator[Client]:
+    """A client of the run."""
+    with client_of(run) as connected:
+        yield connected

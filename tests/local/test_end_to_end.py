@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,30 +13,9 @@ import pytest
 from infra.local.processes import wait_until
 from pipeline_app.contract import Receipt
 from tests.local.fakes import Eventually
-from tests.local.runs import Client, Run, client_of, leftovers, obedient
+from tests.local.runs import Client, Run, leftovers
 
 MEBIBYTE = 2**20
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A run whose application does as its input says."""
-    folder = tmp_path_factory.mktemp("end-to-end")
-    running = Run(folder / "data", *obedient(folder))
-    try:
-        running.ready()
-        yield running
-    finally:
-        code = running.end()
-    assert code == 0, running.text()
-    assert leftovers(running.data) == []
-
-
-@pytest.fixture(scope="module")
-def client(run: Run) -> Iterator[Client]:
-    """A client of the run."""
-    with client_of(run) as connected:
-        yield connected
 
 
 def check_outputs(client: Client, receipt: Receipt) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,28 +18,7 @@ from infra.local.processes import wait_until
 from infra.local.run import PROJECT
 from infra.operate.telling import Section
 from pipeline_app.contract import plain_etag
-from tests.local.runs import Client, Run, client_of, leftovers, obedient
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A run whose application does as its input says."""
-    folder = tmp_path_factory.mktemp("operations")
-    running = Run(folder / "data", *obedient(folder))
-    try:
-        running.ready()
-        yield running
-    finally:
-        code = running.end()
-    assert code == 0, running.text()
-    assert leftovers(running.data) == []
-
-
-@pytest.fixture(scope="module")
-def client(run: Run) -> Iterator[Client]:
-    """A client of the run."""
-    with client_of(run) as connected:
-        yield connected
+from tests.local.runs import Client, Run
 
 
 def call(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

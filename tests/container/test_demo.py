@@ -1,0 +1,29 @@
+"""The local run with real containers in the place of processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.container.conftest import PROJECT, docker
+
+
+def test_the_demo_runs_in_real_containers_and_leaves_none(base_image: str, tmp_path: Path) -> None:
+    before = set(docker("ps", "--all", "--quiet").stdout.split())
+    command = [sys.executable, "-m", "infra.local", "demo", "--containers", "--data", str(tmp_path / "data")]
+    demo = subprocess.run(
+        [*command, "--config", f"baseImage={base_image}"],
+        capture_output=True,
+        check=False,
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=500,
+    )
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    inputs = [path for path in (PROJECT / "pipeline_app" / "sample_inputs").rglob("*") if path.is_file()]
+    results = tmp_path / "data" / "results"
+    assert inputs
+    assert len(list(results.rglob("receipt.json"))) == len(list(results.rglob("report.html"))) == len(inputs)
+    assert set(docker("ps", "--all", "--quiet").stdout.split()) == before
