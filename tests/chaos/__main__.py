@@ -12,12 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.azurite import StorageAccount, install
-from infra.local.processes import Supervisor
+from tests.accounts import running_account
 from tests.chaos.proxy import KILLS, Harm
-from tests.chaos.world import PROJECT, Findings, Plan, World
-
-KEY = "a2V5" * 21 + "aw=="
+from tests.chaos.world import Findings, Plan, World
 
 
 def main(
@@ -35,14 +32,8 @@ def main(
     plan = Plan(files=files, harm_rate=harm, kills=kills, overwrite_rate=overwrite, seed=chosen, workers=workers)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = Path(temporary)
-        supervisor = Supervisor(folder / "processes.json", folder / "beacon")
-        try:
-            program = install(supervisor, PROJECT / ".azurite", console.print)
-            account = StorageAccount("chaos", KEY, folder / "storage", folder / "azurite.log")
-            account.start(supervisor, program)
+        with running_account("chaos", folder) as account:
             findings = World(plan, account.connection_string, folder).run(console.print)
-        finally:
-            supervisor.close()
     show(findings, console)
     sys.exit(0 if findings.clean else 1)
 

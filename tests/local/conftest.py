@@ -11,7 +11,8 @@ from infra.local.azurite import StorageAccount, install
 from infra.local.machine import AZURITE_FOLDER
 from infra.local.processes import Supervisor, wait_until
 from infra.local.run import PROJECT
-from tests.local.fakes import Eventually, Recorder, new_key
+from tests.accounts import running_account
+from tests.local.fakes import Eventually, Recorder
 from tests.local.runs import Client, Run, client_of, leftovers, obedient
 
 
@@ -41,16 +42,10 @@ def azurite_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def account(azurite_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccount]:
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccount]:
     """A storage account of the module's own."""
-    folder = tmp_path_factory.mktemp("account")
-    made = Supervisor(folder / "processes.json", folder / "beacon")
-    running = StorageAccount("testaccount", new_key(), folder / "storage", folder / "azurite.log")
-    try:
-        running.start(made, azurite_program)
+    with running_account("testaccount", tmp_path_factory.mktemp("account")) as running:
         yield running
-    finally:
-        made.close()
 
 
 @pytest.fixture
