@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from pipeline_app.contract import EVENTS_QUEUE
-from pipeline_function import handlers
+from pipeline_function import handlers, sweeping
 from pipeline_function.azure import services
 
 app = func.FunctionApp()
@@ -18,4 +18,4 @@ def dispatch(message: func.QueueMessage) -> None:
 @app.timer_trigger(arg_name="timer", schedule="%APP_SWEEP_SCHEDULE%")
 def sweep(timer: func.TimerRequest) -> None:
     """Repair: start a runner for a backlog, and put inputs on the queue whose event was lost."""
-    handlers.sweep(services())
+    sweeping.sweep(services())

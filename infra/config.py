@@ -39,7 +39,7 @@ from infra.config_values import (
 from infra.naming import DEAD_LETTER_CONTAINER, SHARE_MOUNT
 from infra.schedule import schedule_problem
 from infra.storage import FUNCTION_PACKAGE_CONTAINER
-from pipeline_app.contract import StorageNames, overlap
+from pipeline_app.contract import STATE_CONTAINER, StorageNames, overlap
 from pipeline_app.worker.app_config import AppConfigError, parse
 
 CLOUD_KEY: Final = "azure-native:environment"
@@ -109,6 +109,7 @@ class StackConfig(BaseModel):
     share_name: Annotated[str, named(naming.SHARE)] = "share"
     share_quota_gib: Annotated[int, Field(ge=1, le=102400)] = 5
     storage_container: BlobContainer = "pipeline-files"
+    sweep_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 120
     sweep_schedule: Annotated[str, checked(schedule_problem)] = "0 * * * * *"
     tags: Annotated[Mapping[str, str], BeforeValidator(json_object)] = {}
     vault_name: OptionalVault = None
@@ -246,8 +247,10 @@ def _between(config: StackConfig) -> list[str]:
             f"inputPath is {config.input_path!r} and outputPath is {config.output_path!r}: results would count as "
             "inputs. Allowed: two paths of which neither contains the other."
         )
-    if config.storage_container == DEAD_LETTER_CONTAINER:
-        problems.append(f"storageContainer is {config.storage_container!r}, which holds dead letters. Choose another.")
+    if held := {DEAD_LETTER_CONTAINER: "dead letters", STATE_CONTAINER: "the sweep's state"}.get(
+        config.storage_container
+    ):
+        problems.append(f"storageContainer is {config.storage_container!r}, which holds {held}. Choose another.")
     if config.artifact_container == FUNCTION_PACKAGE_CONTAINER:
         problems.append(
             f"artifactContainer is {config.artifact_container!r}, which holds the function's packages. Choose another."

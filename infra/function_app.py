@@ -39,6 +39,7 @@ class FunctionAppArgs:
     package: FunctionPackage
     placement: Placement
     storage: ApplicationStorage
+    sweep_grace_seconds: int
     sweep_schedule: str
 
 
@@ -113,6 +114,7 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgs]:
         ),
         "APPLICATIONINSIGHTS_CONNECTION_STRING": args.monitoring.connection_string,
         "APP_CONTAINER_GROUP_IDS": pulumi.Output.all(*(group.group_id for group in args.groups)).apply(",".join),
+        "APP_SWEEP_GRACE_SECONDS": str(args.sweep_grace_seconds),
         "APP_SWEEP_SCHEDULE": args.sweep_schedule,
         "AZURE_CLIENT_ID": args.identity.client_id,
         "AZURE_RESOURCE_MANAGER_ENDPOINT": args.cloud.resource_manager,

@@ -9,7 +9,7 @@ from pulumi_azure_native import storage
 
 from infra.naming import DEAD_LETTER_CONTAINER
 from infra.placement import Placement
-from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, JOBS_POISON_QUEUE, JOBS_QUEUE
+from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, JOBS_POISON_QUEUE, JOBS_QUEUE, STATE_CONTAINER
 
 FUNCTION_PACKAGE_CONTAINER = "function-packages"
 
@@ -48,7 +48,8 @@ class ApplicationStorage(pulumi.ComponentResource):
         super().__init__("file-processing:infra:ApplicationStorage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         account = _account(name, args.account_name, args.placement, self)
-        container, dead_letters = (
+        # The third is the sweep's own, which reaches it by its role on the whole account.
+        container, dead_letters, _ = (
             storage.BlobContainer(
                 f"{name}-{container_name}",
                 account_name=account.name,
@@ -57,7 +58,7 @@ class ApplicationStorage(pulumi.ComponentResource):
                 resource_group_name=args.placement.resource_group_name,
                 opts=child,
             )
-            for container_name in (args.container_name, DEAD_LETTER_CONTAINER)
+            for container_name in (args.container_name, DEAD_LETTER_CONTAINER, STATE_CONTAINER)
         )
         # Function and worker move what they cannot handle to the poison queues. Declaring these here spares both the
         # right to create queues.

@@ -92,6 +92,7 @@ def function_app(
         package=function_archive(cfg.project),
         placement=placement,
         storage=files,
+        sweep_grace_seconds=cfg.sweep_grace_seconds,
         sweep_schedule=cfg.sweep_schedule,
     )
 

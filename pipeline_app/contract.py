@@ -22,6 +22,8 @@ LOG_NAME: Final = "run.log"
 MESSAGE_VERSION: Final = 1
 RECEIPT_NAME: Final = "receipt.json"
 RESERVED_NAMES: Final = frozenset({LOG_NAME, RECEIPT_NAME})
+# What the sweep remembers from run to run lies apart from the files, where nobody takes it for a result.
+STATE_CONTAINER: Final = "pipeline-state"
 
 # Azure refuses a blob name of more than 1,024 characters, so the output folder leaves room for "/receipt.json".
 MAX_BLOB_NAME: Final = 1024
@@ -30,6 +32,12 @@ MAX_OUTPUT_DIRECTORY: Final = MAX_BLOB_NAME - len(f"/{RECEIPT_NAME}")
 # The receipt's blob metadata name the input version, so that a HEAD or a listing answers "is this version done?".
 RECEIPT_ETAG_METADATA: Final = "input_etag"
 RECEIPT_STATUS_METADATA: Final = "status"
+
+# While an application runs for longer than a moment, the log's blob metadata say so, and for how many seconds since
+# its last change this is to be believed. A duplicate of the job and the sweep then leave the file alone.
+LOG_SECONDS_METADATA: Final = "claim_seconds"
+LOG_STATE_METADATA: Final = "state"
+LOG_WORKING: Final = "working"
 
 T = TypeVar("T")
 Status = Literal["failed", "succeeded"]

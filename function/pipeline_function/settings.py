@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
 
 DEFAULT_ARM_ENDPOINT: Final = "https://management.azure.com"
+DEFAULT_GRACE_SECONDS: Final = "120"
+MAX_GRACE_SECONDS: Final = 86_400
 GROUP_ID: Final = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
     r"/providers/Microsoft\.ContainerInstance/containerGroups/(?P<name>[^/]+)",
@@ -35,6 +38,7 @@ class Settings:
         arm_endpoint: URL of Azure Resource Manager, without a slash at its end.
         client_id: the user-assigned identity that starts the container groups.
         connection: how to reach the application storage account.
+        grace: how long an input is left to its event before the sweep looks for its receipt.
         group_ids: resource ids of the container groups, at least one.
         names: container and paths.
     """
@@ -43,6 +47,7 @@ class Settings:
     arm_endpoint: str
     client_id: str
     connection: StorageConnection
+    grace: timedelta
     group_ids: tuple[str, ...]
     names: StorageNames
 
@@ -65,6 +70,7 @@ class Settings:
             arm_endpoint=(environment.get("AZURE_RESOURCE_MANAGER_ENDPOINT") or DEFAULT_ARM_ENDPOINT).rstrip("/"),
             client_id=require(environment, "AZURE_CLIENT_ID"),
             connection=connection,
+            grace=_grace(environment.get("APP_SWEEP_GRACE_SECONDS", "").strip() or DEFAULT_GRACE_SECONDS),
             group_ids=group_ids,
             names=StorageNames.from_environment(environment),
         )
@@ -101,3 +107,12 @@ def split_group_id(group_id: str) -> GroupId:
             "/subscriptions/…/resourceGroups/…/providers/Microsoft.ContainerInstance/containerGroups/…"
         )
     return GroupId(**match.groupdict())
+
+
+def _grace(text: str) -> timedelta:
+    # Azure tells the time of a change in whole seconds, so one second is the least that can be told apart.
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_GRACE_SECONDS:
+        raise ContractError(
+            f"APP_SWEEP_GRACE_SECONDS is {text!r}; it must be a whole number from 1 to {MAX_GRACE_SECONDS}."
+        )
+    return timedelta(seconds=int(text))

@@ -12,8 +12,8 @@ from threading import Thread
 import pytest
 import trustme
 
-from pipeline_function.handlers import Services
-from tests.function.fakes import NAMES, Arm, FakeStorage
+from pipeline_function.services import Services
+from tests.function.fakes import GRACE, NAMES, Arm, FakeStorage
 
 
 @pytest.fixture
@@ -25,7 +25,9 @@ def storage() -> FakeStorage:
 @pytest.fixture
 def services(storage: FakeStorage) -> Services:
     """Return services over the fake storage, which notes calls that ensure a runner in its ``calls``."""
-    return Services(ensure_running=lambda: storage.calls.append("ensure_running"), names=NAMES, storage=storage)
+    return Services(
+        ensure_running=lambda: storage.calls.append("ensure_running"), grace=GRACE, names=NAMES, storage=storage
+    )
 
 
 @pytest.fixture

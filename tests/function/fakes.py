@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from pipeline_app.contract import FileJob, StorageNames
-from pipeline_function.handlers import Backlog, InputBlob
 from pipeline_function.runners import GroupState
+from pipeline_function.services import Backlog, InputBlob, InputPage, Progress
 
 ACCOUNT = "appstorage1"
+GRACE = timedelta(minutes=2)
+MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NAMES = StorageNames(container="pipeline-files", input_path="incoming", output_path="outgoing")
 GROUP_PATH = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerInstance/containerGroups/"
@@ -30,23 +33,37 @@ def group_id(name: str = "group") -> str:
 
 @dataclass
 class FakeStorage:
-    """The storage account in memory; ``calls`` has the names of the methods in the order of their calls."""
+    """The storage account in memory; ``calls`` has the names of the methods in the order of their calls.
+
+    ``progresses`` has the progress of inputs by name and ETag; of all others it is unknown.
+    """
 
     account: str = ACCOUNT
     blobs: list[InputBlob] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
-    count: Backlog = field(default_factory=lambda: Backlog(events=0, jobs=0))
+    count: Backlog = field(default_factory=lambda: Backlog(events=0, jobs=0, moment=MOMENT))
     fault: Exception | None = None
     jobs: list[FileJob] = field(default_factory=list)
-    written: list[tuple[str, str]] = field(default_factory=list)
+    page_size: int = 2000
+    progresses: dict[tuple[str, str], Progress] = field(default_factory=dict)
+    state: str | None = None
 
     def backlog(self) -> Backlog:
         self.calls.append("backlog")
         return self.count
 
-    def inputs(self) -> Iterator[InputBlob]:
+    def inputs(self, token: str | None) -> InputPage:
         self.calls.append("inputs")
-        return iter(self.blobs)
+        start = int(token or "0")
+        end = start + self.page_size
+        return InputPage(blobs=self.blobs[start:end], next=str(end) if end < len(self.blobs) else None)
+
+    def load_state(self) -> str | None:
+        return self.state
+
+    def progress(self, blob: InputBlob) -> Progress:
+        self.calls.append("progress")
+        return self.progresses.get((blob.name, blob.etag), Progress.UNKNOWN)
 
     def put(self, job: FileJob) -> None:
         self.calls.append("put")
@@ -54,9 +71,8 @@ class FakeStorage:
             raise self.fault
         self.jobs.append(FileJob.decode(job.encode()))
 
-    def receipts(self) -> Iterator[tuple[str, str]]:
-        self.calls.append("receipts")
-        return iter(self.written)
+    def save_state(self, text: str) -> None:
+        self.state = text
 
 
 @dataclass

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, FileJob
-from pipeline_function import azure, handlers
+from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, STATE_CONTAINER, FileJob
+from pipeline_function import azure, handlers, sweeping
 from pipeline_function.azure import AzureStorage
-from pipeline_function.handlers import GRACE, Backlog
+from pipeline_function.services import InputBlob, Progress, Services
 from pipeline_function.settings import Settings
 from tests.function.fakes import ACCOUNT, NAMES, Arm, group_id
 
@@ -48,8 +49,14 @@ def jobs(connection_string: str) -> Iterator[QueueClient]:
 def container(connection_string: str) -> Iterator[ContainerClient]:
     with BlobServiceClient.from_connection_string(connection_string) as blobs:
         client = blobs.create_container(NAMES.container)
+        state = blobs.create_container(STATE_CONTAINER)
         yield client
         client.delete_container()
+        state.delete_container()
+
+
+def swept(settings: Settings, grace: timedelta) -> Services:
+    return Services(ensure_running=lambda: None, grace=grace, names=NAMES, storage=AzureStorage(settings))
 
 
 def test_a_job_goes_through_the_queue_unchanged_and_never_expires(settings: Settings, jobs: QueueClient) -> None:
@@ -61,15 +68,21 @@ def test_a_job_goes_through_the_queue_unchanged_and_never_expires(settings: Sett
     assert message.expires_on.year == 9999
 
 
-def test_messages_in_progress_count_as_backlog(settings: Settings, jobs: QueueClient) -> None:
+def test_messages_in_progress_count_as_backlog_and_do_not_wait(settings: Settings, jobs: QueueClient) -> None:
     storage = AzureStorage(settings)
-    assert storage.backlog() == Backlog(events=0, jobs=0)
+    empty = storage.backlog()
+    assert (empty.events, empty.jobs, empty.oldest) == (0, 0, None)
+    assert abs(datetime.now(UTC) - empty.moment) < timedelta(minutes=1)
     storage.put(JOB)
+    waiting = storage.backlog()
+    assert (waiting.events, waiting.jobs) == (0, 1)
+    assert waiting.oldest is not None
+    assert abs(waiting.moment - waiting.oldest) < timedelta(minutes=1)
     assert jobs.receive_message(visibility_timeout=60) is not None
-    assert storage.backlog() == Backlog(events=0, jobs=1)
+    taken = storage.backlog()
+    assert (taken.jobs, taken.oldest) == (1, None)
 
 
-@pytest.mark.usefixtures("jobs")
 def test_a_sweep_finds_the_inputs_without_a_receipt_for_their_version(
     settings: Settings, jobs: QueueClient, container: ContainerClient
 ) -> None:
@@ -79,18 +92,58 @@ def test_a_sweep_finds_the_inputs_without_a_receipt_for_their_version(
     done = container.upload_blob("incoming/done.csv", b"abc").get_blob_properties().etag
     for name, etag in (("done.csv", done), ("changed.csv", "0xOLD")):
         container.upload_blob(f"outgoing/{name}/receipt.json", b"{}", metadata={"input_etag": etag.strip('"')})
-    storage = AzureStorage(settings)
-    services = handlers.Services(ensure_running=lambda: None, names=NAMES, storage=storage)
-    handlers.sweep(services, datetime.now(UTC) + GRACE)
+    # The service tells times in whole seconds.
+    services = swept(settings, grace=timedelta(seconds=1))
+    time.sleep(2)
+    sweeping.sweep(services)
     queued = [FileJob.decode(message.content) for message in jobs.receive_messages()]
-    assert [(job.name, job.size) for job in queued] == [(name, 3) for name in lost]
+    assert sorted((job.name, job.size) for job in queued) == [(name, 3) for name in lost]
+    # What it remembers is good for the next one.
+    for message in jobs.receive_messages():
+        jobs.delete_message(message)
+    sweeping.sweep(services)
+    assert [job.content for job in jobs.peek_messages()] == []
 
 
+@pytest.mark.usefixtures("container")
 def test_a_young_input_is_left_to_its_event(settings: Settings, jobs: QueueClient, container: ContainerClient) -> None:
     container.upload_blob("incoming/young.csv", b"abc")
-    services = handlers.Services(ensure_running=lambda: None, names=NAMES, storage=AzureStorage(settings))
-    handlers.sweep(services, datetime.now(UTC))
+    sweeping.sweep(swept(settings, grace=timedelta(minutes=2)))
     assert jobs.receive_message() is None
+
+
+def test_the_listing_goes_on_where_it_ended(
+    settings: Settings, container: ContainerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure, "INPUTS_PER_PAGE", 2)
+    names = [f"incoming/{number}.csv" for number in range(5)]
+    for name in names:
+        container.upload_blob(name, b"abc")
+    storage = AzureStorage(settings)
+    found: list[str] = []
+    token = None
+    for _ in range(3):
+        page = storage.inputs(token)
+        found += [blob.name for blob in page.blobs]
+        token = page.next
+    assert (found, token) == (names, None)
+
+
+def test_the_log_tells_that_a_worker_is_at_an_input_for_as_long_as_it_says(
+    settings: Settings, container: ContainerClient
+) -> None:
+    storage = AzureStorage(settings)
+    blob = InputBlob(etag="0x1", modified=datetime.now(UTC), name="incoming/a.csv", size=3)
+    assert storage.progress(blob) is Progress.UNKNOWN
+    for metadata, expected in (
+        ({"claim_seconds": "60", "state": "working"}, Progress.WORKING),
+        ({"claim_seconds": "0", "state": "working"}, Progress.UNKNOWN),
+        ({"state": "committed"}, Progress.UNKNOWN),
+    ):
+        container.upload_blob("outgoing/a.csv/run.log", b"", metadata=metadata, overwrite=True)
+        assert storage.progress(blob) is expected
+    container.upload_blob("outgoing/a.csv/receipt.json", b"{}", metadata={"input_etag": "0x1"})
+    assert storage.progress(blob) is Progress.DONE
 
 
 def test_the_settings_alone_lead_from_an_event_to_a_job_and_a_started_group(

@@ -17,10 +17,10 @@ from pipeline_app.contract import FileJob, now
 from pipeline_app.worker.__main__ import _log_to
 from pipeline_app.worker.job import JobProcessor, Outcome
 from pipeline_app.worker.settings import WorkerSettings
-from pipeline_function import handlers
-from pipeline_function.handlers import Backlog, Services
+from pipeline_function import handlers, sweeping
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
-from tests.function.fakes import ACCOUNT, NAMES, FakeGroups, FakeStorage, group_id
+from pipeline_function.services import Backlog, Services
+from tests.function.fakes import ACCOUNT, GRACE, MOMENT, NAMES, FakeGroups, FakeStorage, group_id
 from tests.infra.recording import FROM_OUTPUT, Run, run_program
 from tests.worker.fakes import FakeBlobStore, FakeJobQueue
 
@@ -76,7 +76,7 @@ def work(folder: Path, command: str, contents: list[str]) -> list[Outcome]:
 
 
 def services(backlog: Backlog) -> Services:
-    return Services(ensure_running=lambda: None, names=NAMES, storage=FakeStorage(count=backlog))
+    return Services(ensure_running=lambda: None, grace=GRACE, names=NAMES, storage=FakeStorage(count=backlog))
 
 
 def job() -> str:
@@ -101,7 +101,7 @@ def test_a_failed_file_counts_once_and_a_succeeded_one_not_at_all(tmp_path: Path
 
 def test_a_sweep_s_line_is_the_backlog_s_measure(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    handlers.sweep(services(Backlog(events=7, jobs=1234)))
+    sweeping.sweep(services(Backlog(events=7, jobs=1234, moment=MOMENT)))
     (line,) = [record.getMessage() for record in caplog.records if found(record.getMessage())]
     assert found(line) == {"backlog"}
     # The query's parse operator, as a regular expression.
@@ -133,7 +133,7 @@ def test_an_everyday_dispatch_counts_for_nothing(caplog: pytest.LogCaptureFixtur
         "data": {"api": "PutBlob", "contentLength": 3, "eTag": "0x1"},
     }
     for body in (json.dumps(event).encode(), b"no event"):
-        handlers.dispatch(body, services(Backlog(events=0, jobs=0)))
+        handlers.dispatch(body, services(Backlog(events=0, jobs=0, moment=MOMENT)))
     assert len(caplog.records) == 2
     assert [record.getMessage() for record in caplog.records if found(record.getMessage())] == []
 

@@ -42,6 +42,7 @@ def test_the_function_gets_exactly_these_settings(program: Run) -> None:
         "APP_STORAGE_CONTAINER": "~pipeline-files",
         "APP_STORAGE_INPUT_PATH": "incoming",
         "APP_STORAGE_OUTPUT_PATH": "outgoing",
+        "APP_SWEEP_GRACE_SECONDS": "120",
         "APP_SWEEP_SCHEDULE": "0 * * * * *",
         "AZURE_CLIENT_ID": "~client-of-function-identity",
         "AZURE_RESOURCE_MANAGER_ENDPOINT": "https://management.azure.com",
@@ -190,6 +191,7 @@ def test_the_accounts_hold_the_containers_queues_and_share_of_the_contract(progr
         ("~artifacts", "shared-artifacts"),
         ("~files", "dead-letters"),
         ("~files", "pipeline-files"),
+        ("~files", "pipeline-state"),
     }
     queues = {(each.inputs["accountName"], each.inputs["queueName"]) for each in program.all("storage:Queue")}
     assert queues == {("~files", name) for name in ("events", "events-poison", "jobs", "jobs-poison")}

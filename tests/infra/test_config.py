@@ -86,6 +86,7 @@ def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> Non
         ("shareName", "S", "3 to 63 lower-case"),
         ("shareQuotaGib", "0", "greater than or equal to 1"),
         ("storageContainer", "dead-letters", "holds dead letters"),
+        ("storageContainer", "pipeline-state", "holds the sweep's state"),
         ("artifactContainer", "function-packages", "holds the function's packages"),
         ("sweepSchedule", "*/5 * * * *", "six fields"),
         ("tags", "team=files", "object of texts"),

@@ -1,0 +1,114 @@
+"""The sweep: a runner for the backlog, and a job for every input that has neither a receipt nor a message.
+
+It goes by what is there (inputs, receipts, queues), not by what should have happened, so it repairs lost events, lost
+starts and files from before the stack alike. The inputs are listed in passes over many runs; ``sweep_state`` has what
+is remembered in between. One run makes at most ``MAX_PAGES`` listing calls, about ``MAX_LOOKUPS`` plus a page of
+looks at receipts, and as many jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Final
+
+from pipeline_app.contract import FileJob, now
+from pipeline_function.services import Backlog, InputBlob, Progress, Services
+from pipeline_function.sweep_state import SweepState, fingerprint
+
+LOGGER = logging.getLogger(__name__)
+
+# A run lists at most 25 pages of 2,000 inputs, and begins no page after it has looked for 2,000 receipts.
+MAX_LOOKUPS: Final = 2000
+MAX_PAGES: Final = 25
+# So many requests are under way at once; each takes some milliseconds, nearly all of them waiting.
+PARALLEL: Final = 8
+
+
+def sweep(services: Services) -> None:
+    """Start a runner where there is a backlog, then go on with the pass over the inputs.
+
+    It raises for a passing fault; the next sweep then goes on where the last complete run ended.
+    """
+    backlog = services.storage.backlog()
+    # The backlog's alert reads this line.
+    LOGGER.info("Backlog: events=%d jobs=%d.", backlog.events, backlog.jobs)
+    if backlog.jobs:
+        services.ensure_running()
+    state = SweepState.decode(services.storage.load_state())
+    if state is None:
+        state = SweepState(horizon=backlog.moment, started=backlog.moment)
+    elif state.token is None:
+        state = state.next_pass(services.grace, backlog.moment)
+    queued = _go_on(services, backlog, state)
+    services.storage.save_state(state.encode())
+    if queued:
+        services.ensure_running()
+
+
+def _go_on(services: Services, backlog: Backlog, state: SweepState) -> int:
+    """Take the pass further by one run, note in the state how far it came, and return how many jobs were queued."""
+    # What changed after the oldest waiting message was put there may have a message that waits behind it.
+    horizon = min(state.started, backlog.oldest or state.started)
+    state.horizon = min(state.horizon, horizon)
+    idle = not backlog.events and not backlog.jobs
+    looked = queued = 0
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        for _ in range(MAX_PAGES):
+            page = services.storage.inputs(state.token)
+            asked = [
+                blob
+                for blob in page.blobs
+                if blob.modified <= horizon - services.grace
+                and services.names.is_input(blob.name)
+                and _open(blob, state)
+            ]
+            looked += len(asked)
+            due = []
+            for blob, progress in zip(asked, pool.map(services.storage.progress, asked), strict=True):
+                if progress is Progress.DONE:
+                    continue
+                is_due = progress is Progress.UNKNOWN and _is_due(blob, state, services.grace, idle=idle)
+                state.note(blob, queued=is_due or state.known.get(fingerprint(blob), False))
+                if is_due:
+                    due.append(blob)
+            for blob in pool.map(lambda blob: _queue(services, blob), due):
+                LOGGER.warning("Queued %r, which has neither a receipt nor a message.", blob.name)
+            queued += len(due)
+            state.token = page.next
+            if page.next is None or looked >= MAX_LOOKUPS:
+                break
+    return queued
+
+
+def _open(blob: InputBlob, state: SweepState) -> bool:
+    """Tell whether an input may be without a receipt, as far as the passes before this one know."""
+    return state.settled is None or blob.modified > state.settled or fingerprint(blob) in state.known
+
+
+def _is_due(blob: InputBlob, state: SweepState, grace: timedelta, *, idle: bool) -> bool:
+    """Tell whether to queue a job for an input that has no receipt and that no worker says it is at.
+
+    With both queues empty nobody can be at it, so it is queued at once. Otherwise a worker may just have taken it, so
+    it has to be found like this twice. One that was queued before is queued again each time its age has doubled: for
+    one that can never have a receipt, this is seldom enough to harm nobody.
+    """
+    queued = state.known.get(fingerprint(blob))
+    if queued:
+        return _doublings(state.started - blob.modified, grace) > (
+            -1 if state.previous is None else _doublings(state.previous - blob.modified, grace)
+        )
+    return idle or queued is False
+
+
+def _doublings(age: timedelta, grace: timedelta) -> int:
+    return math.floor(math.log2(age / grace)) if age >= grace else -1
+
+
+def _queue(services: Services, blob: InputBlob) -> InputBlob:
+    event_id = f"sweep-{uuid.uuid4()}"
+    services.storage.put(FileJob(etag=blob.etag, event_id=event_id, name=blob.name, queued_at=now(), size=blob.size))
+    return blob
