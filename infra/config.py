@@ -22,6 +22,7 @@ from infra.config_values import (
     Line,
     OptionalActionGroup,
     OptionalBlobName,
+    OptionalDisk,
     OptionalImage,
     OptionalLine,
     OptionalRegistry,
@@ -98,6 +99,7 @@ class StackConfig(BaseModel):
     log_file: Annotated[str, checked(log_file_problem)] = f"{SHARE_MOUNT}/logs/app.log"
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    max_output_files: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     model_name: ImageWord = "csvreport"
     model_version: ImageWord = "1.0.0"
     output_path: BlobPath = "outgoing"
@@ -106,6 +108,7 @@ class StackConfig(BaseModel):
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
     runtime_config_file: str = "pipeline_app/config/runtime.json"
+    scratch_gib: OptionalDisk = None
     share_name: Annotated[str, named(naming.SHARE)] = "share"
     share_quota_gib: Annotated[int, Field(ge=1, le=102400)] = 5
     storage_container: BlobContainer = "pipeline-files"
@@ -147,7 +150,7 @@ class StackConfig(BaseModel):
     def worker_environment(self) -> dict[str, str]:
         """Return what the worker is told besides its storage and image.
 
-        A config file that there is none of is left out, since Container Instances may refuse an empty variable.
+        What is not configured is left out, since Container Instances may refuse an empty variable.
         """
         environment = {
             "APP_ALIAS": self.app_alias,
@@ -155,7 +158,10 @@ class StackConfig(BaseModel):
             "APP_IDLE_SECONDS": str(self.idle_seconds),
             "APP_LOG_FILE": self.log_file,
             "APP_MAX_ATTEMPTS": str(self.max_attempts),
+            "APP_MAX_OUTPUT_FILES": str(self.max_output_files),
         }
+        if self.scratch_gib:
+            environment["APP_SCRATCH_BYTES"] = str(int(self.scratch_gib * 1024**3))
         if self.export_config_file:
             environment["APP_EXPORT_CONFIG_FILE"] = f"{SHARE_MOUNT}/{EXPORT_CONFIG}"
         if self.runtime_config_file:

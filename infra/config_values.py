@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from infra import naming
 from infra.naming import SHARE_MOUNT
@@ -75,6 +75,9 @@ OptionalActionGroup: TypeAlias = Annotated[
     Annotated[str, named(naming.ACTION_GROUP_ID)] | None, BeforeValidator(none_if_empty)
 ]
 OptionalBlobName: TypeAlias = Annotated[Annotated[str, named(naming.BLOB_NAME)] | None, BeforeValidator(none_if_empty)]
+# A Linux group has some 50 GB of disk for the image and everything that is written.
+# Source: https://learn.microsoft.com/answers/questions/27033/are-there-any-disc-space-limitation-for-aci.html
+OptionalDisk: TypeAlias = Annotated[Annotated[float, Field(ge=0.1, le=50)] | None, BeforeValidator(none_if_empty)]
 OptionalImage: TypeAlias = Annotated[
     Annotated[str, named(naming.IMAGE_REFERENCE)] | None, BeforeValidator(none_if_empty)
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ STATE_CONTAINER: Final = "pipeline-state"
 # Azure refuses a blob name of more than 1,024 characters, so the output folder leaves room for "/receipt.json".
 MAX_BLOB_NAME: Final = 1024
 MAX_OUTPUT_DIRECTORY: Final = MAX_BLOB_NAME - len(f"/{RECEIPT_NAME}")
+# No counter and no size comes near this, and what is larger would not pass through every reader of JSON.
+MAX_NATURAL: Final = 2**63 - 1
 
 # The receipt's blob metadata name the input version, so that a HEAD or a listing answers "is this version done?".
 RECEIPT_ETAG_METADATA: Final = "input_etag"
@@ -38,6 +41,13 @@ RECEIPT_STATUS_METADATA: Final = "status"
 LOG_SECONDS_METADATA: Final = "claim_seconds"
 LOG_STATE_METADATA: Final = "state"
 LOG_WORKING: Final = "working"
+
+# What the XML of a listing cannot carry: control characters but tab and line ends, surrogates, and two non-characters.
+_BEYOND_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_HASHED: Final = re.compile("~[0-9a-f]{64}$")
+# The types of fields by what the classes below write; what is not here is looked at on its own.
+_KINDS: Final[Mapping[str, Any]] = {"int": int, "int | None": int | None, "str": str, "str | None": str | None}
+_SHOWN: Final = 200
 
 T = TypeVar("T")
 Status = Literal["failed", "succeeded"]
@@ -76,24 +86,34 @@ class StorageNames:
 
     def is_input(self, blob_name: str) -> bool:
         """Tell whether a blob of this name is an input of the pipeline."""
-        return blob_name.startswith(f"{self.input_path}/") and len(blob_name) > len(self.input_path) + 1
+        return self.refusal(blob_name) is None
+
+    def refusal(self, blob_name: str) -> str | None:
+        """Return why a blob of this name is no input of the pipeline, in a sentence, or None if it is one."""
+        if not blob_name.startswith(f"{self.input_path}/") or len(blob_name) == len(self.input_path) + 1:
+            return f"{_shown(blob_name)} is not below the input path {self.input_path!r}."
+        return name_problem(blob_name)
 
     def output_directory(self, input_name: str) -> str:
         """Return the folder (no slash at its end) that holds the results, log and receipt of an input.
 
         ``incoming/a/b.csv`` gives ``outgoing/a/b.csv``. A name too long for Azure keeps its beginning and ends
-        in its SHA-256, so that two long names never share a folder.
+        in its SHA-256, so that two inputs never share a folder.
 
         Raises:
             ContractError: the name is not an input.
         """
-        if not self.is_input(input_name):
-            raise ContractError(f"{input_name!r} is not below the input path {self.input_path!r}.")
+        if (reason := self.refusal(input_name)) is not None:
+            raise ContractError(reason)
         directory = f"{self.output_path}/{input_name[len(self.input_path) + 1 :]}"
-        if len(directory) <= MAX_OUTPUT_DIRECTORY:
+        length = _length(directory)
+        # A name of full length that ends like a hashed one is hashed as well, or it could take the other's folder.
+        if length < MAX_OUTPUT_DIRECTORY - 1 or (length <= MAX_OUTPUT_DIRECTORY and not _HASHED.search(directory)):
             return directory
-        digest = hashlib.sha256(input_name.encode("utf-8", "surrogatepass")).hexdigest()
-        return f"{directory[: MAX_OUTPUT_DIRECTORY - len(digest) - 1]}~{digest}"
+        ending = f"~{hashlib.sha256(input_name.encode()).hexdigest()}"
+        beginning = directory.encode("utf-16-le")[: 2 * (MAX_OUTPUT_DIRECTORY - len(ending))]
+        # The cut may go through a pair of surrogates.
+        return beginning.decode("utf-16-le", "ignore") + ending
 
     def receipt_name(self, input_name: str) -> str:
         """Return the blob name of an input's receipt."""
@@ -173,7 +193,7 @@ class FileJob:
         message = _json_object(text, "the job message")
         version = message.get("version")
         if version != MESSAGE_VERSION or isinstance(version, bool):
-            raise ContractError(f"The job message has version {version!r}; this release reads {MESSAGE_VERSION}.")
+            raise ContractError(f"The job message has version {_shown(version)}; this release reads {MESSAGE_VERSION}.")
         return cls(
             name=_field(message, "name", str, "the job message"),
             etag=_field(message, "etag", str, "the job message"),
@@ -239,15 +259,37 @@ class Receipt:
         what = "the receipt"
         record = _json_object(text, what)
         try:
-            version = InputVersion(**_known(record["input"], InputVersion))
-            outputs = tuple(OutputFile(**_known(output, OutputFile)) for output in record["outputs"])
-            known = _known(record, cls) | {"input": version, "outputs": outputs}
-            receipt = cls(**known)
-        except (AttributeError, KeyError, TypeError) as error:
+            version = InputVersion(**_known(record["input"], InputVersion, f"'input' of {what}"))
+            outputs = tuple(
+                OutputFile(**_known(each, OutputFile, f"'outputs' of {what}")) for each in record["outputs"]
+            )
+            receipt = cls(**_known(record, cls, what) | {"input": version, "outputs": outputs})
+        except (KeyError, TypeError) as error:
             raise ContractError(f"{what.capitalize()} is incomplete: {error}.") from error
         if receipt.status not in ("failed", "succeeded"):
-            raise ContractError(f"The receipt has status {receipt.status!r}; it must be 'failed' or 'succeeded'.")
+            raise ContractError(f"The receipt has status {_shown(receipt.status)}; it must be 'failed' or 'succeeded'.")
         return receipt
+
+
+def name_problem(name: str) -> str | None:
+    """Return why the service has no blob of this name, in a sentence, or None.
+
+    A request for such a name would reach another blob, or none. The service and HTTP clients take ``.`` and ``..``
+    between slashes for steps in a path, however they are encoded, and the service takes a backslash for a slash.
+
+    Sources: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata,
+    https://github.com/Azure/azure-sdk-for-rust/issues/5275, https://github.com/Azure/azure-sdk-for-js/pull/5405
+    """
+    reason = None
+    if len(name) > MAX_BLOB_NAME:
+        reason = f"it has {len(name)} characters, more than {MAX_BLOB_NAME}"
+    elif match := _BEYOND_XML.search(name):
+        reason = f"it has the character {match[0]!a}, which no listing can carry"
+    elif "\\" in name:
+        reason = "it has a backslash, which the service takes for a slash"
+    elif not {".", ".."}.isdisjoint(name.split("/")):
+        reason = "it has '.' or '..' between slashes, which a URL takes for a step in a path"
+    return None if reason is None else f"{_shown(name)} is not a name that a blob can have: {reason}."
 
 
 def now() -> str:
@@ -280,7 +322,7 @@ def require(environment: Mapping[str, str], name: str) -> str:
 def _field(record: Mapping[str, Any], name: str, kind: type[T], what: str) -> T:
     value = record.get(name)
     if not isinstance(value, kind):
-        raise ContractError(f"Field {name!r} of {what} is {value!r}; it must be of type {kind.__name__}.")
+        raise ContractError(f"Field {name!r} of {what} is {_shown(value)}; it must be of type {kind.__name__}.")
     return value
 
 
@@ -294,13 +336,34 @@ def _json_object(text: str, what: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _known(record: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in record.items() if name in names}
+def _known(record: object, kind: type[Any], what: str) -> dict[str, Any]:
+    """Return the fields of a record that are known, each of the type that the class says."""
+    if not isinstance(record, dict):
+        raise ContractError(f"{what.capitalize()} is {_shown(record)}; it must be an object.")
+    known = {}
+    for field in fields(kind):
+        if field.name not in record:
+            continue
+        value = known[field.name] = record[field.name]
+        expected = _KINDS.get(str(field.type))
+        if expected is not None and (not isinstance(value, expected) or isinstance(value, bool)):
+            raise ContractError(f"Field {field.name!r} of {what} is {_shown(value)}; it must be of type {field.type}.")
+    return known
+
+
+def _length(text: str) -> int:
+    """Return the length in UTF-16, as the service counts; outside the basic plane a character has two units."""
+    return len(text.encode("utf-16-le")) // 2
 
 
 def _natural(record: Mapping[str, Any], name: str) -> int:
     value = _field(record, name, int, "the job message")
-    if isinstance(value, bool) or value < 0:
-        raise ContractError(f"Field {name!r} of the job message is {value!r}; it must be 0 or more.")
+    if isinstance(value, bool) or not 0 <= value <= MAX_NATURAL:
+        raise ContractError(f"Field {name!r} of the job message is {_shown(value)}; it must be 0 to {MAX_NATURAL}.")
     return value
+
+
+def _shown(value: object) -> str:
+    """Return a value for an error: on one line, in ASCII, and short whatever was sent."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -129,11 +129,14 @@ class AzureStorage:
         if receipt is not None and plain_etag((receipt.metadata or {}).get(RECEIPT_ETAG_METADATA, "")) == blob.etag:
             return Progress.DONE
         log, moment = self._head(self._names.log_name(blob.name))
-        if log is None or moment is None or (log.metadata or {}).get(LOG_STATE_METADATA) != LOG_WORKING:
+        if log is None or moment is None:
+            return Progress.UNKNOWN
+        said = log.metadata or {}
+        if (said.get(LOG_STATE_METADATA), said.get(RECEIPT_ETAG_METADATA)) != (LOG_WORKING, blob.etag):
             return Progress.UNKNOWN
         # Both times are the service's, so no clock of ours has to be right.
         age = (moment - log.last_modified).total_seconds()
-        believed = age < float((log.metadata or {}).get(LOG_SECONDS_METADATA, "0"))
+        believed = age < float(said.get(LOG_SECONDS_METADATA, "0"))
         return Progress.WORKING if believed else Progress.UNKNOWN
 
     def put(self, job: FileJob) -> None:

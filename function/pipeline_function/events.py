@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline_app.contract import MAX_BLOB_NAME, FileJob, StorageNames, now, plain_etag
+from pipeline_app.contract import MAX_NATURAL, FileJob, StorageNames, now, plain_etag
 
 BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
 
@@ -78,33 +78,24 @@ def _foreign(event: Mapping[str, Any], names: StorageNames, account: str) -> str
 
 def _job(event: Mapping[str, Any], names: StorageNames) -> FileJob | Ignored:
     """Return the job of an event whose topic, subject and data have been looked at."""
-    name = event["subject"].removeprefix(_subject_prefix(names))
+    # The service takes a backslash for a slash, so the blob has this name whatever the request for it said.
+    name = event["subject"].removeprefix(_subject_prefix(names)).replace("\\", "/")
     if name.startswith(f"{names.output_path}/"):
         return Ignored(f"{_shown(name)} is an output of the pipeline.")
-    if not names.is_input(name):
-        return Ignored(f"{_shown(name)} is not below the input path {names.input_path!r}.")
-    if len(name) > MAX_BLOB_NAME or not _is_unicode(name):
-        return Ignored(f"{_shown(name)} is not a name that a blob can have.")
+    if (reason := names.refusal(name)) is not None:
+        return Ignored(reason)
     event_id, etag, size = event.get("id"), event["data"].get("eTag"), event["data"].get("contentLength")
     if not isinstance(event_id, str) or not event_id:
         return Ignored(f"Its id is {_shown(event_id)}, not a string.")
     if not isinstance(etag, str) or not plain_etag(etag):
         return Ignored(f"Its data.eTag is {_shown(etag)}, not an ETag.")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_NATURAL:
         return Ignored(f"Its data.contentLength is {_shown(size)}, not a number of bytes.")
     job = FileJob(name=name, etag=plain_etag(etag), size=size, event_id=event_id, queued_at=now())
-    try:
-        length = len(job.encode())
-    except ValueError as error:
-        return Ignored(f"Its data.contentLength cannot be written: {error}.")
+    length = len(job.encode())
     if length > MAX_MESSAGE_BYTES:
         return Ignored(f"Its job would have {length} bytes, more than the {MAX_MESSAGE_BYTES} of a queue message.")
     return job
-
-
-def _is_unicode(text: str) -> bool:
-    """Tell whether a text has only real characters; JSON can carry halves of surrogate pairs."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _shown(value: object) -> str:

@@ -12,11 +12,13 @@ import time
 from pipeline_app.contract import ContractError
 from pipeline_app.worker import health
 from pipeline_app.worker.azure_storage import connect
+from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.loop import Drain
 from pipeline_app.worker.process import adopt_orphans
 from pipeline_app.worker.scratch import worker_scratch
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.share_log import ShareLog
 from pipeline_app.worker.status import Status
 
 _log = logging.getLogger("pipeline_app.worker")
@@ -31,7 +33,8 @@ def main() -> int:
     except ContractError as error:
         _log.error("%s", error)
         return 2
-    _log_to_share(settings)
+    if settings.log_file is not None:
+        _log_to(ShareLog(settings.log_file))
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -62,6 +65,9 @@ def main() -> int:
                 slots=settings.slots,
             )
             completed = drain.run()
+    except DiskFull as error:
+        _log.error("The worker cannot run: %s", error)
+        return 2
     except OSError as error:
         _log.error(
             "The worker cannot run: %s. Is port %d taken or %s full?", error, settings.health_port, settings.scratch
@@ -78,17 +84,6 @@ def _log_to(handler: logging.Handler) -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(handler)
-
-
-def _log_to_share(settings: WorkerSettings) -> None:
-    if settings.log_file is None:
-        return
-    try:
-        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-        _log_to(logging.FileHandler(settings.log_file, encoding="utf-8", errors="backslashreplace"))
-    except OSError as error:
-        # The console has the same lines, so a share that is full or away must not stop the files.
-        _log.warning("the log %s cannot be opened: %s", settings.log_file, error)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,14 @@ from pathlib import Path
 
 DEFAULT_ARGS = ("{input}", "{output}")
 DEFAULT_TIMEOUT_SECONDS = 3600.0
+# What the kernel takes as a command line and environment is far less.
+MAX_CONFIG_BYTES = 1024 * 1024
 PLACEHOLDERS = ("input", "output", "share")
 
 _KEYS = ("args", "env", "timeout_seconds")
+# No argument and no variable can hold these: the end of a string in C, and halves of characters.
+_IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
+_SHOWN = 200
 # Only a bare word in braces is a placeholder, so that an argument can hold JSON.
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -80,7 +85,7 @@ def parse(text: str | bytes, source: str) -> StepConfig:
         raise AppConfigError(f"{source} is a JSON {type(config).__name__}; it must be an object with {_listed(_KEYS)}.")
     for key in config:
         if key not in _KEYS:
-            raise AppConfigError(f"{source} has the unknown key {key!r}; it may have {_listed(_KEYS)}.")
+            raise AppConfigError(f"{source} has the unknown key {_shown(key)}; it may have {_listed(_KEYS)}.")
     return StepConfig(
         args=_args(config.get("args", list(DEFAULT_ARGS)), source),
         env=_env(config.get("env", {}), source),
@@ -90,36 +95,45 @@ def parse(text: str | bytes, source: str) -> StepConfig:
 
 def _load_step(path: Path, seen: Callable[[bytes], None]) -> StepConfig:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
         raise AppConfigError(
             f"The config {path} cannot be read: {error.strerror or error}. Put it on the share with `pulumi up`."
         ) from error
+    if len(content) > MAX_CONFIG_BYTES:
+        raise AppConfigError(f"The config {path} has more than {MAX_CONFIG_BYTES} bytes. Make it shorter.")
     seen(content)
     return parse(content, f"The config {path}")
 
 
 def _args(value: object, source: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(arg, str) for arg in value):
-        raise AppConfigError(f"'args' of {source} is {value!r}; it must be a list of strings.")
+        raise AppConfigError(f"'args' of {source} is {_shown(value)}; it must be a list of strings.")
     for arg in value:
-        if "\0" in arg:
-            raise AppConfigError(f"'args' of {source} has a NUL character in {arg!r}; take it out.")
+        if found := _IMPOSSIBLE.search(arg):
+            raise AppConfigError(f"'args' of {source} has the character {found[0]!a} in {_shown(arg)}; take it out.")
         for match in _PLACEHOLDER.finditer(arg):
             if match[1] not in PLACEHOLDERS:
                 known = _listed(tuple(f"{{{name}}}" for name in PLACEHOLDERS))
-                raise AppConfigError(f"'args' of {source} has the unknown placeholder {match[0]!r}; known are {known}.")
+                raise AppConfigError(
+                    f"'args' of {source} has the unknown placeholder {_shown(match[0])}; known are {known}."
+                )
     return tuple(value)
 
 
 def _env(value: object, source: str) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise AppConfigError(f"'env' of {source} is {value!r}; it must be an object of strings.")
+        raise AppConfigError(f"'env' of {source} is {_shown(value)}; it must be an object of strings.")
     for name, setting in value.items():
-        if not name or "=" in name or "\0" in name:
-            raise AppConfigError(f"'env' of {source} has the name {name!r}; it must be a variable name without '='.")
-        if not isinstance(setting, str) or "\0" in setting:
-            raise AppConfigError(f"'env' of {source} sets {name!r} to {setting!r}; it must be a string.")
+        if not name or "=" in name or _IMPOSSIBLE.search(name):
+            raise AppConfigError(
+                f"'env' of {source} has the name {_shown(name)}; it must be a variable name without '='."
+            )
+        if not isinstance(setting, str) or _IMPOSSIBLE.search(setting):
+            raise AppConfigError(
+                f"'env' of {source} sets {_shown(name)} to {_shown(setting)}; it must be a string without NUL."
+            )
     return dict(value)
 
 
@@ -127,10 +141,16 @@ def _timeout(value: object, source: str) -> float:
     # JSON's NaN and Infinity compare false here too, and a bool is an int to Python.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 7 * 24 * 3600:
         raise AppConfigError(
-            f"'timeout_seconds' of {source} is {value!r}; it must be a number of seconds above 0, at most 604800."
+            f"'timeout_seconds' of {source} is {_shown(value)}; it must be a number of seconds above 0, at most 604800."
         )
     return float(value)
 
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
+
+
+def _shown(value: object) -> str:
+    """Return a value for an error, which goes into a receipt: on one line, in ASCII, and short whatever was sent."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline_app.worker import app_config
 from pipeline_app.worker.app_config import AppConfig, AppConfigError
+from pipeline_app.worker.disk import Watch
 from pipeline_app.worker.outputs import OutputError, collect
 from pipeline_app.worker.process import run_step
 from pipeline_app.worker.publication import LocalFile
@@ -28,21 +29,21 @@ class RunResult:
 def run_application(
     settings: WorkerSettings,
     *,
-    directory: str,
     input_file: Path,
     interrupted: Callable[[], bool],
     log: RunLog,
     scratch: Path,
+    watch: Watch,
 ) -> RunResult:
-    """Run the application as the configs on the share say and collect what it leaves.
+    """Run the application as the configs on the share say.
 
     Args:
         settings: names the command, the configs and the share.
-        directory: where the results will be in the container.
         input_file: the downloaded input.
         interrupted: asked a few times a second; true ends the application.
         log: gets what the application prints.
         scratch: the attempt's folder, with ``output`` (empty) and ``tmp`` in it.
+        watch: sees to it that the application keeps to the limits of that folder.
 
     Raises:
         Interrupted: ``interrupted`` turned true.
@@ -52,8 +53,7 @@ def run_application(
     except AppConfigError as error:
         log.line(str(error))
         return RunResult(config_sha256="", error=str(error), exit_code=None)
-    output = scratch / "output"
-    values = {"input": str(input_file), "output": str(output), "share": str(settings.share)}
+    values = {"input": str(input_file), "output": str(scratch / "output"), "share": str(settings.share)}
     exit_code: int | None = None
     for name, step in _steps(config):
         command = step.command(settings.app_alias, values)
@@ -62,22 +62,37 @@ def run_application(
             command,
             cwd=scratch,
             env={"TMPDIR": str(scratch / "tmp"), **step.env},
+            exceeded=watch.exceeded,
             interrupted=interrupted,
             log=log,
             timeout_seconds=step.timeout_seconds,
         )
         exit_code = result.exit_code
-        if result.error:
-            log.line(f"[{name}] {result.error}")
-            reason = result.error if name == "runtime" else f"In the export step: {result.error}"
+        # An application may fill the disk and end between two looks, and why it failed may be just that.
+        problem = watch.settled() or result.error
+        if problem:
+            log.line(f"[{name}] {problem}")
+            reason = problem if name == "runtime" else f"In the export step: {problem}"
             return RunResult(config_sha256=config.sha256, error=reason, exit_code=exit_code)
         log.line(f"[{name}] exited with code 0")
+    return RunResult(config_sha256=config.sha256, error=None, exit_code=exit_code)
+
+
+def collect_results(result: RunResult, output: Path, directory: str, max_files: int, log: RunLog) -> RunResult:
+    """Return a run that went well with the files that it left, or with what is wrong about them.
+
+    Args:
+        result: the run.
+        output: the folder that the application was given for its results.
+        directory: where the results will be in the container.
+        max_files: how many there may be.
+        log: is told what is wrong.
+    """
     try:
-        files = tuple(collect(output, directory))
+        return replace(result, files=tuple(collect(output, directory, max_files)))
     except OutputError as error:
         log.line(str(error))
-        return RunResult(config_sha256=config.sha256, error=str(error), exit_code=exit_code)
-    return RunResult(config_sha256=config.sha256, error=None, exit_code=exit_code, files=files)
+        return replace(result, error=str(error))
 
 
 def _steps(config: AppConfig) -> list[tuple[str, app_config.StepConfig]]:

@@ -1,244 +1,258 @@
-"""The one module of the worker that knows the Azure SDK: blobs and queue over it."""
+"""The one module of the worker that knows the storage services: blobs and queue over their REST interface."""
 
 from __future__ import annotations
 
-import base64
+import html
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from azure.core import MatchConditions
-from azure.core.exceptions import (
-    HttpResponseError,
-    ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
-from azure.storage.blob import BlobBlock, BlobClient, BlobServiceClient, ContainerClient
-from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
+from typing import Final
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, StorageConnection, plain_etag
-from pipeline_app.worker.storage import BlobInfo, BlobMissing, ClaimLost, Conflict, Message
+from pipeline_app.worker import azure_ranges
+from pipeline_app.worker.azure_exchange import Answer
+from pipeline_app.worker.azure_http import Endpoint, StorageError, StorageUnreachable
+from pipeline_app.worker.azure_ranges import FileRange
+from pipeline_app.worker.azure_signing import services
+from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobTooLarge, ClaimLost, Conflict, Message
 
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-
-# Ranges of 8 MiB are the fastest against the service and its emulator; four in flight bound memory at 32 MiB.
-BLOCK_BYTES = 8 * 1024 * 1024
-PARALLEL_BLOCKS = 4
-
-# The SDK's own first wait is 18 seconds, which one cut connection would cost the file. These are 2, 4, 8, 16 and 32
-# seconds, each a second more or less, so that workers that were throttled together do not come back together.
-_CLIENT_OPTIONS: dict[str, Any] = {
-    "connection_timeout": 20,
-    "increment_base": 2,
-    "initial_backoff": 0,
-    "random_jitter_range": 1,
-    "read_timeout": 60,
-    "retry_total": 5,
-}
-_DOWNLOAD_TRIES = 5
+_DOWNLOAD_TRIES: Final = 5
+# What the service says to a writer that was late. Blocks vanish where another writer has committed its own in between.
+# The same statuses stand for leases and policies, too, and these do not end by looking again.
+_LOST_RACES: Final = frozenset(
+    {"BlobAlreadyExists", "BlobNotFound", "BlobOverwritten", "ConditionNotMet", "InvalidBlockList"}
+)
+_LOST_RACE_STATUS: Final = frozenset({404, 409, 412})
 # Also 403: a fresh role assignment takes minutes to be known everywhere.
-_PASSING_STATUS = frozenset({403, 408, 429})
+_PASSING_STATUS: Final = frozenset({403, 408, 429})
+_XML: Final = {"Content-Type": "application/xml"}
 
 
 def connect(connection: StorageConnection, container: str) -> tuple[AzureBlobStore, AzureJobQueue]:
-    """Open the container and the queues with a connection string or as the user-assigned identity."""
-    sizes: dict[str, Any] = {"max_chunk_get_size": BLOCK_BYTES, "max_single_get_size": BLOCK_BYTES}
-    if connection.connection_string:
-        blobs = BlobServiceClient.from_connection_string(connection.connection_string, **sizes, **_CLIENT_OPTIONS)
-        queues = QueueServiceClient.from_connection_string(connection.connection_string, **_CLIENT_OPTIONS)
-    else:
-        credential = _credential(connection)
-        blobs = BlobServiceClient(str(connection.blob_service_uri), credential, **sizes, **_CLIENT_OPTIONS)
-        queues = QueueServiceClient(str(connection.queue_service_uri), credential, **_CLIENT_OPTIONS)
-    jobs = queues.get_queue_client(JOBS_QUEUE)
-    poison = queues.get_queue_client(JOBS_POISON_QUEUE)
-    return AzureBlobStore(blobs.get_container_client(container)), AzureJobQueue(jobs, poison)
+    """Open the container and the queues with a connection string or as the user-assigned identity.
+
+    Raises:
+        ContractError: the connection string is not complete.
+    """
+    blob_url, queue_url, authorization = services(connection)
+    return (
+        AzureBlobStore(Endpoint(blob_url, authorization), container),
+        AzureJobQueue(Endpoint(queue_url, authorization)),
+    )
 
 
 class AzureBlobStore:
     """The blob container, as the protocol BlobStore says."""
 
-    def __init__(self, container: ContainerClient) -> None:
+    def __init__(self, endpoint: Endpoint, container: str) -> None:
         self._container = container
+        self._endpoint = endpoint
 
     def head(self, name: str) -> BlobInfo | None:
         try:
-            properties = self._blob(name).get_blob_properties()
-        except ResourceNotFoundError:
-            return None
-        return _info(name, properties)
+            return _info(name, self._endpoint.call("HEAD", self._path(name)))
+        except StorageError as error:
+            if error.status == 404 and error.code != "ContainerNotFound":
+                return None
+            raise
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
-        for properties in self._container.list_blobs(name_starts_with=prefix, include=["metadata"]):
-            yield _info(properties.name, properties)
+        query = {"comp": "list", "include": "metadata", "prefix": prefix, "restype": "container"}
+        marker = ""
+        while True:
+            answer = self._endpoint.call("GET", self._container, query | ({"marker": marker} if marker else {}))
+            record = _xml(answer)
+            yield from map(_listed, record.iterfind("Blobs/Blob"))
+            marker = record.findtext("NextMarker", "")
+            if not marker:
+                return
 
-    def download(self, name: str, path: Path) -> BlobInfo:
-        # The SDK pins the ETag of the first range, so a version that changes in between ends in a 412.
+    def download(self, name: str, path: Path, limit: int | None = None) -> BlobInfo:
         for attempt in range(_DOWNLOAD_TRIES):
             try:
-                with path.open("wb") as target:
-                    stream = self._blob(name).download_blob(max_concurrency=PARALLEL_BLOCKS)
-                    stream.readinto(target)
-                return _info(name, stream.properties)
-            except ResourceNotFoundError as error:
-                raise BlobMissing(name) from error
-            except ResourceModifiedError:
-                if attempt == _DOWNLOAD_TRIES - 1:
+                answer, sha256 = azure_ranges.download(self._endpoint, self._path(name), path, limit)
+                info = _info(name, answer, sha256)
+                if limit is not None and info.size > limit:
+                    raise BlobTooLarge(info)
+                return info
+            except StorageError as error:
+                if error.status == 404 and error.code != "ContainerNotFound":
+                    raise BlobMissing(name) from error
+                # A version that changes between two ranges is begun anew.
+                if error.status != 412 or attempt == _DOWNLOAD_TRIES - 1:
                     raise
         raise AssertionError("The loop returns or raises.")
 
     def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
+        headers = {**_condition(etag), "x-ms-range": f"bytes={offset}-{offset + length - 1}"}
         try:
-            stream = self._blob(name).download_blob(offset=offset, length=length, **_condition(etag))
-            return bytes(stream.readall())
-        except (ResourceModifiedError, ResourceNotFoundError) as error:
-            raise Conflict(name) from error
+            return self._endpoint.call("GET", self._path(name), headers=headers).body
+        except StorageError as error:
+            raise _conflict(name, error) from error
 
     def put_bytes(self, name: str, data: bytes, *, expected: str | None, metadata: Mapping[str, str]) -> str:
-        return self._put(name, data, len(data), expected, metadata)
+        headers = {"x-ms-blob-type": "BlockBlob", **_metadata(metadata), **_condition(expected)}
+        try:
+            return _etag(self._endpoint.call("PUT", self._path(name), headers=headers, body=data))
+        except StorageError as error:
+            raise _conflict(name, error) from error
 
     def put_file(self, name: str, path: Path, *, expected: str | None, metadata: Mapping[str, str], writer: str) -> str:
         size = path.stat().st_size
-        if size <= BLOCK_BYTES:
-            return self._put(name, path.read_bytes(), size, expected, metadata)
-        blob = self._blob(name)
-        offsets = range(0, size, BLOCK_BYTES)
-        # Uncommitted blocks belong to the blob's name, not to a writer: an id with the writer in it keeps the blocks
-        # of a late writer out of this one's list.
-        blocks = [base64.b64encode(f"{writer}{index:08d}".encode()).decode() for index in range(len(offsets))]
-
-        def stage(index: int) -> None:
-            with path.open("rb") as source:
-                source.seek(offsets[index])
-                data = source.read(BLOCK_BYTES)
-            blob.stage_block(blocks[index], data, len(data))
-
-        with ThreadPoolExecutor(PARALLEL_BLOCKS) as pool:
-            for _ in pool.map(stage, range(len(offsets))):
-                pass
-        return _conditional(
-            name,
-            lambda: blob.commit_block_list(
-                [BlobBlock(block_id=block) for block in blocks], metadata=dict(metadata), **_condition(expected)
-            ),
-        )
+        headers = {**_metadata(metadata), **_condition(expected)}
+        try:
+            if size <= azure_ranges.SINGLE_BYTES:
+                answer = self._endpoint.call(
+                    "PUT",
+                    self._path(name),
+                    headers={"x-ms-blob-type": "BlockBlob", **headers},
+                    body=lambda: FileRange(path, 0, size),
+                    length=size,
+                )
+            else:
+                blocks = azure_ranges.stage(self._endpoint, self._path(name), path, size, writer)
+                headers |= _XML
+                answer = self._endpoint.call("PUT", self._path(name), {"comp": "blocklist"}, headers, blocks)
+        except StorageError as error:
+            raise _conflict(name, error) from error
+        return _etag(answer)
 
     def delete(self, name: str, expected: str) -> None:
         try:
-            self._blob(name).delete_blob(**_condition(expected))
-        except (ResourceModifiedError, ResourceNotFoundError) as error:
-            raise Conflict(name) from error
+            self._endpoint.call("DELETE", self._path(name), headers=_condition(expected))
+        except StorageError as error:
+            raise _conflict(name, error) from error
 
     def is_transient(self, error: Exception) -> bool:
-        if isinstance(error, HttpResponseError):
-            status = error.status_code or 0
-            return status >= 500 or status in _PASSING_STATUS
-        return isinstance(error, (ServiceRequestError, ServiceResponseError))
+        if isinstance(error, StorageError):
+            return error.status >= 500 or error.status in _PASSING_STATUS
+        return isinstance(error, StorageUnreachable)
 
-    def _blob(self, name: str) -> BlobClient:
-        return self._container.get_blob_client(name)
+    def close(self) -> None:
+        """Close the connections to the Blob service that nobody uses."""
+        self._endpoint.close()
 
-    def _put(self, name: str, data: bytes, size: int, expected: str | None, metadata: Mapping[str, str]) -> str:
-        blob = self._blob(name)
-        return _conditional(
-            name,
-            lambda: blob.upload_blob(
-                data, length=size, metadata=dict(metadata), overwrite=True, **_condition(expected)
-            ),
-        )
+    def _path(self, name: str) -> str:
+        return f"{self._container}/{name}"
 
 
 class AzureJobQueue:
     """The queue of jobs, as the protocol JobQueue says."""
 
-    def __init__(self, jobs: QueueClient, poison: QueueClient) -> None:
-        self._jobs = jobs
-        self._poison = poison
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
 
     def receive(self, claim_seconds: int) -> Message | None:
-        message = self._jobs.receive_message(visibility_timeout=claim_seconds)
+        answer = self._endpoint.call("GET", f"{JOBS_QUEUE}/messages", {"visibilitytimeout": str(claim_seconds)})
+        message = _xml(answer).find("QueueMessage")
         if message is None:
             return None
         return Message(
-            content=str(message.content),
-            dequeue_count=int(message.dequeue_count or 1),
-            id=str(message.id),
-            pop_receipt=str(message.pop_receipt),
+            content=message.findtext("MessageText", ""),
+            dequeue_count=int(message.findtext("DequeueCount", "1")),
+            id=message.findtext("MessageId", ""),
+            pop_receipt=message.findtext("PopReceipt", ""),
         )
 
     def renew(self, message: Message, claim_seconds: int) -> None:
-        self._update(message, claim_seconds, content=None)
+        self._update(message, claim_seconds, b"")
 
     def give_back(self, message: Message, content: str, delay_seconds: float) -> None:
-        self._update(message, round(delay_seconds), content=content)
+        self._update(message, round(delay_seconds), _message(content))
 
     def delete(self, message: Message) -> None:
         try:
-            self._jobs.delete_message(message.id, message.pop_receipt)
-        except HttpResponseError as error:
+            self._endpoint.call("DELETE", _path(message), {"popreceipt": message.pop_receipt})
+        except StorageError as error:
             raise _claim_error(error) from error
 
     def bury(self, message: Message) -> None:
-        self._poison.send_message(message.content, time_to_live=-1)
+        query, body = {"messagettl": "-1"}, _message(message.content)
+        self._endpoint.call("POST", f"{JOBS_POISON_QUEUE}/messages", query, _XML, body)
         self.delete(message)
 
     def is_empty(self) -> bool:
-        return not self._jobs.get_queue_properties().approximate_message_count
+        answer = self._endpoint.call("GET", JOBS_QUEUE, {"comp": "metadata"})
+        return int(answer.headers["x-ms-approximate-messages-count"]) == 0
 
-    def _update(self, message: Message, visibility: int, content: str | None) -> None:
+    def close(self) -> None:
+        """Close the connections to the Queue service that nobody uses."""
+        self._endpoint.close()
+
+    def _update(self, message: Message, visibility: int, body: bytes) -> None:
+        query = {"popreceipt": message.pop_receipt, "visibilitytimeout": str(visibility)}
         try:
-            updated: QueueMessage = self._jobs.update_message(
-                message.id,
-                message.pop_receipt,
-                content,
-                visibility_timeout=visibility,
-            )
-        except HttpResponseError as error:
+            answer = self._endpoint.call("PUT", _path(message), query, _XML if body else {}, body)
+        except StorageError as error:
             raise _claim_error(error) from error
-        message.pop_receipt = str(updated.pop_receipt)
+        message.pop_receipt = answer.headers["x-ms-popreceipt"]
 
 
-def _claim_error(error: HttpResponseError) -> Exception:
+def _claim_error(error: StorageError) -> Exception:
     """Return ClaimLost where the service says that the pop receipt is no longer the newest, else the error itself."""
-    code = getattr(error, "error_code", None)
-    if error.status_code == 404 or code in ("MessageNotFound", "PopReceiptMismatch"):
-        return ClaimLost(str(code or error.reason))
+    if error.code in ("MessageNotFound", "PopReceiptMismatch"):
+        return ClaimLost(error.code)
     return error
 
 
-def _condition(expected: str | None) -> dict[str, Any]:
-    if expected is None:
-        return {"match_condition": MatchConditions.IfMissing}
-    return {"etag": f'"{expected}"', "match_condition": MatchConditions.IfNotModified}
+def _condition(expected: str | None) -> dict[str, str]:
+    return {"If-None-Match": "*"} if expected is None else {"If-Match": f'"{expected}"'}
 
 
-def _conditional(name: str, write: Any) -> str:
-    try:
-        response = write()
-    except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as error:
-        # A missing container is no lost race; everything else with these codes is.
-        if getattr(error, "error_code", None) == "ContainerNotFound":
-            raise
-        raise Conflict(name) from error
-    return plain_etag(str(response["etag"]))
+def _conflict(name: str, error: StorageError) -> Exception:
+    """Return Conflict for a refused condition, else the error; a missing container is no lost race."""
+    lost = error.code in _LOST_RACES if error.code else error.status in _LOST_RACE_STATUS
+    return Conflict(name) if lost else error
 
 
-def _credential(connection: StorageConnection) -> TokenCredential:
-    # Importing the identity library costs more than the rest of the worker's start, and a local run has no identity.
-    from azure.identity import ManagedIdentityCredential
-
-    return ManagedIdentityCredential(client_id=connection.client_id)
+def _etag(answer: Answer) -> str:
+    return plain_etag(answer.headers["ETag"])
 
 
-def _info(name: str, properties: Any) -> BlobInfo:
+def _info(name: str, answer: Answer, sha256: str = "") -> BlobInfo:
+    asked, changed = (parsedate_to_datetime(answer.headers[header]) for header in ("Date", "Last-Modified"))
     return BlobInfo(
-        etag=plain_etag(str(properties.etag)),
-        metadata=dict(properties.metadata or {}),
+        # Both are the service's, so no clock of the worker has to be right.
+        age_seconds=(asked - changed).total_seconds(),
+        etag=_etag(answer),
+        metadata=answer.metadata(),
         name=name,
-        size=int(properties.size),
+        sha256=sha256,
+        size=azure_ranges.total_bytes(answer),
     )
+
+
+def _listed(blob: ElementTree.Element) -> BlobInfo:
+    metadata, name = blob.find("Metadata"), blob.find("Name")
+    text = "" if name is None else name.text or ""
+    return BlobInfo(
+        etag=plain_etag(blob.findtext("Properties/Etag", "")),
+        metadata={} if metadata is None else {each.tag.lower(): each.text or "" for each in metadata},
+        # A name with characters that XML cannot carry comes as it would stand in a URL.
+        name=unquote(text) if name is not None and name.get("Encoded") == "true" else text,
+        size=int(blob.findtext("Properties/Content-Length", "0")),
+    )
+
+
+def _message(content: str) -> bytes:
+    # A reader of XML takes a carriage return for a line feed, unless it is written so.
+    text = html.escape(content, quote=False).replace("\r", "&#13;")
+    return f"<QueueMessage><MessageText>{text}</MessageText></QueueMessage>".encode()
+
+
+def _metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {f"x-ms-meta-{name}": value for name, value in metadata.items()}
+
+
+def _path(message: Message) -> str:
+    return f"{JOBS_QUEUE}/messages/{message.id}"
+
+
+def _xml(answer: Answer) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(answer.body)  # noqa: S314 -- the account's own service.
+    except ElementTree.ParseError as error:
+        # Something else has answered, such as the login page of a network.
+        raise StorageUnreachable(f"the answer is no XML ({error}): {answer.body[:80]!r}") from error

@@ -5,19 +5,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 
 from pipeline_app.contract import FileJob
+from pipeline_app.worker.publication import InputChanged
 from pipeline_app.worker.storage import ClaimLost, JobQueue, Message
+from pipeline_app.worker.working import WorkedOn
 
 _log = logging.getLogger(__name__)
 
 
 class Claim:
-    """Renews the claim on a message in the background until it is settled; ``lost`` says that somebody else has it."""
+    """Renews the claim on a message in the background until it is settled.
+
+    Attributes:
+        pointless: why the work on the message should end though the claim holds; set by ``while_working``.
+    """
 
     def __init__(self, queue: JobQueue, message: Message, claim_seconds: int) -> None:
+        self.pointless: InputChanged | WorkedOn | None = None
+        self._beat: Callable[[], None] | None = None
+        self._beating: threading.Thread | None = None
         self._queue = queue
         self._message = message
         self._seconds = claim_seconds
@@ -39,6 +50,25 @@ class Claim:
     def lost(self) -> bool:
         """Whether another worker may have the message by now."""
         return self._lost.is_set() or time.monotonic() > self._expires
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message."""
+        return self._message.id
+
+    @property
+    def seconds(self) -> int:
+        """How long the claim holds after each renewal."""
+        return self._seconds
+
+    @contextmanager
+    def while_working(self, beat: Callable[[], None]) -> Iterator[None]:
+        """Call ``beat``, in a thread of its own, after each renewal while the context lasts."""
+        self._beat = beat
+        try:
+            yield
+        finally:
+            self._beat = None
 
     def complete(self) -> None:
         """Delete the message; a message that somebody else has by now is theirs to delete, since the receipt is out."""
@@ -63,6 +93,7 @@ class Claim:
                 asked = time.monotonic()
                 self._queue.renew(self._message, self._seconds)
                 self._expires = asked + self._seconds
+                self._start_beat()
             except ClaimLost as error:
                 _log.warning("The claim on message %s is lost: %s.", self._message.id, error)
                 self._lost.set()
@@ -70,6 +101,21 @@ class Claim:
             except Exception:
                 # The claim holds until it expires, so the next renewal may still succeed.
                 _log.exception("The claim on message %s could not be renewed.", self._message.id)
+
+    def _start_beat(self) -> None:
+        # Blobs may be out of reach for longer than the claim holds, which must not keep it from being renewed.
+        if self._beat is None or (self._beating is not None and self._beating.is_alive()):
+            return
+        self._beating = threading.Thread(target=self._run, args=(self._beat,), name="beat", daemon=True)
+        self._beating.start()
+
+    def _run(self, beat: Callable[[], None]) -> None:
+        try:
+            beat()
+        except (InputChanged, WorkedOn) as reason:
+            self.pointless = reason
+        except Exception as error:
+            _log.warning("The work on message %s could not be marked: %s.", self._message.id, error)
 
     def _stop(self) -> None:
         # The pop receipt changes with a renewal, so one under way has to end before the message is settled.

@@ -1,66 +1,44 @@
-"""What happens to one message, from claim to receipt."""
+"""What happens to one message, from claim to receipt, in stages that may run in different threads.
+
+``claim`` reads the message, ``fetch`` brings the input, ``run`` runs the application, ``publish`` makes the results
+visible. Each returns what the next one takes, or, where the message has come to its end, a ``Processed``.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from pipeline_app.contract import ContractError, FileJob, InputVersion, OutputFile, Receipt, now
-from pipeline_app.worker.application import RunResult, run_application
+from pipeline_app.contract import ContractError, FileJob, InputVersion, now
+from pipeline_app.worker.application import RunResult, collect_results, run_application
+from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
+from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.claim import Claim
-from pipeline_app.worker.outputs import sha256_of
+from pipeline_app.worker.disk import Disk, DiskFull, is_full
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.publication import InputChanged, NameClash, Publication
+from pipeline_app.worker.receipts import make_receipt
 from pipeline_app.worker.run_log import RunLog
-from pipeline_app.worker.scratch import attempt_scratch, safe_file_name
+from pipeline_app.worker.scratch import attempt_scratch, clear, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
-from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobStore, ClaimLost, JobQueue, Message
+from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobStore, BlobTooLarge, ClaimLost, JobQueue, Message
+from pipeline_app.worker.working import WorkedOn, WorkingMark
 
 # After the last attempt only the receipt of the failure is left to write; if even that is refused, a person is needed.
 MAX_RECEIPT_TRIES = 10
-MAX_RETRY_SECONDS = 60.0
-RETRY_SECONDS = 2.0
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 
-class Outcome(StrEnum):
-    """What became of a message."""
-
-    BURIED = "buried"
-    FAILED = "failed"
-    GIVEN_BACK = "given back"
-    LOST = "lost"
-    SKIPPED = "skipped"
-    SUCCEEDED = "succeeded"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Processed:
-    """What became of a message, and in how many seconds it will be visible again (0 if it is settled)."""
-
-    outcome: Outcome
-    again_in: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Attempt:
-    """One claim of one job: what all steps of it need to know."""
-
-    job: FileJob
-    number: int
-    started_at: str
-    version: InputVersion
-    publication: Publication
-
-
 class JobProcessor:
-    """Processes messages one at a time; several threads may share one processor."""
+    """Takes messages through their stages; safe to use from several threads."""
 
     def __init__(
         self,
@@ -70,168 +48,269 @@ class JobProcessor:
         scratch: Path,
         stopping: Callable[[], bool],
     ) -> None:
+        self._disk = Disk(scratch, settings)
+        self._in_hand: set[str] = set()
+        self._lock = threading.Lock()
         self._settings = settings
         self._store = store
         self._queue = queue
         self._scratch = scratch
         self._stopping = stopping
 
+    @property
+    def aside_bytes(self) -> int:
+        """How much disk a job may take while another one's application runs."""
+        return self._disk.aside
+
     def process(self, message: Message, started: Callable[[str, int], None]) -> Processed:
-        """Bring a claimed message to its end: a receipt, or back on the queue.
+        """Bring a claimed message to its end, one stage after the other.
 
         Args:
             message: the claimed message.
             started: told the input's name and the attempt's number.
+
+        Raises:
+            DiskFull: the disk was full before; the message is given back, and no other can be processed here.
         """
+        claimed = self.claim(message)
+        if isinstance(claimed, Processed):
+            return claimed
+        started(claimed.job.name, claimed.number)
+        fetched = self.fetch(claimed)
+        if isinstance(fetched, Processed):
+            return fetched
+        ran = self.run(fetched)
+        if isinstance(ran, Processed):
+            return ran
+        return self.publish(ran)
+
+    def claim(self, message: Message) -> Claimed | Processed:
+        """Read a claimed message and keep it claimed from now on."""
         try:
             job = FileJob.decode(message.content)
             directory = self._settings.names.output_directory(job.name)
         except ContractError as error:
-            _log.error("message %s is buried in the poison queue: %s", message.id, error)
-            self._queue.bury(message)
-            return Processed(outcome=Outcome.BURIED)
+            return self._bury(message, str(error))
         number = message.dequeue_count - job.given_back
         if number > self._settings.max_attempts + MAX_RECEIPT_TRIES:
-            _log.error(
-                "message %s is buried in the poison queue: no receipt can be written for %r", message.id, job.name
-            )
-            self._queue.bury(message)
-            return Processed(outcome=Outcome.BURIED)
-        started(job.name, number)
-        _log.info("claimed %r attempt=%d", job.name, number)
-        with Claim(self._queue, message, self._settings.claim_seconds) as claim:
-            try:
-                return self._attempt(job, number, directory, claim, unseen=message.dequeue_count == 1)
-            except ClaimLost as error:
-                _log.warning("lost %r attempt=%d: %s", job.name, number, error)
-                return Processed(outcome=Outcome.LOST)
-            except Interrupted:
-                if claim.lost:
-                    _log.warning("lost %r attempt=%d: another worker has the message", job.name, number)
-                    return Processed(outcome=Outcome.LOST)
-                return self._give_back(claim, job, number, "the worker is stopping", delay=0.0, counted=False)
-            except InputChanged as error:
-                return self._give_back(claim, job, number, str(error), delay=0.0, counted=False)
-            except Exception as error:
-                transient = self._store.is_transient(error)
-                if not transient:
-                    _log.exception("attempt %d of %r broke off", number, job.name)
-                delay = _backoff(job.given_back if transient else number)
-                return self._give_back(claim, job, number, _sentence(error), delay=delay, counted=not transient)
+            return self._bury(message, f"no receipt can be written for {job.name!r}")
+        claim = Claim(self._queue, message, self._settings.claim_seconds)
+        resources = ExitStack()
+        claimed = Claimed(
+            claim=claim,
+            directory=directory,
+            job=job,
+            number=number,
+            resources=resources,
+            unseen=message.dequeue_count == 1,
+        )
+        resources.enter_context(claim)
 
-    def _attempt(self, job: FileJob, number: int, directory: str, claim: Claim, *, unseen: bool) -> Processed:
-        started_at = now()
-        with attempt_scratch(self._scratch) as scratch:
-            input_file = scratch / "input" / safe_file_name(job.name)
-            given_up = number > self._settings.max_attempts
-            try:
-                info = self._find(job.name) if given_up else self._store.download(job.name, input_file)
-            except BlobMissing:
-                return self._skip(claim, job, "the input was deleted")
-            publication = Publication(directory=directory, input_etag=info.etag, input_name=job.name, store=self._store)
-            receipt = publication.find_receipt()
-            # A message that was claimed before, counted or not, may have left something behind.
-            first = unseen and receipt is None
-            if not first:
-                receipt = publication.finish_earlier()
-            if publication.is_done(receipt):
-                return self._skip(claim, job, "this version has its receipt")
-            attempt = _Attempt(
-                job=job,
-                number=number,
-                publication=publication,
-                started_at=started_at,
-                version=InputVersion(
-                    etag=info.etag,
-                    name=job.name,
-                    sha256=None if given_up else sha256_of(input_file),
-                    size=info.size,
-                ),
-            )
-            with RunLog(scratch / "run.log") as log:
-                log.line(f"[pipeline] {job.name} version {info.etag} attempt {number} started {started_at}")
-                if given_up:
-                    result = RunResult(config_sha256="", error=_given_up(number - 1), exit_code=None)
-                    log.line(f"[pipeline] {result.error}")
-                else:
-                    result = run_application(
-                        self._settings,
-                        directory=directory,
-                        input_file=input_file,
-                        interrupted=lambda: self._stopping() or claim.lost,
-                        log=log,
-                        scratch=scratch,
-                    )
-                log.close()
-                self._keep_log(log.path)
-                if result.error and number < self._settings.max_attempts:
-                    delay = _backoff(number)
-                    return self._give_back(claim, job, number, result.error, delay=delay, counted=True)
-                return self._publish(attempt, result, log, claim, first=first)
+        def take() -> Claimed:
+            resources.enter_context(self._alone(job.name))
+            _log.info("claimed %r attempt=%d", job.name, number)
+            return claimed
 
-    def _publish(self, attempt: _Attempt, result: RunResult, log: RunLog, claim: Claim, *, first: bool) -> Processed:
-        receipt = self._receipt(attempt, result, log)
-        log_size = log.path.stat().st_size
+        return self._guarded(claimed, take)
+
+    def fetch(self, claimed: Claimed) -> Fetched | Processed:
+        """Bring the input to this machine, and see whether there is anything to do at all.
+
+        Raises:
+            DiskFull: the disk was full before; the message is given back, and no other can be processed here.
+        """
+        return self._guarded(claimed, lambda: self._fetch(claimed))
+
+    def run(self, fetched: Fetched) -> Ran | Processed:
+        """Run the application."""
+        return self._guarded(fetched, lambda: self._run(fetched))
+
+    def publish(self, ran: Ran) -> Processed:
+        """Make the results visible, or give the message back for another attempt."""
+        return self._guarded(ran, lambda: self._publish(ran))
+
+    def release(self, claimed: Claimed, reason: str) -> Processed:
+        """Give a message back whose application was not run."""
+        return self._guarded(claimed, lambda: _give_back(claimed, reason, delay=0.0, counted=False))
+
+    def _fetch(self, claimed: Claimed) -> Fetched | Processed:
+        job, number = claimed.job, claimed.number
+        self._disk.require()
+        scratch = claimed.resources.enter_context(attempt_scratch(self._scratch))
+        input_file = scratch / "input" / safe_file_name(job.name)
+        refusal: str | None
         try:
-            mine = attempt.publication.publish(receipt, result.files, log.path, first=first)
+            if number > self._settings.max_attempts:
+                info, refusal = self._find(job.name), _given_up(number - 1)
+            else:
+                info, refusal = self._download(job.name, input_file)
+        except BlobMissing:
+            return _skip(claimed, "the input was deleted")
+        publication = Publication(
+            directory=claimed.directory, input_etag=info.etag, input_name=job.name, store=self._store
+        )
+        mark = WorkingMark(
+            claim_seconds=claimed.claim.seconds, message_id=claimed.claim.message_id, publication=publication
+        )
+        receipt = publication.find_receipt()
+        # A message that was claimed before, counted or not, may have left something behind.
+        first = claimed.unseen and receipt is None
+        if not first:
+            log, receipt = publication.finish_earlier()
+            mark.respect(log)
+        if publication.is_done(receipt):
+            return _skip(claimed, "this version has its receipt")
+        version = InputVersion(etag=info.etag, name=job.name, sha256=info.sha256 or None, size=info.size)
+        return Fetched(
+            **known(claimed),
+            first=first,
+            input_file=input_file,
+            log=claimed.resources.enter_context(RunLog(scratch / "run.log")),
+            mark=mark,
+            publication=publication,
+            refusal=refusal,
+            scratch=scratch,
+            version=version,
+        )
+
+    def _run(self, fetched: Fetched) -> Ran:
+        started_at, claim, log = now(), fetched.claim, fetched.log
+        log.line(
+            f"[pipeline] {fetched.job.name} version {fetched.version.etag} attempt {fetched.number} "
+            f"started {started_at}"
+        )
+        size = 0
+        if fetched.refusal:
+            result = RunResult(config_sha256="", error=fetched.refusal, exit_code=None)
+            log.line(f"[pipeline] {fetched.refusal}")
+        else:
+            with self._disk.watch(fetched.scratch) as watch, claim.while_working(fetched.mark.renew):
+                result = run_application(
+                    self._settings,
+                    input_file=fetched.input_file,
+                    interrupted=lambda: self._stopping() or claim.lost or claim.pointless is not None,
+                    log=log,
+                    scratch=fetched.scratch,
+                    watch=watch,
+                )
+                size = watch.size
+        return Ran(**known(fetched), result=result, size=size, started_at=started_at)
+
+    def _publish(self, ran: Ran) -> Processed:
+        result, log = ran.result, ran.log
+        if not result.error:
+            result = collect_results(
+                result, ran.scratch / "output", ran.directory, self._settings.max_output_files, log
+            )
+        if result.error:
+            # The log and the receipt need room, which may be what the application left none of.
+            clear(ran.scratch, keep=log.path)
+        log.close()
+        self._keep_log(log.path)
+        if result.error and ran.number < self._settings.max_attempts:
+            return _give_back(ran, result.error, delay=backoff(ran.number), counted=True)
+        receipt = make_receipt(ran, result, self._settings)
+        log_size = log.path.stat().st_size
+        first = ran.first and not ran.mark.written
+        try:
+            mine = ran.publication.publish(receipt, result.files, log.path, first=first)
         except NameClash as clash:
             # The log ends in the receipt that was not to be.
             os.truncate(log.path, log_size)
             failed = RunResult(config_sha256=result.config_sha256, error=str(clash), exit_code=result.exit_code)
-            receipt = self._receipt(attempt, failed, log)
-            mine = attempt.publication.publish(receipt, (), log.path, first=False)
-        claim.complete()
+            receipt = make_receipt(ran, failed, self._settings)
+            mine = ran.publication.publish(receipt, (), log.path, first=False)
+        ran.claim.complete()
         if not mine:
-            _log.info("skipped %r attempt=%d: another attempt was faster", attempt.job.name, attempt.number)
+            _log.info("skipped %r attempt=%d: another attempt was faster", ran.job.name, ran.number)
             return Processed(outcome=Outcome.SKIPPED)
         _log.info(
             "%s %r attempt=%d outputs=%d%s",
             receipt.status,
-            attempt.job.name,
-            attempt.number,
+            ran.job.name,
+            ran.number,
             len(receipt.outputs),
             f": {receipt.error}" if receipt.error else "",
         )
         return Processed(outcome=Outcome(receipt.status))
 
-    def _receipt(self, attempt: _Attempt, result: RunResult, log: RunLog) -> Receipt:
-        directory = attempt.publication.directory
-        return Receipt(
-            attempt=attempt.number,
-            config_sha256=result.config_sha256,
-            error=result.error,
-            event_id=attempt.job.event_id,
-            exit_code=result.exit_code,
-            finished_at=now(),
-            image=self._settings.image,
-            input=attempt.version,
-            log_tail=log.tail() if result.error else None,
-            outputs=tuple(
-                OutputFile(name=f"{directory}/{file.name}", sha256=file.sha256, size=file.size) for file in result.files
-            ),
-            queued_at=attempt.job.queued_at,
-            release=self._settings.release,
-            started_at=attempt.started_at,
-            status="failed" if result.error else "succeeded",
-        )
+    def _guarded(self, claimed: Claimed, stage: Callable[[], T | Processed]) -> T | Processed:
+        """Do one stage; whatever comes of it, the message and all that belongs to it are left in order."""
+        claim, job, number = claimed.claim, claimed.job, claimed.number
+        outcome: T | Processed = Processed(outcome=Outcome.LOST)
+        try:
+            outcome = stage()
+        except ClaimLost as error:
+            _log.warning("lost %r attempt=%d: %s", job.name, number, error)
+        except Interrupted:
+            if claim.lost:
+                _log.warning("lost %r attempt=%d: another worker has the message", job.name, number)
+            elif isinstance(claim.pointless, WorkedOn):
+                outcome = _wait_for_other(claimed, claim.pointless)
+            elif claim.pointless is not None:
+                outcome = _give_back(claimed, str(claim.pointless), delay=0.0, counted=False)
+            else:
+                outcome = _give_back(claimed, "the worker is stopping", delay=0.0, counted=False)
+        except DiskFull as error:
+            # Something that was written outside of its attempt's folder is still there: a new worker, in Azure on a
+            # new disk, has to go on, and this file has nothing to do with it.
+            outcome = _give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
+            raise
+        except InputChanged as error:
+            outcome = _give_back(claimed, str(error), delay=0.0, counted=False)
+        except WorkedOn as error:
+            outcome = _wait_for_other(claimed, error)
+        except Exception as error:
+            transient = self._store.is_transient(error)
+            if not transient:
+                _log.exception("attempt %d of %r broke off", number, job.name)
+            delay = backoff(job.given_back if transient else number)
+            outcome = _give_back(claimed, _sentence(error), delay=delay, counted=not transient)
+        finally:
+            if isinstance(outcome, Processed):
+                claimed.resources.close()
+        return outcome
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Keep a duplicate of a job from being taken while this worker is at the first of the two."""
+        with self._lock:
+            if name in self._in_hand:
+                raise WorkedOn(f"This worker is at {name!r} already.")
+            self._in_hand.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_hand.remove(name)
+
+    def _bury(self, message: Message, reason: str) -> Processed:
+        _log.error("message %s is buried in the poison queue: %s", message.id, reason)
+        self._queue.bury(message)
+        return Processed(outcome=Outcome.BURIED)
+
+    def _download(self, name: str, path: Path) -> tuple[BlobInfo, str | None]:
+        """Download an input; return its version and, if the disk has no room for it, why it is not there."""
+        try:
+            return self._store.download(name, path, self._disk.budget), None
+        except BlobTooLarge as error:
+            path.unlink(missing_ok=True)
+            return error.info, self._disk.refusal(error.info.size)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            path.unlink(missing_ok=True)
+            info = self._find(name)
+            return info, (
+                f"The input of {info.size} bytes could not be written to the disk: {error.strerror}. Lower scratchGib "
+                "(APP_SCRATCH_BYTES) to what the disk has, or upload the input in parts."
+            )
 
     def _find(self, name: str) -> BlobInfo:
         info = self._store.head(name)
         if info is None:
             raise BlobMissing(name)
         return info
-
-    def _give_back(
-        self, claim: Claim, job: FileJob, number: int, reason: str, *, delay: float, counted: bool
-    ) -> Processed:
-        _log.warning("given back %r attempt=%d again_in=%.1f: %s", job.name, number, delay, reason)
-        claim.give_back(job, delay, counted=counted)
-        return Processed(again_in=delay, outcome=Outcome.GIVEN_BACK)
-
-    def _skip(self, claim: Claim, job: FileJob, reason: str) -> Processed:
-        _log.info("skipped %r: %s", job.name, reason)
-        claim.complete()
-        return Processed(outcome=Outcome.SKIPPED)
 
     def _keep_log(self, path: Path) -> None:
         """Append the attempt's log to the log on the share, where a person finds it whatever becomes of the attempt."""
@@ -246,19 +325,31 @@ class JobProcessor:
             _log.warning("the log %s cannot be written: %s", self._settings.log_file, error)
 
 
-def _backoff(tries: int) -> float:
-    """Return seconds to wait after so many tries: doubling, bounded, and spread so that retries do not meet."""
-    ceiling = min(MAX_RETRY_SECONDS, RETRY_SECONDS * float(1 << min(tries, 10)))
-    return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 -- spreading load needs no cryptography.
+def _give_back(claimed: Claimed, reason: str, *, delay: float, counted: bool) -> Processed:
+    _log.warning("given back %r attempt=%d again_in=%.1f: %s", claimed.job.name, claimed.number, delay, reason)
+    claimed.claim.give_back(claimed.job, delay, counted=counted)
+    return Processed(again_in=delay, outcome=Outcome.GIVEN_BACK)
 
 
 def _given_up(attempts: int) -> str:
     times = "once" if attempts == 1 else f"{attempts} times"
     return (
-        f"The worker was lost {times} while it processed this file: it was killed, ran out of memory, "
+        f"The worker was lost {times} while it processed this file: it was killed, ran out of memory or disk, "
         "or could not publish the results."
     )
 
 
 def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _skip(claimed: Claimed, reason: str) -> Processed:
+    _log.info("skipped %r: %s", claimed.job.name, reason)
+    claimed.claim.complete()
+    return Processed(outcome=Outcome.SKIPPED)
+
+
+def _wait_for_other(claimed: Claimed, reason: WorkedOn) -> Processed:
+    """Give the message back until the other attempt is over, if that worker lives, or no longer believed."""
+    delay = min(backoff(claimed.job.given_back), float(claimed.claim.seconds))
+    return _give_back(claimed, str(reason), delay=delay, counted=False)

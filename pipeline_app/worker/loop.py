@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
-from pipeline_app.worker.job import JobProcessor, Outcome, Processed
+from pipeline_app.worker.attempt import Outcome, Processed
+from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message
 
@@ -15,16 +17,18 @@ MAX_POLL_SECONDS = 1.0
 MIN_POLL_SECONDS = 0.05
 OUTAGE_SECONDS = 5.0
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
 
 class Drain:
-    """Claims messages in one or more slots until the queue stays empty or the worker is told to stop."""
+    """Claims messages for one or more slots until the queue stays empty or the worker is told to stop."""
 
     def __init__(
         self,
         queue: JobQueue,
-        processor: JobProcessor,
+        processor: Processor,
         status: Status,
         stopping: threading.Event,
         *,
@@ -38,12 +42,18 @@ class Drain:
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
         self._lock = threading.Lock()
+        self._outage_until = 0.0
         self._processor = processor
         self._queue = queue
         self._quiet_since = time.monotonic()
         self._slots = slots
         self._status = status
         self._stopping = stopping
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no more applications are to be started."""
+        return self._stopping.is_set()
 
     def run(self) -> bool:
         """Work until there is nothing left to do.
@@ -53,7 +63,7 @@ class Drain:
         """
         failures: list[BaseException] = []
         threads = [
-            threading.Thread(target=self._slot, args=(number, failures), name=f"slot-{number}")
+            threading.Thread(target=self._work, args=(number, failures), name=f"slot-{number}")
             for number in range(self._slots)
         ]
         for thread in threads:
@@ -62,69 +72,62 @@ class Drain:
             thread.join()
         return not failures
 
-    def _slot(self, number: int, failures: list[BaseException]) -> None:
-        try:
-            self._work(number)
-        except BaseException as error:
-            _log.exception("slot %d broke off", number)
-            failures.append(error)
-            self._stopping.set()
-
-    def _work(self, number: int) -> None:
-        poll = MIN_POLL_SECONDS
-        while not self._stopping.is_set():
-            self._status.beat(number)
-            try:
-                message = self._receive()
-            except Exception as error:
-                if not self._is_transient(error):
-                    raise
-                _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
-                self._stopping.wait(OUTAGE_SECONDS)
-                continue
-            if message is not None:
-                poll = MIN_POLL_SECONDS
-                self._process(number, message)
-            elif self._may_end():
-                return
-            else:
-                self._stopping.wait(poll)
-                poll = min(MAX_POLL_SECONDS, poll * 1.5)
-
-    def _receive(self) -> Message | None:
+    def receive(self) -> Message | None:
+        """Claim a message; None where there is none, or none can be had now."""
         with self._lock:
             self._busy += 1
+        message = None
         try:
             message = self._queue.receive(self._claim_seconds)
-        except BaseException:
-            self._rest()
-            raise
-        if message is None:
-            with self._lock:
-                self._busy -= 1
+        except Exception as error:
+            if not self._is_transient(error):
+                raise
+            _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
+            self._outage_until = time.monotonic() + OUTAGE_SECONDS
+        finally:
+            if message is None:
+                with self._lock:
+                    self._busy -= 1
         return message
 
-    def _process(self, number: int, message: Message) -> None:
-        processed: Processed | None = None
+    def settle(self, processed: Processed) -> None:
+        """Take note that a message that was received has come to its end."""
+        self._status.count(processed.outcome)
+        with self._lock:
+            self._busy -= 1
+            # A message that comes back later keeps the worker up until then.
+            self._quiet_since = max(self._quiet_since, time.monotonic() + processed.again_in)
+
+    def stage(self, call: Callable[[], T | Processed]) -> T | Processed:
+        """Return what a stage returns; an outage while it leaves a message in order ends it, too."""
         try:
-            processed = self._processor.process(
-                message, lambda name, attempt: self._status.begin(number, name, attempt)
-            )
+            return call()
         except Exception as error:
             if not self._is_transient(error):
                 raise
             # The message could not even be given back; it is visible again when its claim expires.
-            _log.warning("message %s is left to its claim: %s", message.id, error)
-            processed = Processed(again_in=self._claim_seconds, outcome=Outcome.LOST)
-        finally:
-            self._status.end(number, processed.outcome if processed else "broken off")
-            self._rest(processed.again_in if processed else 0.0)
+            _log.warning("a message is left to its claim: %s", error)
+            return Processed(again_in=self._claim_seconds, outcome=Outcome.LOST)
 
-    def _rest(self, again_in: float = 0.0) -> None:
-        with self._lock:
-            self._busy -= 1
-            # A message that comes back later keeps the worker up until then.
-            self._quiet_since = max(self._quiet_since, time.monotonic() + again_in)
+    def wait(self, polls: int) -> bool:
+        """Wait after so many polls in vain; False if the worker may end."""
+        outage = self._outage_until - time.monotonic()
+        if outage > 0:
+            self._stopping.wait(outage)
+        elif self._may_end():
+            return False
+        else:
+            self._stopping.wait(min(MAX_POLL_SECONDS, MIN_POLL_SECONDS * 1.5 ** min(polls, 20)))
+        return True
+
+    def _work(self, number: int, failures: list[BaseException]) -> None:
+        try:
+            Slot(number, self._processor, self, self._status).work()
+        except BaseException as error:
+            _log.exception("slot %d broke off", number)
+            self._status.count("broken off")
+            failures.append(error)
+            self._stopping.set()
 
     def _may_end(self) -> bool:
         """Tell whether the queue has been empty for long enough, by a last look at what other workers hold."""
@@ -133,4 +136,12 @@ class Drain:
             if self._busy or quiet < self._idle_seconds:
                 return False
         # A message that is claimed belongs to a live worker or comes back when its claim expires.
-        return quiet >= self._idle_seconds + self._claim_seconds or self._queue.is_empty()
+        if quiet >= self._idle_seconds + self._claim_seconds:
+            return True
+        try:
+            return self._queue.is_empty()
+        except Exception as error:
+            if not self._is_transient(error):
+                raise
+            _log.warning("the queue cannot be looked at: %s", error)
+            return False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import unicodedata
 from pathlib import Path
 
 from pipeline_app.contract import MAX_BLOB_NAME, RESERVED_NAMES
+from pipeline_app.worker.disk import too_many_files
 from pipeline_app.worker.publication import LocalFile
+from pipeline_app.worker.scratch import walk
 
 _CHUNK = 1024 * 1024
 # Control characters break the XML of a listing; surrogates stand for bytes that are no UTF-8.
@@ -20,17 +21,18 @@ class OutputError(ValueError):
     """The application left something that cannot be a result; the text names it and why."""
 
 
-def collect(folder: Path, directory: str) -> list[LocalFile]:
+def collect(folder: Path, directory: str, max_files: int) -> list[LocalFile]:
     """Return the files below ``folder``, sorted by name; empty folders do not count.
 
     Args:
         folder: the output folder that the application was given.
         directory: where the files will be in the container, which bounds the length of their names.
+        max_files: how many there may be.
 
     Raises:
-        OutputError: a link or special file, a reserved name, or a name that Azure would not take.
+        OutputError: a link or special file, a reserved name, a name that Azure would not take, or too many files.
     """
-    return [_local_file(path, path.relative_to(folder).as_posix(), directory) for path in _walk(folder)]
+    return [_local_file(path, path.relative_to(folder).as_posix(), directory) for path in _files(folder, max_files)]
 
 
 def sha256_of(path: Path) -> str:
@@ -42,16 +44,17 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _walk(folder: Path) -> list[Path]:
+def _files(folder: Path, max_files: int) -> list[Path]:
     found: list[Path] = []
 
     def fail(error: OSError) -> None:
         raise OutputError(f"The application's output folder cannot be read: {error}.") from error
 
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        found += [Path(parent, name) for name in files]
-        # os.walk lists links to folders among the folders and does not follow them.
-        found += [path for path in (Path(parent, name) for name in folders) if path.is_symlink()]
+    for entry in walk(folder, fail):
+        if not entry.is_dir(follow_symlinks=False):
+            found.append(Path(entry.path))
+        if len(found) > max_files:
+            raise OutputError(too_many_files(len(found), max_files))
     return sorted(found)
 
 

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from pipeline_app.worker.run_log import RunLog
 if TYPE_CHECKING:
     import io
 
+# An application that fills the disk has little time to end by itself, since it may go on filling it.
+EXCESS_GRACE_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.2
 
@@ -62,6 +65,7 @@ def run_step(
     *,
     cwd: Path,
     env: Mapping[str, str],
+    exceeded: Callable[[], str | None],
     interrupted: Callable[[], bool],
     log: RunLog,
     timeout_seconds: float,
@@ -72,6 +76,7 @@ def run_step(
         command: argument vector; its first element is looked up on ``PATH``.
         cwd: working folder.
         env: variables over the worker's own environment, less what concerns storage and identity.
+        exceeded: asked a few times a second; a sentence ends the application and is its error.
         interrupted: asked a few times a second; true ends the application.
         log: gets standard output and standard error, in the order they came.
         timeout_seconds: after this the process group gets SIGTERM, and SIGKILL five seconds later.
@@ -95,16 +100,20 @@ def run_step(
             _children.add(child.pid)
     except (OSError, ValueError) as error:
         return StepResult(exit_code=None, error=f"The command {command[0]!r} could not be started: {_reason(error)}.")
-    reader = threading.Thread(target=_copy, args=(child, log), daemon=True)
-    reader.start()
     deadline = time.monotonic() + timeout_seconds
+    excess: str | None = None
+    reader = threading.Thread(target=_copy, args=(child, log), daemon=True)
     timed_out = stopped = False
     try:
+        reader.start()
         while not _ended(child, POLL_SECONDS):
             stopped = interrupted()
             timed_out = time.monotonic() >= deadline
             if stopped or timed_out:
-                _terminate(child)
+                _terminate(child, GRACE_SECONDS)
+                break
+            if excess := exceeded():
+                _terminate(child, EXCESS_GRACE_SECONDS)
                 break
     finally:
         _kill_group(child.pid)
@@ -112,9 +121,12 @@ def run_step(
         with _children_lock:
             _children.discard(child.pid)
         _kill_strays(token)
-        reader.join(GRACE_SECONDS)
+        if reader.ident:
+            reader.join(GRACE_SECONDS)
     if stopped:
         raise Interrupted
+    if excess:
+        return StepResult(exit_code=None, error=excess)
     if timed_out:
         return StepResult(exit_code=None, error=f"The application ran longer than {timeout_seconds:g} seconds.")
     if child.returncode:
@@ -131,6 +143,22 @@ def _copy(child: subprocess.Popen[bytes], log: RunLog) -> None:
 
 
 def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    if sys.platform == "linux":
+        # Popen would look again and again, up to 50 ms late; this wakes when the process ends.
+        try:
+            number = os.pidfd_open(child.pid)
+        except OSError as error:
+            _log.debug("pidfd_open: %s", error)
+        else:
+            try:
+                poller = select.poll()
+                poller.register(number, select.POLLIN)
+                if not poller.poll(seconds * 1000):
+                    return False
+            finally:
+                os.close(number)
+            child.wait()
+            return True
     try:
         child.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -174,7 +202,9 @@ def _kill_strays(token: str) -> None:
         return
     marker = f"{_TOKEN}={token}".encode()
     for _ in range(100):
-        strays = [pid for pid in _adopted() if _ended_or_carries(pid, marker)]
+        adopted, alone = _adopted()
+        # While no other slot runs an application, no orphan is another's, whatever it made of its environment.
+        strays = [pid for pid in adopted if alone or _ended_or_carries(pid, marker)]
         if not strays:
             return
         for pid in strays:
@@ -182,11 +212,11 @@ def _kill_strays(token: str) -> None:
     _log.warning("Processes that the application started are still there: %s.", strays)
 
 
-def _adopted() -> list[int]:
-    """Return the worker's children that no slot started."""
+def _adopted() -> tuple[list[int], bool]:
+    """Return the worker's children that no slot started, and whether no slot has a child of its own right now."""
     with _children_lock:
         lists = [_read(path) for path in Path("/proc/self/task").glob("*/children")]
-        return [pid for pid in map(int, b" ".join(lists).split()) if pid not in _children]
+        return [pid for pid in map(int, b" ".join(lists).split()) if pid not in _children], not _children
 
 
 def _ended_or_carries(pid: int, marker: bytes) -> bool:
@@ -220,9 +250,9 @@ def _reason(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def _terminate(child: subprocess.Popen[bytes]) -> None:
+def _terminate(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
     try:
         os.killpg(child.pid, signal.SIGTERM)
     except ProcessLookupError:
         return
-    _ended(child, GRACE_SECONDS)
+    _ended(child, grace_seconds)

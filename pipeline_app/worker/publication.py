@@ -26,6 +26,7 @@ from typing import TypeGuard
 
 from pipeline_app.contract import (
     LOG_NAME,
+    LOG_STATE_METADATA,
     RECEIPT_ETAG_METADATA,
     RECEIPT_NAME,
     RECEIPT_STATUS_METADATA,
@@ -38,7 +39,7 @@ from pipeline_app.worker.storage import BlobInfo, BlobStore, ClaimLost, Conflict
 MAX_ROUNDS = 20
 
 _CLAIMED = "claimed"
-_COMMITTED = "committed"
+COMMITTED = "committed"
 
 
 class InputChanged(Exception):
@@ -70,12 +71,14 @@ class Publication:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
-    def _owner(self) -> str:
+    def owner(self) -> str:
+        """Whose the blobs are, for their metadata."""
         # Metadata must be ASCII, blob names need not be.
         return hashlib.sha256(self.input_name.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
-    def _log_name(self) -> str:
+    def log_name(self) -> str:
+        """The blob name of the log."""
         return f"{self.directory}/{LOG_NAME}"
 
     @property
@@ -90,17 +93,17 @@ class Publication:
         """Return the state of the input's receipt, of whatever version, or None."""
         return self.store.head(self._receipt_name)
 
-    def finish_earlier(self) -> BlobInfo | None:
+    def finish_earlier(self) -> tuple[BlobInfo | None, BlobInfo | None]:
         """Write the receipt of a committed attempt whose worker was lost before it could, if there is one.
 
         Returns:
-            The state of the receipt, as it is now.
+            The states of log and receipt, as they are now.
         """
-        log, receipt = self._look()
-        if not _lacks_receipt(log, receipt):
-            return receipt
-        self._finish(log, receipt)
-        return self.find_receipt()
+        log, receipt = self.look()
+        if lacks_receipt(log, receipt):
+            self._finish(log, receipt)
+            return log, self.find_receipt()
+        return log, receipt
 
     def publish(self, receipt: Receipt, files: Sequence[LocalFile], log: Path, *, first: bool) -> bool:
         """Make results, log and receipt visible, in this order.
@@ -137,8 +140,8 @@ class Publication:
 
     def _take_over(self, receipt: Receipt, files: Sequence[LocalFile], log: Path, record_bytes: int) -> bool:
         for _ in range(MAX_ROUNDS):
-            log_blob, current = self._look()
-            if _lacks_receipt(log_blob, current):
+            log_blob, current = self.look()
+            if lacks_receipt(log_blob, current):
                 self._finish(log_blob, current)
                 continue
             if self.is_done(current):
@@ -152,12 +155,12 @@ class Publication:
                 self._put_log(log, record_bytes, claim)
             except Conflict as error:
                 # A repeated request of the SDK meets the log that its first try wrote.
-                there = self.store.head(self._log_name)
-                if there is None or (there.metadata.get("attempt"), there.metadata.get("state")) != (
+                there = self.store.head(self.log_name)
+                if there is None or (there.metadata.get("attempt"), there.metadata.get(LOG_STATE_METADATA)) != (
                     self.id,
-                    _COMMITTED,
+                    COMMITTED,
                 ):
-                    raise ClaimLost(f"Another attempt took over {self._log_name!r}.") from error
+                    raise ClaimLost(f"Another attempt took over {self.log_name!r}.") from error
             try:
                 self._put_receipt(receipt, self.id, replaced)
             except Conflict:
@@ -167,13 +170,19 @@ class Publication:
             return True
         raise ClaimLost(f"{self.directory!r} changed {MAX_ROUNDS} times while it was taken over.")
 
-    def _look(self) -> tuple[BlobInfo | None, BlobInfo | None]:
+    def require_input(self) -> None:
+        """Raise InputChanged if the input is no longer the version that this publication is for."""
+        version = self.store.head(self.input_name)
+        if version is None or version.etag != self.input_etag:
+            raise InputChanged(f"{self.input_name!r} was overwritten or deleted while it was processed.")
+
+    def look(self) -> tuple[BlobInfo | None, BlobInfo | None]:
         """Return the state of log and receipt, looked at in this order.
 
         A receipt only comes after a change of the log, so a claim on the condition that the log is still as it was
         here means that the receipt is, too, or is just being withdrawn.
         """
-        log = self.store.head(self._log_name)
+        log = self.store.head(self.log_name)
         return log, self.find_receipt()
 
     def _finish(self, log: BlobInfo, receipt: BlobInfo | None) -> None:
@@ -190,14 +199,12 @@ class Publication:
         """Take the log, then withdraw an older receipt; return the ETags of both."""
         # The input is looked at after receipt and log: had a newer version been published before, it would show here,
         # and if it is published after, the condition below fails.
-        version = self.store.head(self.input_name)
-        if version is None or version.etag != self.input_etag:
-            raise InputChanged(f"{self.input_name!r} was overwritten or deleted while it was processed.")
+        self.require_input()
         claim = self.store.put_bytes(
-            self._log_name,
+            self.log_name,
             b"The results are being written.\n",
             expected=log.etag if log else None,
-            metadata={"attempt": self.id, "owner": self._owner, "state": _CLAIMED},
+            metadata={"attempt": self.id, "owner": self.owner, LOG_STATE_METADATA: _CLAIMED},
         )
         if receipt is None:
             return claim, None
@@ -225,7 +232,7 @@ class Publication:
         for file in mine.values():
             self._replace_output(file, claim)
         for blob in self.store.list(f"{self.directory}/"):
-            if blob.metadata.get("owner") == self._owner and "sha256" in blob.metadata and blob.name not in mine:
+            if blob.metadata.get("owner") == self.owner and "sha256" in blob.metadata and blob.name not in mine:
                 self._require(claim)
                 try:
                     self.store.delete(blob.name, blob.etag)
@@ -238,8 +245,8 @@ class Publication:
         for _ in range(MAX_ROUNDS):
             blob = self.store.head(name)
             if blob is not None:
-                owner = blob.metadata.get("owner", self._owner)
-                if owner != self._owner:
+                owner = blob.metadata.get("owner", self.owner)
+                if owner != self.owner:
                     raise NameClash(
                         f"The result {file.name!r} would overwrite {name!r}, which belongs to another input. "
                         "Rename one of the two inputs, of which one is named like a folder of the other."
@@ -260,29 +267,29 @@ class Publication:
         raise ClaimLost(f"{name!r} changed {MAX_ROUNDS} times while it was replaced.")
 
     def _require(self, claim: str) -> None:
-        log = self.store.head(self._log_name)
+        log = self.store.head(self.log_name)
         if log is None or log.etag != claim:
-            raise ClaimLost(f"Another attempt took over {self._log_name!r}.")
+            raise ClaimLost(f"Another attempt took over {self.log_name!r}.")
 
     def _put_output(self, file: LocalFile, expected: str | None, claim: str) -> None:
         self.store.put_file(
             f"{self.directory}/{file.name}",
             file.path,
             expected=expected,
-            metadata={"attempt": self.id, "claim": claim, "owner": self._owner, "sha256": file.sha256},
+            metadata={"attempt": self.id, "claim": claim, "owner": self.owner, "sha256": file.sha256},
             writer=self.id,
         )
 
     def _put_log(self, log: Path, record_bytes: int, expected: str | None) -> None:
         self.store.put_file(
-            self._log_name,
+            self.log_name,
             log,
             expected=expected,
             metadata={
                 "attempt": self.id,
-                "owner": self._owner,
+                "owner": self.owner,
                 "receipt_bytes": str(record_bytes),
-                "state": _COMMITTED,
+                LOG_STATE_METADATA: COMMITTED,
             },
             writer=self.id,
         )
@@ -300,8 +307,8 @@ class Publication:
         )
 
 
-def _lacks_receipt(log: BlobInfo | None, receipt: BlobInfo | None) -> TypeGuard[BlobInfo]:
+def lacks_receipt(log: BlobInfo | None, receipt: BlobInfo | None) -> TypeGuard[BlobInfo]:
     """Tell whether the log is committed and its receipt was not written yet."""
-    if log is None or log.metadata.get("state") != _COMMITTED:
+    if log is None or log.metadata.get(LOG_STATE_METADATA) != COMMITTED:
         return False
     return receipt is None or receipt.metadata.get("attempt") != log.metadata["attempt"]

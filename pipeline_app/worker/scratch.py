@@ -6,10 +6,11 @@ import fcntl
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +53,21 @@ def attempt_scratch(parent: Path) -> Iterator[Path]:
         remove(folder)
 
 
+def clear(folder: Path, *, keep: Path) -> None:
+    """Remove all that is in a folder but one entry of it, also if it was removed, replaced or locked meanwhile."""
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)
+    for path in folder.iterdir():
+        if path == keep:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            remove(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def remove(folder: Path) -> None:
     """Remove a folder with all in it, also what the application made unreadable; what resists is logged."""
 
@@ -68,10 +84,14 @@ def remove(folder: Path) -> None:
         except OSError as again:
             _log.warning("%r cannot be removed: %s.", path, again)
 
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(folder, onexc=insist)
-    else:
-        shutil.rmtree(folder, onerror=insist)
+    try:
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(folder, onexc=insist)
+        else:
+            shutil.rmtree(folder, onerror=insist)
+    except RecursionError:
+        # Folders within folders, a thousand and more deep, are beyond Python, but not beyond this command.
+        subprocess.run(["/bin/rm", "-rf", "--", str(folder)], check=False)  # noqa: S603 -- no shell, and its own path.
 
 
 def safe_file_name(blob_name: str) -> str:
@@ -90,6 +110,25 @@ def safe_file_name(blob_name: str) -> str:
     stem = stem.encode()[:limit].decode("utf-8", "ignore")
     name = f"{stem}{dot if extension else ''}{extension}"
     return f"_{name}" if name.startswith("-") else name
+
+
+def walk(folder: Path, failed: Callable[[OSError], None]) -> Iterator[os.DirEntry[str]]:
+    """Iterate over everything below a folder, without an order, in memory for its folders alone; no link is followed.
+
+    Args:
+        folder: where to begin.
+        failed: told why a folder cannot be read; unless it raises, the rest goes on.
+    """
+    pending = [str(folder)]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    yield entry
+        except OSError as error:
+            failed(error)
 
 
 def _remove_if_unlocked(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pipeline_app.contract import ContractError, StorageConnection, StorageNames
 
 # Queue storage refuses a visibility timeout of more than seven days.
 MAX_CLAIM_SECONDS = 7 * 24 * 3600
+MAX_SCRATCH_BYTES = 1024**5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,11 @@ class WorkerSettings:
         image: the image reference by digest, for receipts.
         log_file: path of the log on the share; None to log to the console alone.
         max_attempts: how often a file is tried before it is failed.
+        max_output_files: how many result files a run may leave.
         release: the release that the image was built as, for receipts.
         runtime_config: path of the runtime config on the share; None for the default arguments.
         scratch: folder below which each attempt gets a private one.
+        scratch_bytes: how much disk an attempt may take; 0 shares out what is free when the worker starts.
         share: where the share is mounted.
         slots: how many files are processed side by side.
     """
@@ -42,10 +45,12 @@ class WorkerSettings:
     image: str
     log_file: Path | None
     max_attempts: int
+    max_output_files: int
     names: StorageNames
     release: str
     runtime_config: Path | None
     scratch: Path
+    scratch_bytes: int
     share: Path
     slots: int
 
@@ -66,10 +71,12 @@ class WorkerSettings:
             image=environment.get("APP_IMAGE", "unknown"),
             log_file=_path(environment, "APP_LOG_FILE"),
             max_attempts=int(_number(environment, "APP_MAX_ATTEMPTS", 3, 1, 100)),
+            max_output_files=int(_number(environment, "APP_MAX_OUTPUT_FILES", 10_000, 1, 100_000)),
             names=StorageNames.from_environment(environment),
             release=environment.get("RELEASE_VERSION", "unknown"),
             runtime_config=_path(environment, "APP_RUNTIME_CONFIG_FILE"),
             scratch=Path(environment.get("APP_SCRATCH_DIRECTORY") or tempfile.gettempdir()),
+            scratch_bytes=int(_number(environment, "APP_SCRATCH_BYTES", 0, 0, MAX_SCRATCH_BYTES)),
             share=Path(environment.get("APP_SHARE_DIRECTORY") or "/mnt/azurefiles"),
             slots=int(_number(environment, "APP_SLOTS", 1, 1, 64)),
         )

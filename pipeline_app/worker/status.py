@@ -40,11 +40,15 @@ class Status:
         with self._lock:
             self._slots[slot] = _Slot(attempt=attempt, input=name)
 
-    def end(self, slot: int, outcome: str) -> None:
-        """Say what became of it."""
+    def count(self, outcome: str) -> None:
+        """Say what became of a message."""
+        with self._lock:
+            self._counts[str(outcome)] += 1
+
+    def rest(self, slot: int) -> None:
+        """Say that a slot is free again."""
         with self._lock:
             self._slots[slot] = _Slot()
-            self._counts[str(outcome)] += 1
 
     @property
     def healthy(self) -> bool:

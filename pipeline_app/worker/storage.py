@@ -12,6 +12,14 @@ class BlobMissing(Exception):
     """There is no blob of that name."""
 
 
+class BlobTooLarge(Exception):
+    """The blob is larger than the caller has room for; ``info`` says what it is."""
+
+    def __init__(self, info: BlobInfo) -> None:
+        super().__init__(f"{info.name!r} has {info.size} bytes.")
+        self.info = info
+
+
 class ClaimLost(Exception):
     """Somebody else has the message, or the right to publish, by now."""
 
@@ -22,12 +30,18 @@ class Conflict(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class BlobInfo:
-    """One blob: its name, ETag without quotes, size in bytes and metadata."""
+    """One blob: its name, ETag without quotes, size in bytes and metadata.
+
+    ``age_seconds`` is the time since its last change by the service's clock, where the blob was looked at alone, and
+    ``sha256`` in hex is known of what was downloaded.
+    """
 
     name: str
     etag: str
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    age_seconds: float = 0.0
+    sha256: str = ""
 
 
 @dataclass(kw_only=True)
@@ -53,8 +67,8 @@ class BlobStore(Protocol):
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         """Iterate over the blobs whose name starts with ``prefix``, with their metadata."""
 
-    def download(self, name: str, path: Path) -> BlobInfo:
-        """Write one version of the blob to ``path``; raises BlobMissing."""
+    def download(self, name: str, path: Path, limit: int | None = None) -> BlobInfo:
+        """Write one version of the blob to ``path``; raises BlobMissing, or BlobTooLarge above ``limit`` bytes."""
 
     def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
         """Return a range of that version; raises Conflict if it is gone."""

@@ -136,8 +136,9 @@ def test_the_log_tells_that_a_worker_is_at_an_input_for_as_long_as_it_says(
     blob = InputBlob(etag="0x1", modified=datetime.now(UTC), name="incoming/a.csv", size=3)
     assert storage.progress(blob) is Progress.UNKNOWN
     for metadata, expected in (
-        ({"claim_seconds": "60", "state": "working"}, Progress.WORKING),
-        ({"claim_seconds": "0", "state": "working"}, Progress.UNKNOWN),
+        ({"claim_seconds": "60", "input_etag": "0x1", "state": "working"}, Progress.WORKING),
+        ({"claim_seconds": "60", "input_etag": "0x0", "state": "working"}, Progress.UNKNOWN),
+        ({"claim_seconds": "0", "input_etag": "0x1", "state": "working"}, Progress.UNKNOWN),
         ({"state": "committed"}, Progress.UNKNOWN),
     ):
         container.upload_blob("outgoing/a.csv/run.log", b"", metadata=metadata, overwrite=True)

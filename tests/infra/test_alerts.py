@@ -15,7 +15,8 @@ import pytest
 from infra.alert_rules import HOST_POISON, PLATFORM, LogAlert, log_alerts
 from pipeline_app.contract import FileJob, now
 from pipeline_app.worker.__main__ import _log_to
-from pipeline_app.worker.job import JobProcessor, Outcome
+from pipeline_app.worker.attempt import Outcome
+from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_function import handlers, sweeping
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running

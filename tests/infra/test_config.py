@@ -43,7 +43,12 @@ def test_no_setting_at_all_is_a_valid_configuration(project: Path) -> None:
 def test_no_variable_of_the_worker_is_empty(project: Path) -> None:
     environment = check({"runtimeConfigFile": ""}, project).worker_environment()
     assert all(environment.values())
-    assert not {"APP_EXPORT_CONFIG_FILE", "APP_RUNTIME_CONFIG_FILE"} & environment.keys()
+    assert not {"APP_EXPORT_CONFIG_FILE", "APP_RUNTIME_CONFIG_FILE", "APP_SCRATCH_BYTES"} & environment.keys()
+
+
+def test_the_limits_of_a_run_reach_the_worker_in_its_own_units(project: Path) -> None:
+    environment = check({"maxOutputFiles": "50", "scratchGib": "1.5"}, project).worker_environment()
+    assert (environment["APP_MAX_OUTPUT_FILES"], environment["APP_SCRATCH_BYTES"]) == ("50", "1610612736")
 
 
 def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> None:
@@ -81,8 +86,13 @@ def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> Non
         ("logFile", "/mnt/azurefiles/../app.log", "below /mnt/azurefiles"),
         ("logRetentionDays", "7", "greater than or equal to 30"),
         ("modelName", "Model", "lower-case"),
+        ("maxOutputFiles", "0", "greater than or equal to 1"),
+        ("maxOutputFiles", "100001", "less than or equal to 100000"),
         ("registryName", "my-registry", "5 to 50 letters and digits"),
         ("registrySku", "Classic", "'Basic', 'Standard' or 'Premium'"),
+        ("scratchGib", "0", "greater than or equal to 0.1"),
+        ("scratchGib", "51", "less than or equal to 50"),
+        ("scratchGib", "nan", "less than or equal to 50"),
         ("shareName", "S", "3 to 63 lower-case"),
         ("shareQuotaGib", "0", "greater than or equal to 1"),
         ("storageContainer", "dead-letters", "holds dead letters"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline_app.worker.storage import BlobInfo, BlobMissing, ClaimLost, Conflict, Message
+from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobTooLarge, ClaimLost, Conflict, Message
 
 
 class Outage(Exception):
@@ -37,12 +38,14 @@ class FakeBlobStore:
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         yield from [info for name, (info, _) in sorted(self.blobs.items()) if name.startswith(prefix)]
 
-    def download(self, name: str, path: Path) -> BlobInfo:
+    def download(self, name: str, path: Path, limit: int | None = None) -> BlobInfo:
         if name not in self.blobs:
             raise BlobMissing(name)
         info, data = self.blobs[name]
+        if limit is not None and info.size > limit:
+            raise BlobTooLarge(info)
         path.write_bytes(data)
-        return info
+        return replace(info, sha256=hashlib.sha256(data).hexdigest())
 
     def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
         with self._lock:

@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPMessage
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, StorageConnection
-from pipeline_app.worker.azure_storage import BLOCK_BYTES, AzureBlobStore, AzureJobQueue, connect
-from pipeline_app.worker.storage import BlobMissing, ClaimLost, Conflict
+from pipeline_app.worker import azure_ranges
+from pipeline_app.worker.azure_exchange import Answer
+from pipeline_app.worker.azure_http import Endpoint, StorageError, StorageUnreachable
+from pipeline_app.worker.azure_storage import AzureBlobStore, AzureJobQueue, connect
+from pipeline_app.worker.storage import BlobMissing, BlobTooLarge, ClaimLost, Conflict
+
+MIB = 1024 * 1024
+# Files that are large for these tests, so that they do not have to be.
+LARGE = MIB
 
 
 @pytest.fixture
-def storage(connection_string: str) -> Iterator[tuple[AzureBlobStore, AzureJobQueue]]:
-    container = f"c{uuid.uuid4().hex}"
-    with (
-        BlobServiceClient.from_connection_string(connection_string) as blobs,
-        QueueServiceClient.from_connection_string(connection_string) as queues,
-    ):
-        blobs.create_container(container)
+def queues(connection_string: str) -> Iterator[QueueServiceClient]:
+    with QueueServiceClient.from_connection_string(connection_string) as queues:
         for name in (JOBS_QUEUE, JOBS_POISON_QUEUE):
             queues.create_queue(name)
-        yield connect(StorageConnection(connection_string=connection_string), container)
+        yield queues
         for name in (JOBS_QUEUE, JOBS_POISON_QUEUE):
             queues.delete_queue(name)
 
 
 @pytest.fixture
-def store(storage: tuple[AzureBlobStore, AzureJobQueue]) -> AzureBlobStore:
-    return storage[0]
+def queue(connection_string: str, queues: QueueServiceClient) -> Iterator[AzureJobQueue]:
+    with closing(connect(StorageConnection(connection_string=connection_string), "none")[1]) as queue:
+        yield queue
 
 
 @pytest.fixture
-def queue(storage: tuple[AzureBlobStore, AzureJobQueue]) -> AzureJobQueue:
-    return storage[1]
+def container(connection_string: str) -> Iterator[str]:
+    name = f"c{uuid.uuid4().hex}"
+    with BlobServiceClient.from_connection_string(connection_string) as blobs:
+        blobs.create_container(name)
+        yield name
+
+
+@pytest.fixture
+def store(connection_string: str, container: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureBlobStore]:
+    monkeypatch.setattr(azure_ranges, "RANGE_BYTES", 2 * LARGE)
+    monkeypatch.setattr(azure_ranges, "SINGLE_BYTES", LARGE)
+    with closing(connect(StorageConnection(connection_string=connection_string), container)[0]) as store:
+        yield store
 
 
 def write(path: Path, size: int) -> Path:
@@ -47,7 +65,18 @@ def write(path: Path, size: int) -> Path:
     return path
 
 
-NAMES = ["a b", "ü/日本", "100%2Fx", "a#b?c", "a+b", 'it\'s "quoted"', "x" * 900, "a/", "..a/b.", "a&b=c"]
+def writer() -> str:
+    return uuid.uuid4().hex
+
+
+def answer(body: bytes, **headers: str) -> Answer:
+    message = HTTPMessage()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    return Answer(body=body, headers=message, status=200)
+
+
+NAMES = ["a b", "ü/日本", "100%2Fx", "a#b?c", "a+b", 'it\'s "quoted"', "x" * 900, "a/", "..a/b.", "a&b=c", "a//b", "~a"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,29 +91,63 @@ def test_every_name_is_written_found_and_read_back(store: AzureBlobStore, tmp_pa
     assert store.read(name, etag, 1, 2) == b"at"
 
 
-@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES - 7])
+@pytest.mark.parametrize("name", ["a/../b", "./b", "b/.", "..", "a\\b"])
+def test_a_name_that_azure_takes_for_another_one_reaches_no_blob(
+    store: AzureBlobStore, tmp_path: Path, name: str
+) -> None:
+    store.put_bytes("b", b"data", expected=None, metadata={})
+    uses: list[Callable[[], object]] = [
+        lambda: store.download(name, tmp_path / "file"),
+        lambda: store.head(name),
+        lambda: store.put_bytes(name, b"other", expected=None, metadata={}),
+        lambda: store.put_file(name, write(tmp_path / "source", 5), expected=None, metadata={}, writer=writer()),
+        lambda: store.read(name, "0x1", 0, 1),
+    ]
+    for use in uses:
+        with pytest.raises(ValueError, match="stand for another name"):
+            use()
+    assert [(blob.name, blob.size) for blob in store.list("")] == [("b", 4)]
+
+
+@pytest.mark.parametrize("size", [0, 1, LARGE - 1, LARGE, LARGE + 1, 12 * LARGE - 7])
 def test_files_of_every_size_arrive_whole(store: AzureBlobStore, tmp_path: Path, size: int) -> None:
     source = write(tmp_path / "source", size)
-    etag = store.put_file("x", source, expected=None, metadata={"sha256": "s"}, writer=uuid.uuid4().hex)
+    (tmp_path / "target").write_bytes(b"what an earlier attempt left" * LARGE)
+    etag = store.put_file("x", source, expected=None, metadata={"sha256": "s"}, writer=writer())
     info = store.download("x", tmp_path / "target")
     assert (info.etag, info.size, dict(info.metadata)) == (etag, size, {"sha256": "s"})
-    digests = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("source", "target")}
-    assert len(digests) == 1
+    assert (tmp_path / "target").read_bytes() == source.read_bytes()
+    assert info.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("size", [10, BLOCK_BYTES + 1])
+def test_age_is_by_the_clock_of_the_service(store: AzureBlobStore, tmp_path: Path) -> None:
+    store.put_bytes("x", b"", expected=None, metadata={})
+    info = store.head("x")
+    assert info is not None
+    assert 0 <= info.age_seconds < 60
+
+
+def test_of_a_blob_above_the_limit_little_more_than_its_size_is_fetched(store: AzureBlobStore, tmp_path: Path) -> None:
+    store.put_file("x", write(tmp_path / "source", 5 * LARGE), expected=None, metadata={}, writer=writer())
+    with pytest.raises(BlobTooLarge) as refused:
+        store.download("x", tmp_path / "target", 5 * LARGE - 1)
+    assert refused.value.info.size == 5 * LARGE
+    assert (tmp_path / "target").stat().st_size == LARGE
+    assert store.download("x", tmp_path / "target", 5 * LARGE).size == 5 * LARGE
+
+
+@pytest.mark.parametrize("size", [0, 10, LARGE + 1])
 def test_conditions_are_kept_for_small_and_large_files(store: AzureBlobStore, tmp_path: Path, size: int) -> None:
     source = write(tmp_path / "source", size)
-    writer = uuid.uuid4().hex
-    first = store.put_file("x", source, expected=None, metadata={}, writer=writer)
+    first = store.put_file("x", source, expected=None, metadata={}, writer=writer())
     with pytest.raises(Conflict):
-        store.put_file("x", source, expected=None, metadata={}, writer=writer)
-    second = store.put_file("x", source, expected=first, metadata={}, writer=writer)
+        store.put_file("x", source, expected=None, metadata={}, writer=writer())
+    second = store.put_file("x", source, expected=first, metadata={}, writer=writer())
     assert second != first
     with pytest.raises(Conflict):
-        store.put_file("x", source, expected=first, metadata={}, writer=writer)
+        store.put_file("x", source, expected=first, metadata={}, writer=writer())
     with pytest.raises(Conflict):
-        store.put_file("absent", source, expected=first, metadata={}, writer=writer)
+        store.put_file("absent", source, expected=first, metadata={}, writer=writer())
     with pytest.raises(Conflict):
         store.read("x", first, 0, 1)
     with pytest.raises(Conflict):
@@ -96,24 +159,85 @@ def test_conditions_are_kept_for_small_and_large_files(store: AzureBlobStore, tm
 
 
 def test_blocks_of_two_writers_of_one_name_never_mix(
-    store: AzureBlobStore, tmp_path: Path, connection_string: str, monkeypatch: pytest.MonkeyPatch
+    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine, theirs = write(tmp_path / "mine", BLOCK_BYTES + 5), write(tmp_path / "theirs", BLOCK_BYTES + 5)
-    commit = store._blob("x").__class__.commit_block_list
+    mine, theirs = write(tmp_path / "mine", 3 * LARGE + 5), write(tmp_path / "theirs", 3 * LARGE + 5)
+    call = Endpoint.call
+    staged = []
 
-    def late(self: object, *args: object, **kwargs: object) -> object:
-        # The other writer stages all its blocks after this one staged its own and before it commits them.
-        monkeypatch.undo()
-        blob = store._blob("x")
-        monkeypatch.setattr(type(blob), "commit_block_list", lambda *args, **kwargs: {"etag": "never"})
-        store.put_file("x", theirs, expected=None, metadata={}, writer=uuid.uuid4().hex)
-        monkeypatch.undo()
-        return commit(self, *args, **kwargs)  # type: ignore[arg-type]
+    def late(self: Endpoint, method: str, path: str, query: Any = None, *args: Any, **kwargs: Any) -> Answer:
+        if (query or {}).get("comp") == "blocklist":
+            staged.append(path)
+            if len(staged) == 2:
+                raise StorageUnreachable("The other writer is lost before it commits its blocks.")
+            # The other writer stages all its blocks after this one staged its own and before it commits them.
+            with pytest.raises(StorageUnreachable):
+                store.put_file("x", theirs, expected=None, metadata={}, writer=writer())
+        return call(self, method, path, query, *args, **kwargs)
 
-    monkeypatch.setattr(type(store._blob("x")), "commit_block_list", late)
-    store.put_file("x", mine, expected=None, metadata={}, writer=uuid.uuid4().hex)
+    monkeypatch.setattr(Endpoint, "call", late)
+    store.put_file("x", mine, expected=None, metadata={}, writer=writer())
+    assert len(staged) == 2
     store.download("x", tmp_path / "there")
     assert (tmp_path / "there").read_bytes() == mine.read_bytes()
+
+
+@pytest.mark.parametrize("size", [10, 3 * LARGE + 5])
+def test_a_writer_whose_blocks_were_swept_away_by_another_is_told_of_a_conflict(
+    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    before = store.put_bytes("x", b"before", expected=None, metadata={})
+    theirs = write(tmp_path / "theirs", size)
+    call = Endpoint.call
+
+    def late(self: Endpoint, method: str, path: str, query: Any = None, *args: Any, **kwargs: Any) -> Answer:
+        if (query or {}).get("comp") == "blocklist":
+            monkeypatch.undo()
+            store.put_file("x", theirs, expected=before, metadata={}, writer=writer())
+        return call(self, method, path, query, *args, **kwargs)
+
+    monkeypatch.setattr(Endpoint, "call", late)
+    with pytest.raises(Conflict):
+        store.put_file("x", write(tmp_path / "mine", 3 * LARGE), expected=before, metadata={}, writer=writer())
+    store.download("x", tmp_path / "there")
+    assert (tmp_path / "there").read_bytes() == theirs.read_bytes()
+
+
+def test_a_blob_overwritten_during_a_download_arrives_as_one_version(
+    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = write(tmp_path / "old", 6 * LARGE), write(tmp_path / "new", 5 * LARGE)
+    first = store.put_file("x", old, expected=None, metadata={}, writer=writer())
+    call = Endpoint.call
+
+    def late(self: Endpoint, method: str, path: str, query: Any = None, headers: Any = None, **kwargs: Any) -> Answer:
+        if headers and headers.get("x-ms-range", "").startswith(f"bytes={3 * LARGE}-"):
+            monkeypatch.setattr(Endpoint, "call", call)
+            store.put_file("x", new, expected=first, metadata={}, writer=writer())
+        return call(self, method, path, query, headers, **kwargs)
+
+    monkeypatch.setattr(Endpoint, "call", late)
+    info = store.download("x", tmp_path / "there")
+    assert (tmp_path / "there").read_bytes() == new.read_bytes()
+    assert (info.sha256, info.size) == (hashlib.sha256(new.read_bytes()).hexdigest(), 5 * LARGE)
+
+
+def test_an_empty_blob_that_is_filled_during_its_download_arrives_filled(
+    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.put_bytes("x", b"", expected=None, metadata={})
+    call = Endpoint.call
+
+    def late(self: Endpoint, method: str, *args: Any, **kwargs: Any) -> Answer:
+        if method == "HEAD":
+            monkeypatch.setattr(Endpoint, "call", call)
+            store.put_bytes("x", b"filled", expected=first, metadata={})
+        return call(self, method, *args, **kwargs)
+
+    monkeypatch.setattr(Endpoint, "call", late)
+    info = store.download("x", tmp_path / "there")
+    assert (tmp_path / "there").read_bytes() == b"filled"
+    assert (info.sha256, info.size) == (hashlib.sha256(b"filled").hexdigest(), 6)
 
 
 def test_a_missing_blob_is_none_or_an_error_of_its_own(store: AzureBlobStore, tmp_path: Path) -> None:
@@ -122,8 +246,132 @@ def test_a_missing_blob_is_none_or_an_error_of_its_own(store: AzureBlobStore, tm
         store.download("x", tmp_path / "file")
 
 
-def test_a_claim_hides_the_message_and_its_proof_is_the_newest_pop_receipt(queue: AzureJobQueue) -> None:
-    queue._jobs.send_message("job")
+def test_a_missing_container_is_neither_a_missing_blob_nor_a_lost_race(connection_string: str, tmp_path: Path) -> None:
+    store, _ = connect(StorageConnection(connection_string=connection_string), "absent")
+    uses: list[Callable[[], object]] = [
+        lambda: list(store.list("")),
+        lambda: store.download("x", tmp_path / "file"),
+        lambda: store.head("x"),
+        lambda: store.put_bytes("x", b"", expected=None, metadata={}),
+        lambda: store.put_file("x", write(tmp_path / "source", 5), expected=None, metadata={}, writer=writer()),
+    ]
+    with closing(store):
+        for use in uses:
+            with pytest.raises(StorageError, match="ContainerNotFound"):
+                use()
+
+
+@pytest.mark.parametrize("written", [0, LARGE, 3 * LARGE])
+def test_a_full_disk_is_told_at_once_and_as_such(
+    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    store.put_file("x", write(tmp_path / "source", 5 * LARGE), expected=None, metadata={}, writer=writer())
+    pwrite = os.pwrite
+
+    def full(file: int, data: memoryview, position: int) -> int:
+        if position >= written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(file, data, position)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        store.download("x", tmp_path / "file")
+    assert raised.value.errno == errno.ENOSPC
+    assert not store.is_transient(raised.value)
+
+
+def test_a_file_that_shrinks_during_its_upload_is_an_error_of_this_machine(
+    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write(tmp_path / "source", 100)
+
+    def shrinking(file: azure_ranges.FileRange) -> azure_ranges.FileRange:
+        os.truncate(source, 10)
+        return file
+
+    monkeypatch.setattr(azure_ranges.FileRange, "__enter__", shrinking)
+    with pytest.raises(OSError, match="has become shorter"):
+        store.put_file("x", source, expected=None, metadata={}, writer=writer())
+    assert store.head("x") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("", 404, Conflict),
+        ("", 409, Conflict),
+        ("", 412, Conflict),
+        ("", 400, StorageError),
+        ("BlobImmutableDueToPolicy", 409, StorageError),
+        ("LeaseIdMissing", 412, StorageError),
+    ],
+)
+def test_only_a_lost_race_is_a_conflict(
+    store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch, code: str, status: int, kind: type[Exception]
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> Answer:
+        raise StorageError(status, code, "refused")
+
+    monkeypatch.setattr(Endpoint, "call", refuse)
+    with pytest.raises(kind) as raised:
+        store.put_bytes("x", b"", expected="0x1", metadata={})
+    assert type(raised.value) is kind
+
+
+def test_a_listing_goes_on_to_its_last_page_and_understands_what_xml_cannot_carry(
+    store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = "<Blob><Name{}>{}</Name><Properties><Etag>{}</Etag><Content-Length>7</Content-Length></Properties>{}</Blob>"
+    pages = {
+        "": [
+            blob.format(' Encoded="true"', "a%2Fb%EF%BF%BF%20+", "0x1", "<Metadata><Status>done</Status></Metadata>"),
+            blob.format("", "a%2Fb &amp;c&#xD;", "0x2", "<Metadata />"),
+            "<NextMarker>m&amp;1</NextMarker>",
+        ],
+        "m&1": ["<NextMarker>m2</NextMarker>"],
+        "m2": [blob.format(' Encoded="false"', "%41", "0x3", ""), "<NextMarker />"],
+    }
+
+    def page(self: Endpoint, method: str, path: str, query: dict[str, str]) -> Answer:
+        *blobs, marker = pages[query.get("marker", "")]
+        return answer(f"\ufeff<R><Blobs>{''.join(blobs)}</Blobs>{marker}</R>".encode())
+
+    monkeypatch.setattr(Endpoint, "call", page)
+    assert [(blob.name, blob.etag, blob.size, dict(blob.metadata)) for blob in store.list("")] == [
+        ("a/b\uffff +", "0x1", 7, {"status": "done"}),
+        ("a%2Fb &c\r", "0x2", 7, {}),
+        ("%41", "0x3", 7, {}),
+    ]
+
+
+def test_an_answer_that_is_not_the_service_s_is_an_outage(
+    store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Endpoint, "call", lambda *args: answer(b"<html><p>Please log in."))
+    with pytest.raises(StorageUnreachable, match="log in") as raised:
+        list(store.list(""))
+    assert store.is_transient(raised.value)
+
+
+@pytest.mark.parametrize("size", [0, 1, 100 * 1024 * MIB, 4 * 1024 * 1024 * MIB, 4_980_736 * MIB])
+def test_a_file_of_any_size_fits_into_the_blocks_of_a_blob(size: int) -> None:
+    step = azure_ranges.block_bytes(size)
+    assert -(-size // step) <= azure_ranges.MAX_BLOCKS <= 50_000
+    assert azure_ranges.RANGE_BYTES <= step <= 4000 * MIB
+
+
+def test_of_a_large_file_only_some_ranges_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    done = azure_ranges._each(begun.append, range(0, 10**9, 10))
+    assert [next(done) for _ in range(3)] == [0, 10, 20]
+    assert len(begun) <= 3 + azure_ranges.PARALLEL_RANGES
+    cast("Any", done).close()
+
+
+def test_a_claim_hides_the_message_and_its_proof_is_the_newest_pop_receipt(
+    queue: AzureJobQueue, queues: QueueServiceClient
+) -> None:
+    queues.get_queue_client(JOBS_QUEUE).send_message("job")
     message = queue.receive(30)
     assert message is not None
     assert (message.content, message.dequeue_count) == ("job", 1)
@@ -145,33 +393,39 @@ def test_a_claim_hides_the_message_and_its_proof_is_the_newest_pop_receipt(queue
         queue.renew(again, 30)
 
 
-def test_a_buried_message_is_in_the_poison_queue_alone(queue: AzureJobQueue) -> None:
-    queue._jobs.send_message('<rubbish> & "more"')
+def test_a_renewed_claim_keeps_the_content(queue: AzureJobQueue, queues: QueueServiceClient) -> None:
+    queues.get_queue_client(JOBS_QUEUE).send_message("job")
     message = queue.receive(30)
     assert message is not None
+    queue.renew(message, 0)
+    again = queue.receive(30)
+    assert again is not None
+    assert again.content == "job"
+
+
+CONTENTS = ['<rubbish> & "more"', "two\r\nlines\n", " spaces ", "日本 \U0001f600", ""]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_buried_message_is_in_the_poison_queue_alone(
+    queue: AzureJobQueue, queues: QueueServiceClient, content: str
+) -> None:
+    queues.get_queue_client(JOBS_QUEUE).send_message(content)
+    message = queue.receive(30)
+    assert message is not None
+    assert message.content == content
     queue.bury(message)
     assert queue.is_empty()
-    buried = queue._poison.receive_message()
+    buried = queues.get_queue_client(JOBS_POISON_QUEUE).receive_message()
     assert buried is not None
-    assert buried.content == '<rubbish> & "more"'
+    assert (buried.content or "") == content
+    assert buried.expires_on is not None
+    assert buried.expires_on.year == 9999
 
 
-def test_what_passes_by_itself_is_told_from_what_does_not(store: AzureBlobStore, connection_string: str) -> None:
-    from azure.core.exceptions import HttpResponseError, ServiceRequestError
-
-    def with_status(status: int) -> HttpResponseError:
-        error = HttpResponseError("refused")
-        error.status_code = status
-        return error
-
-    assert [
-        status for status in (400, 403, 404, 408, 409, 412, 429, 500, 503) if store.is_transient(with_status(status))
-    ] == [
-        403,
-        408,
-        429,
-        500,
-        503,
-    ]
-    assert store.is_transient(ServiceRequestError("no connection"))
+def test_what_passes_by_itself_is_told_from_what_does_not(store: AzureBlobStore) -> None:
+    statuses = (400, 401, 403, 404, 408, 409, 412, 429, 500, 503)
+    passing = [status for status in statuses if store.is_transient(StorageError(status, "", ""))]
+    assert passing == [403, 408, 429, 500, 503]
+    assert store.is_transient(StorageUnreachable("no connection"))
     assert not store.is_transient(ValueError("own mistake"))

@@ -4,87 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import stat
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from pipeline_app.contract import FileJob, Receipt, StorageConnection, StorageNames
-from pipeline_app.worker.job import MAX_RECEIPT_TRIES, JobProcessor, Outcome, Processed
-from pipeline_app.worker.settings import WorkerSettings
-from tests.worker.fakes import FakeBlobStore, FakeJobQueue, Outage
-
-INPUT = "incoming/a/b.csv"
-OUTPUT = "outgoing/a/b.csv"
-
-
-class World:
-    """A worker with an application of the test's own, on fake storage."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        (folder / "scratch").mkdir()
-        monkeypatch.setenv("PATH", f"{self.bin}:{os.environ['PATH']}")
-        self.folder = folder
-        self.queue = FakeJobQueue()
-        self.settings = WorkerSettings(
-            app_alias="app",
-            claim_seconds=60,
-            connection=StorageConnection(connection_string="unused"),
-            export_config=None,
-            health_port=0,
-            idle_seconds=0,
-            image="registry/image@sha256:1",
-            log_file=folder / "app.log",
-            max_attempts=3,
-            names=StorageNames(container="c", input_path="incoming", output_path="outgoing"),
-            release="1.0.dev1",
-            runtime_config=None,
-            scratch=folder / "scratch",
-            share=folder / "share",
-            slots=1,
-        )
-        self.stopping = False
-        self.store = FakeBlobStore()
-
-    def app(self, script: str) -> None:
-        """Install the application: a shell script that gets {input} and {output}."""
-        path = self.bin / "app"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-    def upload(self, data: bytes = b"x\n1\n", name: str = INPUT) -> str:
-        etag = self.store.upload(name, data)
-        job = FileJob(etag=etag, event_id="e1", name=name, queued_at="2026-01-01T00:00:00.000Z", size=len(data))
-        self.queue.put(job.encode())
-        return etag
-
-    def process(self) -> Processed:
-        """Claim the next message, after whatever delay it has, and process it."""
-        self.queue.clock = max([self.queue.clock, *(entry.visible_at for entry in self.queue.entries)])
-        message = self.queue.receive(self.settings.claim_seconds)
-        assert message is not None
-        scratch = self.folder / "scratch"
-        processor = JobProcessor(self.settings, self.store, self.queue, scratch, lambda: self.stopping)
-        processed = processor.process(message, lambda name, attempt: None)
-        assert list(scratch.iterdir()) == [], "the attempt left files behind"
-        return processed
-
-    def receipt(self) -> Receipt:
-        return Receipt.decode(self.store.content(f"{OUTPUT}/receipt.json").decode())
-
-    @property
-    def log(self) -> str:
-        return self.store.content(f"{OUTPUT}/run.log").decode()
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(tmp_path, monkeypatch)
+from pipeline_app.contract import FileJob
+from pipeline_app.worker.attempt import Outcome, Processed
+from pipeline_app.worker.job import MAX_RECEIPT_TRIES
+from tests.worker.fakes import Outage
+from tests.worker.world import INPUT, OUTPUT, World
 
 
 def test_a_file_ends_in_results_log_and_receipt_and_an_empty_queue(world: World) -> None:
@@ -313,10 +242,3 @@ def test_an_export_that_fails_fails_the_file(world: World) -> None:
     world.upload()
     world.process()
     assert world.receipt().error == "In the export step: The application exited with code 1."
-
-
-def test_a_full_share_does_not_cost_the_file(world: World) -> None:
-    world.settings = dataclasses.replace(world.settings, log_file=Path("/dev/full"))
-    world.app("echo hi")
-    world.upload()
-    assert world.process().outcome is Outcome.SUCCEEDED

@@ -6,19 +6,18 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pipeline_app.contract import ContractError
 from pipeline_app.worker import health, loop
-from pipeline_app.worker.job import Outcome, Processed
+from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.loop import Drain
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.status import Status
-from pipeline_app.worker.storage import Message
 from tests.worker.fakes import FakeJobQueue, Outage
+from tests.worker.staged import StagedProcessor
 
 ENVIRONMENT = {
     "APP_ALIAS": "app",
@@ -29,30 +28,13 @@ ENVIRONMENT = {
 }
 
 
-class Processor:
-    """Stands in for JobProcessor: deletes each message, or does what the test says."""
-
-    def __init__(self, queue: FakeJobQueue, act: Callable[[Message], Processed] | None = None) -> None:
-        self._queue = queue
-        self.act = act
-        self.seen: list[str] = []
-
-    def process(self, message: Message, started: Callable[[str, int], None]) -> Processed:
-        started(message.content, 1)
-        self.seen.append(message.content)
-        if self.act:
-            return self.act(message)
-        self._queue.delete(message)
-        return Processed(outcome=Outcome.SUCCEEDED)
-
-
-def drain(queue: FakeJobQueue, processor: Processor, **changes: Any) -> tuple[Drain, Status, threading.Event]:
+def drain(queue: FakeJobQueue, **changes: Any) -> tuple[Drain, StagedProcessor, Status, threading.Event]:
     options: dict[str, Any] = {"claim_seconds": 60, "idle_seconds": 0.0, "slots": 1} | changes
+    processor = StagedProcessor(queue)
     status = Status(image="i", release="r", slots=options["slots"], stale_seconds=60)
     stopping = threading.Event()
     is_transient = lambda error: isinstance(error, Outage)  # noqa: E731
-    made = Drain(queue, processor, status, stopping, is_transient=is_transient, **options)  # type: ignore[arg-type]
-    return made, status, stopping
+    return Drain(queue, processor, status, stopping, is_transient=is_transient, **options), processor, status, stopping
 
 
 @pytest.mark.parametrize("slots", [1, 4])
@@ -60,79 +42,77 @@ def test_all_messages_are_processed_once_and_then_the_worker_ends(slots: int) ->
     queue = FakeJobQueue()
     for number in range(20):
         queue.put(str(number))
-    processor = Processor(queue)
-    worker, status, _ = drain(queue, processor, slots=slots)
+    worker, processor, status, _ = drain(queue, slots=slots)
     assert worker.run() is True
-    assert sorted(processor.seen, key=int) == [str(number) for number in range(20)]
+    assert sorted(processor.noted_of("run"), key=int) == [str(number) for number in range(20)]
     assert status.snapshot()["counts"] == {"succeeded": 20}
 
 
 def test_a_worker_stays_while_another_holds_a_message_that_may_come_back() -> None:
     queue = FakeJobQueue()
-    queue.put("held by a worker that was killed")
+    queue.put("held-by-a-worker-that-was-killed")
     queue.receive(60)
-    processor = Processor(queue)
-    worker, _, _ = drain(queue, processor)
+    worker, processor, _, _ = drain(queue)
     threading.Timer(0.3, lambda: setattr(queue, "clock", 61.0)).start()
     assert worker.run() is True
-    assert processor.seen == ["held by a worker that was killed"]
+    assert processor.noted_of("run") == ["held-by-a-worker-that-was-killed"]
 
 
 def test_a_message_given_back_keeps_the_worker_up_until_it_is_due() -> None:
     queue = FakeJobQueue()
     queue.put("file")
+    worker, processor, status, _ = drain(queue, claim_seconds=1)
 
-    def fail_once(message: Message) -> Processed:
-        if message.dequeue_count == 1:
-            queue.give_back(message, message.content, 0.5)
-            threading.Timer(0.5, lambda: setattr(queue, "clock", 1.0)).start()
-            return Processed(again_in=0.5, outcome=Outcome.GIVEN_BACK)
-        queue.delete(message)
-        return Processed(outcome=Outcome.SUCCEEDED)
+    def fail_once() -> Processed:
+        message = processor.messages["file"]
+        queue.give_back(message, message.content, 0.5)
+        threading.Timer(0.5, lambda: setattr(queue, "clock", 1.0)).start()
+        processor.acts.clear()
+        return Processed(again_in=0.5, outcome=Outcome.GIVEN_BACK)
 
-    worker, status, _ = drain(queue, Processor(queue, fail_once), claim_seconds=0)
+    processor.acts["run", "file"] = fail_once
     assert worker.run() is True
     assert status.snapshot()["counts"] == {"given back": 1, "succeeded": 1}
 
 
 def test_a_worker_told_to_stop_claims_no_more() -> None:
     queue = FakeJobQueue()
-    queue.put("1")
-    queue.put("2")
-    processor = Processor(queue)
-    worker, _, stopping = drain(queue, processor, idle_seconds=60)
+    worker, processor, _, stopping = drain(queue, idle_seconds=60)
 
-    def stop(message: Message) -> Processed:
+    def stop() -> None:
+        queue.put("2")
         stopping.set()
-        return Processed(outcome=Outcome.GIVEN_BACK)
 
-    processor.act = stop
+    queue.put("1")
+    processor.acts["publish", "1"] = stop
     assert worker.run() is True
-    assert processor.seen == ["1"]
+    assert processor.noted_of("run") == ["1"]
 
 
-def test_an_outage_of_the_queue_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["receive", "is_empty"])
+def test_an_outage_of_the_queue_is_waited_out(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     monkeypatch.setattr(loop, "OUTAGE_SECONDS", 0.01)
     queue = FakeJobQueue()
     queue.put("file")
-    receive, outages = queue.receive, iter(range(5))
+    works, outages = getattr(queue, call), iter(range(5))
 
-    def flaky(claim_seconds: int) -> Message | None:
+    def flaky(*arguments: Any) -> Any:
         if next(outages, None) is not None:
             raise Outage
-        return receive(claim_seconds)
+        return works(*arguments)
 
-    monkeypatch.setattr(queue, "receive", flaky)
-    processor = Processor(queue)
-    worker, _, _ = drain(queue, processor)
+    monkeypatch.setattr(queue, call, flaky)
+    worker, processor, _, _ = drain(queue)
     assert worker.run() is True
-    assert processor.seen == ["file"]
+    assert processor.noted_of("run") == ["file"]
+    assert next(outages, None) is None
 
 
 def test_an_error_of_the_workers_own_breaks_it_off_and_is_reported() -> None:
     queue = FakeJobQueue()
     queue.put("file")
-    worker, status, _ = drain(queue, Processor(queue, lambda message: 1 / 0), slots=2, idle_seconds=60)  # type: ignore[arg-type,return-value]
+    worker, processor, status, _ = drain(queue, slots=2, idle_seconds=60)
+    processor.acts["run", "file"] = lambda: 1 / 0  # type: ignore[assignment,return-value]
     assert worker.run() is False
     assert status.snapshot()["counts"] == {"broken off": 1}
 

@@ -26,6 +26,7 @@ def run(
     source: str,
     *,
     env: dict[str, str] | None = None,
+    exceeded: Callable[[], str | None] = lambda: None,
     interrupted: Callable[[], bool] = lambda: False,
     timeout_seconds: float = 30,
 ) -> tuple[StepResult, str]:
@@ -35,6 +36,7 @@ def run(
                 [sys.executable, "-c", source],
                 cwd=tmp_path,
                 env=env or {},
+                exceeded=exceeded,
                 interrupted=interrupted,
                 log=log,
                 timeout_seconds=timeout_seconds,
@@ -62,7 +64,15 @@ def test_death_by_signal_is_named(tmp_path: Path) -> None:
 
 def test_missing_command_is_an_error_that_names_it(tmp_path: Path) -> None:
     with RunLog(tmp_path / "run.log") as log:
-        result = run_step(["no-such-app"], cwd=tmp_path, env={}, interrupted=lambda: False, log=log, timeout_seconds=1)
+        result = run_step(
+            ["no-such-app"],
+            cwd=tmp_path,
+            env={},
+            exceeded=lambda: None,
+            interrupted=lambda: False,
+            log=log,
+            timeout_seconds=1,
+        )
     assert result.exit_code is None
     assert result.error == "The command 'no-such-app' could not be started: No such file or directory."
 
@@ -127,16 +137,20 @@ def test_application_sees_neither_storage_nor_identity_settings(
     assert os.environ["IDENTITY_HEADER"] == "private"
 
 
-def test_endless_output_is_bounded_with_its_beginning_and_end(tmp_path: Path) -> None:
-    with RunLog(tmp_path / "run.log", head_bytes=1000, tail_bytes=1000) as log:
-        log.line("first line")
-        for number in range(100_000):
-            log.write(f"{number}\n".encode())
-        log.line("last line")
-        log.close()
-    text = log.path.read_text()
-    assert len(text) < 3000
-    assert text.startswith("first line\n0\n")
-    assert text.endswith("99999\nlast line\n")
-    assert "bytes left out" in text
-    assert log.tail(10) == "last line\n"
+def test_a_limit_that_is_exceeded_ends_the_application_with_that_sentence(tmp_path: Path) -> None:
+    result, text = run(
+        tmp_path, "import os,time; print(os.getpid(), flush=True); time.sleep(60)", exceeded=lambda: "Too much."
+    )
+    assert result == StepResult(error="Too much.", exit_code=None)
+    assert not is_alive(int(text or -1))
+
+
+def test_an_application_over_its_limit_may_end_by_itself_within_the_grace(tmp_path: Path) -> None:
+    source = (
+        "import signal,sys,time; signal.signal(15, lambda *_: (print('tidied up'), sys.exit()));"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    result, text = run(
+        tmp_path, source, exceeded=lambda: "Too much." if "ready" in (tmp_path / "run.log").read_text() else None
+    )
+    assert (result.error, text) == ("Too much.", "ready\ntidied up\n")

@@ -14,6 +14,7 @@ import pytest
 from pipeline_app.contract import InputVersion, OutputFile, Receipt, now
 from pipeline_app.worker.publication import InputChanged, LocalFile, NameClash, Publication
 from pipeline_app.worker.storage import BlobInfo, ClaimLost
+from pipeline_app.worker.working import WorkedOn, WorkingMark
 from tests.worker.fakes import FakeBlobStore
 
 DIRECTORY = "outgoing/a.csv"
@@ -51,16 +52,34 @@ def make_receipt(etag: str, files: list[LocalFile], error: str | None = None) ->
     )
 
 
-def publish(store: Any, folder: Path, etag: str, contents: Mapping[str, bytes], *, number: int = 1) -> bool | None:
+def make_mark(store: Any, etag: str, message: str, **own: str) -> WorkingMark:
+    publication = Publication(directory=DIRECTORY, input_etag=etag, input_name=INPUT, store=store, **own)
+    return WorkingMark(claim_seconds=60, message_id=message, publication=publication)
+
+
+def publish(
+    store: Any,
+    folder: Path,
+    etag: str,
+    contents: Mapping[str, bytes],
+    *,
+    mark: WorkingMark | None = None,
+    number: int = 1,
+) -> bool | None:
     """Do what JobProcessor does around a publication; None means that the version was done already."""
     folder.mkdir(exist_ok=True)
-    publication = Publication(directory=DIRECTORY, input_etag=etag, input_name=INPUT, store=store)
+    publication = mark.publication if mark else make_mark(store, etag, "m").publication
     receipt = publication.find_receipt()
     first = number == 1 and receipt is None
     if not first:
-        receipt = publication.finish_earlier()
+        there, receipt = publication.finish_earlier()
+        if mark:
+            mark.respect(there)
     if publication.is_done(receipt):
         return None
+    if mark:
+        mark.renew()
+        first = first and not mark.written
     files = make_files(folder, contents)
     log = folder / "run.log"
     log.write_bytes(b"what the application printed\n")
@@ -246,7 +265,7 @@ class Runner:
     def _body(self) -> None:
         try:
             self._run(self.stepped)
-        except (ClaimLost, InputChanged, Killed):
+        except (ClaimLost, InputChanged, Killed, WorkedOn):
             pass
         except BaseException as error:
             self.error = error
@@ -272,17 +291,23 @@ def test_no_interleaving_of_attempts_tears_a_receipt_or_loses_a_version(seed: in
         names = chance.sample(["x", "y", "z"], chance.randint(0, 3))
         contents = {name: f"{name} of attempt {index}".encode() for name in names}
         etag, number = version, chance.randint(1, 2)
+        marks, message, own = chance.random() < 0.5, f"m{chance.randint(1, 2)}", {"id": f"{index:032}"}
 
         def run(stepped: SteppedStore) -> None:
-            publish(stepped, tmp_path / str(index), etag, contents, number=number)
+            mark = make_mark(stepped, etag, message, **own) if marks else None
+            publish(stepped, tmp_path / str(index), etag, contents, mark=mark, number=number)
             # Its message is deleted now, so its version must have a receipt or be overwritten.
             receipt = visible(store)
             assert etag != version or (receipt is not None and receipt.input.etag == etag), "lost"
 
+        if marks:
+            # A renewal of the mark that is under way goes on while the results are published, and after.
+            runners.append(Runner(store, lambda stepped: make_mark(stepped, etag, message, **own).renew()))
         return run
 
-    runners = [Runner(store, attempt(index)) for index in range(chance.randint(2, 3))]
-    index = len(runners)
+    runners: list[Runner] = []
+    runners += [Runner(store, attempt(index)) for index in range(chance.randint(2, 3))]
+    index = 3
     while live := [runner for runner in runners if not runner.ended]:
         chance.choice(live).step(
             chance.choices(["live", "kill before", "kill after", "repeat"], [90, 2, 2, 6])[0],

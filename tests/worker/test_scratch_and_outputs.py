@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_app.worker import outputs
 from pipeline_app.worker.outputs import OutputError, collect
-from pipeline_app.worker.scratch import attempt_scratch, remove, safe_file_name, worker_scratch
+from pipeline_app.worker.scratch import attempt_scratch, remove, safe_file_name, walk, worker_scratch
 
 
 def test_folders_of_killed_workers_are_removed_and_those_of_live_ones_kept(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_results_are_all_files_of_the_tree_with_size_and_hash(tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     (tmp_path / "a" / "b" / "run.log").write_bytes(b"deeper down the name is free")
     (tmp_path / "z.txt").write_bytes(b"")
-    files = collect(tmp_path, "outgoing/x")
+    files = collect(tmp_path, "outgoing/x", 100)
     assert [(file.name, file.size) for file in files] == [("a/b/run.log", 28), ("z.txt", 0)]
     assert files[1].sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -83,30 +86,46 @@ def test_results_are_all_files_of_the_tree_with_size_and_hash(tmp_path: Path) ->
 def test_names_that_the_pipeline_writes_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     with pytest.raises(OutputError, match=name):
-        collect(tmp_path, "outgoing/x")
+        collect(tmp_path, "outgoing/x", 100)
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "/etc", "nowhere"])
 def test_links_are_refused(tmp_path: Path, target: str) -> None:
     (tmp_path / "link").symlink_to(target)
     with pytest.raises(OutputError, match="'link' is a link"):
-        collect(tmp_path, "outgoing/x")
+        collect(tmp_path, "outgoing/x", 100)
 
 
 def test_special_files_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError, match="'pipe' is a special file"):
-        collect(tmp_path, "outgoing/x")
+        collect(tmp_path, "outgoing/x", 100)
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"a\xff"])
 def test_names_that_no_blob_can_have_are_refused(tmp_path: Path, name: bytes) -> None:
     Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).touch()
     with pytest.raises(OutputError, match="cannot have"):
-        collect(tmp_path, "outgoing/x")
+        collect(tmp_path, "outgoing/x", 100)
+
+
+def test_a_folder_of_results_is_never_read_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(50):
+        (tmp_path / f"{number}").touch()
+    read: list[str] = []
+
+    def count(*arguments: Any) -> Iterator[os.DirEntry[str]]:
+        for entry in walk(*arguments):
+            read.append(entry.name)
+            yield entry
+
+    monkeypatch.setattr(outputs, "walk", count)
+    with pytest.raises(OutputError, match="at least 4 result files; at most 3"):
+        collect(tmp_path, "outgoing/x", 3)
+    assert len(read) == 4
 
 
 def test_names_too_long_for_azure_are_refused_with_the_length(tmp_path: Path) -> None:
     (tmp_path / ("x" * 200)).touch()
     with pytest.raises(OutputError, match="1101 characters"):
-        collect(tmp_path, "o" * 900)
+        collect(tmp_path, "o" * 900, 100)

@@ -1,0 +1,95 @@
+"""What is known of one claim of one job, stage by stage: claimed, fetched, run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pipeline_app.contract import FileJob, InputVersion
+from pipeline_app.worker.application import RunResult
+from pipeline_app.worker.claim import Claim
+from pipeline_app.worker.publication import Publication
+from pipeline_app.worker.run_log import RunLog
+from pipeline_app.worker.working import WorkingMark
+
+
+class Outcome(StrEnum):
+    """What became of a message."""
+
+    BURIED = "buried"
+    FAILED = "failed"
+    GIVEN_BACK = "given back"
+    LOST = "lost"
+    SKIPPED = "skipped"
+    SUCCEEDED = "succeeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processed:
+    """What became of a message, and in how many seconds it will be visible again (0 if it is settled)."""
+
+    outcome: Outcome
+    again_in: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """A job whose message is claimed.
+
+    Attributes:
+        claim: is renewed until the message is settled.
+        directory: where the results go.
+        job: what the message says.
+        number: which attempt this is, from 1.
+        resources: closed when the message is settled, whatever became of it.
+        unseen: the message was never claimed before.
+    """
+
+    claim: Claim
+    directory: str
+    job: FileJob
+    number: int
+    resources: ExitStack
+    unseen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched(Claimed):
+    """A claimed job whose input is on disk.
+
+    Attributes:
+        first: nothing was published or begun for this input before, as far as is known.
+        input_file: the input, unless there is a refusal.
+        log: the log of this attempt.
+        mark: says in storage that the attempt is under way, if it takes long.
+        publication: the right to publish.
+        refusal: why the application is not run at all, in a sentence, or None.
+        scratch: the attempt's folder.
+        version: the version of the input.
+    """
+
+    first: bool
+    input_file: Path
+    log: RunLog
+    mark: WorkingMark
+    publication: Publication
+    refusal: str | None
+    scratch: Path
+    version: InputVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran(Fetched):
+    """A job whose application has ended, as ``result`` says; ``size`` is what its folder takes in bytes."""
+
+    result: RunResult
+    size: int
+    started_at: str
+
+
+def known(stage: Claimed) -> dict[str, Any]:
+    """Return what a stage knows by its fields' names, which the next one begins with."""
+    return {field.name: getattr(stage, field.name) for field in fields(stage)}

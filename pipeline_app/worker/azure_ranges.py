@@ -1,0 +1,192 @@
+"""Files to and from blobs, in parallel ranges where they are large, and never more than a piece of each in memory."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPException, HTTPMessage
+from pathlib import Path
+from typing import Final
+
+from pipeline_app.worker.azure_connections import PIECE_BYTES
+from pipeline_app.worker.azure_exchange import Answer
+from pipeline_app.worker.azure_http import Endpoint, StorageError
+
+# What is no larger moves in one request, and of a larger file this much tells how large it is.
+SINGLE_BYTES: Final = 16 * 1024 * 1024
+# Smaller ranges cost more requests than they gain. A failed one is moved again as a whole.
+RANGE_BYTES: Final = 64 * 1024 * 1024
+PARALLEL_RANGES: Final = 4
+# A blob has 50,000 blocks at most, and 100,000 that nobody has committed yet: with this bound there is room for what
+# several attempts that broke off have left behind.
+# Source: https://learn.microsoft.com/azure/storage/blobs/scalability-targets
+MAX_BLOCKS: Final = 20_000
+
+
+def download(endpoint: Endpoint, name: str, path: Path, limit: int | None = None) -> tuple[Answer, str]:
+    """Write one version of a blob to a file; of one with more than ``limit`` bytes, its first range alone.
+
+    Returns:
+        The service's answer, whose headers describe the blob, and the content's SHA-256 in hex.
+
+    Raises:
+        OSError: the file cannot be written.
+        StorageError: status 404 where there is none, 412 where it was overwritten in between.
+    """
+    digest = hashlib.sha256()
+    with path.open("w+b", buffering=0) as target:
+
+        def begin(headers: HTTPMessage) -> Callable[[memoryview], None]:
+            nonlocal digest
+            digest = hashlib.sha256()
+            target.truncate(0)
+            position = 0
+
+            def take(piece: memoryview) -> None:
+                nonlocal position
+                digest.update(piece)
+                position += _write(target.fileno(), piece, position)
+
+            return take
+
+        try:
+            answer = endpoint.call("GET", name, headers={"x-ms-range": f"bytes=0-{SINGLE_BYTES - 1}"}, sink=begin)
+        except StorageError as error:
+            # An empty blob has no range.
+            if error.status != 416:
+                raise
+            answer = endpoint.call("HEAD", name)
+            if total_bytes(answer):
+                raise StorageError(412, "ConditionNotMet", f"{name!r} was empty a moment ago.") from error
+        size = total_bytes(answer)
+        if answer.status == 206 and size > SINGLE_BYTES and (limit is None or size <= limit):
+            _rest(endpoint, name, target.fileno(), size, answer.headers["ETag"], digest.update)
+    return answer, digest.hexdigest()
+
+
+def total_bytes(answer: Answer) -> int:
+    """Return the size of the whole blob of which an answer has a range, or all."""
+    _, _, total = answer.headers.get("Content-Range", "").rpartition("/")
+    return int(total or answer.headers.get("Content-Length", "0"))
+
+
+def block_bytes(size: int) -> int:
+    """Return the size of the blocks of a file of so many bytes, in whole MiB."""
+    mib = 1024 * 1024
+    return max(RANGE_BYTES, -(-size // (MAX_BLOCKS * mib)) * mib)
+
+
+def stage(endpoint: Endpoint, name: str, path: Path, size: int, writer: str) -> bytes:
+    """Put a file up as uncommitted blocks, and return the list of them that commits them.
+
+    Uncommitted blocks belong to the blob's name, not to a writer: an id with ``writer`` (hex, of constant length) in
+    it keeps the blocks of a late writer out of this one's list.
+
+    Raises:
+        OSError: the file cannot be read.
+        StorageError: the service refused a block.
+    """
+    step = block_bytes(size)
+
+    def block(offset: int) -> str:
+        return base64.b64encode(f"{writer}{offset // step:08d}".encode()).decode()
+
+    def put(offset: int) -> None:
+        length = min(step, size - offset)
+        query = {"blockid": block(offset), "comp": "block"}
+        endpoint.call("PUT", name, query, body=lambda: FileRange(path, offset, length), length=length)
+
+    listed = "".join(f"<Latest>{block(offset)}</Latest>" for offset in _each(put, range(0, size, step)))
+    return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'.encode()
+
+
+class FileRange:
+    """Part of a file, which a request reads piece by piece."""
+
+    def __init__(self, path: Path, offset: int, length: int) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._file.seek(offset)
+        self._left = length
+
+    def __enter__(self) -> FileRange:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._file.close()
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; a file that has become shorter than the range is an error."""
+        wanted = min(size, self._left)
+        data = self._file.read(wanted)
+        if wanted and not data:
+            raise OSError(f"{self._file.name} has become shorter while it was put up")
+        self._left -= len(data)
+        return data
+
+
+def _rest(
+    endpoint: Endpoint, name: str, target: int, size: int, etag: str, update: Callable[[memoryview], None]
+) -> None:
+    """Fetch what comes after the first range, of the same version, and hash it in order as it comes."""
+
+    def fetch(offset: int) -> None:
+        end = min(offset + RANGE_BYTES, size)
+        position = offset
+
+        def begin(headers: HTTPMessage) -> Callable[[memoryview], None]:
+            nonlocal position
+            position = offset
+
+            def take(piece: memoryview) -> None:
+                nonlocal position
+                position += _write(target, piece, position)
+
+            return take
+
+        wanted = {"If-Match": etag, "x-ms-range": f"bytes={offset}-{end - 1}"}
+        endpoint.call("GET", name, headers=wanted, sink=begin)
+        if position != end:
+            raise HTTPException(f"the range {wanted['x-ms-range']} of {name!r} came with {position - offset} bytes")
+
+    buffer = memoryview(bytearray(PIECE_BYTES))
+    for offset in _each(fetch, range(SINGLE_BYTES, size, RANGE_BYTES)):
+        position, end = offset, min(offset + RANGE_BYTES, size)
+        while position < end:
+            count = os.preadv(target, [buffer[: min(PIECE_BYTES, end - position)]], position)
+            update(buffer[:count])
+            position += count
+
+
+def _each(work: Callable[[int], None], offsets: range) -> Iterator[int]:
+    """Do the work for each offset, some at a time; yield the offsets in order as they are done."""
+    ahead: deque[tuple[int, Future[None]]] = deque()
+    waiting = iter(offsets)
+    with ThreadPoolExecutor(PARALLEL_RANGES) as pool:
+        try:
+            while True:
+                # Only so many are begun that a file of any size takes the same memory, and that what is hashed next
+                # has not left the page cache yet.
+                for offset in waiting:
+                    ahead.append((offset, pool.submit(work, offset)))
+                    if len(ahead) > PARALLEL_RANGES:
+                        break
+                if not ahead:
+                    return
+                offset, future = ahead.popleft()
+                future.result()
+                yield offset
+        except BaseException:
+            # What has not begun yet would only be thrown away.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _write(target: int, piece: memoryview, position: int) -> int:
+    written = 0
+    while written < len(piece):
+        written += os.pwrite(target, piece[written:], position + written)
+    return written

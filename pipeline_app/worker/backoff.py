@@ -1,0 +1,14 @@
+"""How long to wait before a file is tried again."""
+
+from __future__ import annotations
+
+import random
+
+MAX_RETRY_SECONDS = 60.0
+RETRY_SECONDS = 2.0
+
+
+def backoff(tries: int) -> float:
+    """Return seconds to wait after so many tries: doubling, bounded, and spread so that retries do not meet."""
+    ceiling = min(MAX_RETRY_SECONDS, RETRY_SECONDS * float(1 << min(tries, 10)))
+    return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 -- spreading load needs no cryptography.

@@ -1,0 +1,268 @@
+"""The disk that attempts may use: a budget for each, a bound on its result files, and a reserve that stays free."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_app.worker.scratch import walk
+from pipeline_app.worker.settings import WorkerSettings
+
+# What the worker itself writes after an application filled the disk (log, receipt) fits into this many times over.
+RESERVE_BYTES = 256 * 1024 * 1024
+RESERVE_FILES = 10_000
+# A small file system, such as one in memory, keeps this part of itself free instead.
+RESERVE_SHARE = 1 / 8
+
+# A look at a folder that takes no longer than this may come at every question, and is still a twentieth of the time.
+CHEAP_SECONDS = 0.01
+# This part of what is free is for jobs whose application does not run (yet, or any more).
+ASIDE_SHARE = 1 / 8
+MIN_INTERVAL_SECONDS = 1.0
+SLICE_SECONDS = 0.1
+WALK_SHARE = 0.05
+
+
+class DiskFull(OSError):
+    """The scratch file system is below its reserve, and no file that is being processed is to blame."""
+
+
+@dataclass
+class Usage:
+    """What an attempt's folder takes: bytes of disk, and files in ``output``."""
+
+    size: int = 0
+    output_files: int = 0
+
+
+class Disk:
+    """The scratch file system of one worker, which its attempts share.
+
+    Args:
+        folder: the worker's scratch folder.
+        settings: an attempt's budget (by default an equal share of what is free now, less the reserve), the bound on
+            its result files, and the number of attempts side by side.
+
+    Raises:
+        DiskFull: the file system is below its reserve already.
+    """
+
+    def __init__(self, folder: Path, settings: WorkerSettings) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._watches: list[Watch] = []
+        total = os.statvfs(folder)
+        self._reserve_bytes = min(RESERVE_BYTES, int(total.f_blocks * total.f_frsize * RESERVE_SHARE))
+        # Some file systems have no fixed number of files and say 0.
+        self._reserve_files = min(RESERVE_FILES, int(total.f_files * RESERVE_SHARE))
+        self.max_output_files = settings.max_output_files
+        self.require()
+        # Beside the application of each slot, one input waits and two results go out.
+        free = self.free() - self._reserve_bytes
+        self.aside = int(free * ASIDE_SHARE) // (3 * settings.slots)
+        self.budget = settings.scratch_bytes or int(free * (1 - ASIDE_SHARE)) // settings.slots
+
+    def free(self) -> int:
+        """Return the bytes that may still be written to the file system."""
+        now = os.statvfs(self._folder)
+        return now.f_bavail * now.f_frsize
+
+    def require(self) -> None:
+        """Make sure that a new attempt does not have to pay for a disk that was full before it.
+
+        Raises:
+            DiskFull: the file system is below its reserve, and no other attempt is there that may fill it.
+        """
+        with self._lock:
+            busy = bool(self._watches)
+        problem = self.shortage()
+        if problem and not busy:
+            raise DiskFull(problem)
+
+    @contextmanager
+    def watch(self, scratch: Path) -> Iterator[Watch]:
+        """Watch an attempt's folder while the context lasts.
+
+        Raises:
+            DiskFull: as ``require``; the input may have come in while the disk was not full yet.
+        """
+        self.require()
+        watch = Watch(self, scratch, innocent=self.shortage() is not None)
+        with self._lock:
+            self._watches.append(watch)
+        try:
+            yield watch
+        finally:
+            with self._lock:
+                self._watches.remove(watch)
+
+    def refusal(self, size: int) -> str | None:
+        """Return why an input of so many bytes is not downloaded, in a sentence, or None."""
+        if size <= self.budget:
+            return None
+        return (
+            f"The input has {_size(size)}; an attempt may take {_size(self.budget)} of disk, its input included. "
+            "Raise scratchGib (APP_SCRATCH_BYTES), or upload it in parts."
+        )
+
+    def excess(self, usage: Usage) -> str | None:
+        """Return which limit of an attempt is exceeded, in a sentence, or None."""
+        if usage.size > self.budget:
+            return (
+                f"The application's files take at least {_size(usage.size)}; an attempt may take "
+                f"{_size(self.budget)} of disk, its input included. Let it write less, or raise scratchGib "
+                "(APP_SCRATCH_BYTES)."
+            )
+        if usage.output_files > self.max_output_files:
+            return too_many_files(usage.output_files, self.max_output_files)
+        return None
+
+    def shortage(self) -> str | None:
+        """Return why the file system counts as full, in a sentence, or None."""
+        free, files = self.free(), os.statvfs(self._folder).f_favail
+        if free < self._reserve_bytes:
+            return (
+                f"The disk of {str(self._folder)!r} has {_size(free)} left; {_size(self._reserve_bytes)} must stay "
+                "free. Let the application write less outside of {output} and $TMPDIR too, or lower scratchGib "
+                "(APP_SCRATCH_BYTES) to what the disk has."
+            )
+        if files < self._reserve_files:
+            return (
+                f"The disk of {str(self._folder)!r} has room for {files} more files; room for "
+                f"{self._reserve_files} must stay free. Let the application write fewer files, or set "
+                "APP_SCRATCH_DIRECTORY to a folder on a disk with more."
+            )
+        return None
+
+    def blame(self, watch: Watch) -> str | None:
+        """Return why this attempt has to end so that the disk does not fill, in a sentence, or None.
+
+        Of several attempts the one that takes the most has to end, and the others are left alone until it is gone.
+
+        Raises:
+            DiskFull: it would be this one's turn, but the disk was full already when it began.
+        """
+        problem = self.shortage()
+        if problem is None:
+            return None
+        with self._lock:
+            watches = list(self._watches)
+        if len(watches) > 1 and max(watches, key=Watch.total) is not watch:
+            return None
+        if watch.innocent:
+            raise DiskFull(problem)
+        return problem
+
+
+class Watch:
+    """Measures one attempt's folder while its application runs.
+
+    Attributes:
+        innocent: the disk was full when this began.
+        size: what the folder took in bytes at its end.
+    """
+
+    def __init__(self, disk: Disk, scratch: Path, *, innocent: bool) -> None:
+        self._cost = 0.0
+        self._disk = disk
+        self._free = disk.free()
+        self._left = disk.budget
+        self._next = time.monotonic() + MIN_INTERVAL_SECONDS
+        self._scratch = scratch
+        self._walk: Iterator[Usage] | None = None
+        self.innocent = innocent
+        self.size = 0
+
+    def exceeded(self) -> str | None:
+        """Return which limit is exceeded as far as is known now, in a sentence, or None; raises DiskFull as ``blame``.
+
+        It is meant to be asked a few times a second: each call looks at the file system's free space, and at some of
+        the folder, for a tenth of a second at most. A look at the whole folder is followed by a pause of a second or
+        more, so that looking takes a twentieth of the time; the pause ends early where a look costs next to nothing
+        and the file system has lost as much as the attempt had left.
+        """
+        if problem := self._disk.blame(self):
+            return problem
+        started = time.monotonic()
+        if self._walk is None:
+            free = self._disk.free()
+            hurry = self._cost < CHEAP_SECONDS and self._free - free > self._left
+            if started < self._next and not hurry:
+                return None
+            self._cost, self._free, self._walk = 0.0, free, measure(self._scratch)
+        usage = Usage()
+        for usage in self._walk:
+            if problem := self._disk.excess(usage):
+                return problem
+            if time.monotonic() - started > SLICE_SECONDS:
+                self._cost += time.monotonic() - started
+                return None
+        ended = time.monotonic()
+        self._cost += ended - started
+        self._left = self._disk.budget - usage.size
+        self._next = ended + max(MIN_INTERVAL_SECONDS, self._cost * (1 / WALK_SHARE - 1))
+        self._walk = None
+        return None
+
+    def settled(self) -> str | None:
+        """Return which limit the application that has ended exceeded, in a sentence, or None; raises as ``blame``."""
+        if problem := self._disk.blame(self):
+            return problem
+        self.size = 0
+        for usage in measure(self._scratch):
+            self.size = usage.size
+            if problem := self._disk.excess(usage):
+                return problem
+        return None
+
+    def total(self) -> int:
+        """Return the bytes of disk that the folder takes."""
+        return max((usage.size for usage in measure(self._scratch)), default=0)
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether an error says that a disk has no room."""
+    return error.errno in (errno.EDQUOT, errno.ENOSPC)
+
+
+def measure(scratch: Path) -> Iterator[Usage]:
+    """Add up an attempt's folder; yields the growing sum after each entry, so that the caller may pause or stop.
+
+    A sparse file counts with its size, since that is what an upload would move; a file with several links counts once.
+    """
+    linked: set[tuple[int, int]] = set()
+    output = f"{scratch / 'output'}{os.sep}"
+    usage = Usage()
+    # What vanishes or cannot be read meanwhile is left out of the sum, but not of the file system's free space.
+    for entry in walk(scratch, lambda error: None):
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+        if not stat.S_ISDIR(status.st_mode) and entry.path.startswith(output):
+            usage.output_files += 1
+        file = (status.st_dev, status.st_ino)
+        if file not in linked:
+            usage.size += max(status.st_size, status.st_blocks * 512)
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            linked.add(file)
+        yield usage
+
+
+def too_many_files(count: int, limit: int) -> str:
+    """Return the sentence that says that there are too many result files."""
+    return (
+        f"The application wrote at least {count} result files; at most {limit} are taken. Let it pack them into fewer, "
+        "or raise maxOutputFiles (APP_MAX_OUTPUT_FILES)."
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024**2:,.1f} MiB"

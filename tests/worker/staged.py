@@ -1,0 +1,79 @@
+"""Stands in for JobProcessor where slots and loop are tested: stages that do what the test says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from pipeline_app.contract import FileJob
+from pipeline_app.worker.application import RunResult
+from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
+from pipeline_app.worker.storage import Message
+from tests.worker.fakes import FakeJobQueue
+
+BIG = 1000
+
+
+class StagedProcessor:
+    """Notes each stage of each job with its thread; a stage may be made to wait or to do something else."""
+
+    aside_bytes = BIG
+
+    def __init__(self, queue: FakeJobQueue) -> None:
+        self.acts: dict[tuple[str, str], Callable[[], Processed | None]] = {}
+        self.lock = threading.Lock()
+        self.noted: list[str] = []
+        self.messages: dict[str, Message] = {}
+        self.queue = queue
+
+    def noted_of(self, stage: str) -> list[str]:
+        """Return the names for which a stage was noted, in order."""
+        return [entry.partition(" ")[2] for entry in self.noted if entry.startswith(f"{stage} ")]
+
+    def _stage(self, stage: str, name: str) -> Processed | None:
+        with self.lock:
+            self.noted.append(f"{stage} {name}")
+        act = self.acts.get((stage, name))
+        return act() if act else None
+
+    def claim(self, message: Message) -> Claimed | Processed:
+        name, _, size = message.content.partition(" ")
+        self.messages[name] = message
+        unused: Any = None
+        job = FileJob(etag="e", event_id="e", name=name, queued_at="", size=int(size or 0))
+        claimed = Claimed(claim=unused, directory="", job=job, number=1, resources=ExitStack(), unseen=True)
+        return self._stage("claim", name) or claimed
+
+    def fetch(self, claimed: Claimed) -> Fetched | Processed:
+        done = self._stage("fetch", claimed.job.name)
+        unused: Any = None
+        return done or Fetched(
+            **known(claimed),
+            first=True,
+            input_file=Path(),
+            log=unused,
+            mark=unused,
+            publication=unused,
+            refusal=None,
+            scratch=Path(),
+            version=unused,
+        )
+
+    def run(self, fetched: Fetched) -> Ran | Processed:
+        done = self._stage("run", fetched.job.name)
+        result = RunResult(config_sha256="", error=None, exit_code=0)
+        return done or Ran(**known(fetched), result=result, size=fetched.job.size, started_at="")
+
+    def publish(self, ran: Ran) -> Processed:
+        done = self._stage("publish", ran.job.name)
+        self.queue.delete(self.messages[ran.job.name])
+        return done or Processed(outcome=Outcome.SUCCEEDED)
+
+    def release(self, claimed: Claimed, reason: str) -> Processed:
+        self._stage("release", claimed.job.name)
+        message = self.messages[claimed.job.name]
+        self.queue.give_back(message, message.content, 0)
+        return Processed(outcome=Outcome.GIVEN_BACK)

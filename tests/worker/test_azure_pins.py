@@ -1,0 +1,59 @@
+"""What the worker needs of other packages, at start and in the image."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+# What the worker imports itself, besides the standard library.
+DIRECT = {"azure-core", "azure-identity", "certifi"}
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "pipeline_app" / "requirements.txt").read_text().splitlines()
+    return {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+
+
+def closure(names: set[str]) -> set[str]:
+    """Return the packages and what they need in turn, as they are installed here."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in found:
+            continue
+        found.add(name)
+        for requirement in map(Requirement, importlib.metadata.requires(name) or []):
+            # No extra is asked for by any of them but PyJWT's, which brings what is here in any case.
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+    return found
+
+
+def test_the_image_has_exactly_what_the_worker_needs_pinned() -> None:
+    assert set(pins()) == closure(DIRECT)
+
+
+def test_the_pins_are_those_of_the_function_where_both_need_a_package() -> None:
+    function = (ROOT / "function" / "requirements.txt").read_text().splitlines()
+    assert [f"{name}=={version}" for name, version in pins().items()] == [
+        line.lower().replace("_", "-") for line in function if canonicalize_name(line.partition("==")[0]) in pins()
+    ]
+
+
+def test_the_worker_starts_without_the_identity_library_and_what_it_needs() -> None:
+    program = (
+        "import sys, pipeline_app.worker.__main__ as main\n"
+        "from pipeline_app.contract import StorageConnection\n"
+        "text = 'AccountName=a;AccountKey=a2V5;BlobEndpoint=http://h/a;QueueEndpoint=http://h/a'\n"
+        "main.connect(StorageConnection(connection_string=text), 'c')\n"
+        "print(*sorted({'azure', 'certifi', 'requests', 'urllib.request'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
