@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import stat
 import tempfile
+import unicodedata
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,10 +19,24 @@ from filelock import FileLock
 
 CHUNK: Final = 1024 * 1024
 EXECUTABLE: Final = 0o755
+# Files and folders together, whether a folder has an entry of its own or is only named by its files.
 MAX_ENTRIES: Final = 100_000
 MAX_UNZIPPED: Final = 4 * 1024**3
 PLAIN: Final = 0o644
 ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+
+# All that the library raises for bytes that somebody made up.
+_UNREADABLE: Final = (
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+)
 
 
 class ArchiveError(ValueError):
@@ -45,7 +62,8 @@ def zip_folder(folder: Path, archive: Path) -> None:
     """Zip all files of a folder; neither dates, owners nor the order on disk change a byte of the archive.
 
     Raises:
-        ArchiveError: the folder holds no file, or something that is neither a file nor a folder.
+        ArchiveError: the folder holds no file, something that is neither a file nor a folder, or two names that
+            :func:`unzip` takes for one.
     """
     check_folder(folder)
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -72,8 +90,10 @@ def check_folder(folder: Path) -> None:
     Raises:
         ArchiveError: as from :func:`zip_folder`.
     """
-    if not _files(folder):
+    files = _files(folder)
+    if not files:
         raise ArchiveError(f"The folder {folder} holds no file. Put the application's files into it.")
+    _require_distinct(folder, [PurePosixPath(path.relative_to(folder).as_posix()) for path in files])
 
 
 def check_zip(archive: Path) -> None:
@@ -89,7 +109,9 @@ def check_zip(archive: Path) -> None:
             _entries(archive, source, MAX_UNZIPPED)
             if damaged := source.testzip():
                 raise ArchiveError(f"{archive} is damaged: {damaged!r} does not match its checksum. Make it again.")
-    except (EOFError, NotImplementedError, OSError, RuntimeError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except ArchiveError:
+        raise
+    except _UNREADABLE as error:
         raise ArchiveError(f"{archive} cannot be read as a zip: {error}. Make it again.") from error
 
 
@@ -119,7 +141,9 @@ def unzip(archive: Path, folder: Path, *, max_bytes: int = MAX_UNZIPPED) -> None
                             raise ArchiveError(_too_much(archive, max_bytes))
                         sink.write(chunk)
                 target.chmod(EXECUTABLE if (entry.external_attr >> 16) & stat.S_IXUSR else PLAIN)
-    except (EOFError, NotImplementedError, OSError, RuntimeError, zipfile.BadZipFile) as error:
+    except ArchiveError:
+        raise
+    except _UNREADABLE as error:
         raise ArchiveError(f"{archive} cannot be unpacked: {error}. Make it again.") from error
 
 
@@ -129,7 +153,11 @@ def cache_is_current(cache: Path, sha256: str) -> bool:
         record = json.loads(_record(cache).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return False
-    return cache.is_dir() and record == {"archive": sha256, "content": tree_sha256(cache)}
+    try:
+        return cache.is_dir() and record == {"archive": sha256, "content": tree_sha256(cache)}
+    except ArchiveError:
+        # Somebody put something into it that came from no archive, such as a link.
+        return False
 
 
 def refresh_cache(archive: Path, sha256: str, cache: Path) -> bool:
@@ -166,7 +194,6 @@ def _entries(archive: Path, source: zipfile.ZipFile, max_bytes: int) -> list[tup
     if sum(entry.file_size for entry in entries) > max_bytes:
         raise ArchiveError(_too_much(archive, max_bytes))
     checked = []
-    seen = set()
     for entry in entries:
         name = PurePosixPath(entry.filename)
         kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -176,15 +203,47 @@ def _entries(archive: Path, source: zipfile.ZipFile, max_bytes: int) -> list[tup
             raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which is a link or a device, not a file.")
         if entry.flag_bits & 0x1:
             raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which is encrypted. Zip it without.")
-        if entry.is_dir():
+        if entry.filename.endswith("/"):
             continue
-        if name in seen:
-            raise ArchiveError(f"{archive} has the entry {entry.filename!r} twice.")
-        seen.add(name)
+        if not name.parts:
+            raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which names no file.")
         checked.append((entry, name))
     if not checked:
         raise ArchiveError(f"{archive} holds no file. Zip the application's files.")
+    _require_distinct(archive, [name for _, name in checked])
     return checked
+
+
+def _require_distinct(where: Path, names: list[PurePosixPath]) -> None:
+    """See that the files have names that are distinct on any disk, and are in a bounded number of folders.
+
+    Disks of other systems make no difference between upper and lower case or between two ways to write an accent; the
+    image, and the hash of what is in it, must not depend on where the archive was unpacked.
+    """
+    folders: set[str] = set()
+    seen: dict[str, PurePosixPath] = {}
+    for name in names:
+        plain = _plain(str(name))
+        if plain in seen:
+            if seen[plain] == name:
+                raise ArchiveError(f"{where} has the entry {str(name)!r} twice.")
+            raise ArchiveError(
+                f"{where} has the entries {str(seen[plain])!r} and {str(name)!r}, which are one file on some disks. "
+                "Rename one of them."
+            )
+        seen[plain] = name
+        # A name of 4,000 characters can make 2,000 folders.
+        while (plain := plain.rpartition("/")[0]) and plain not in folders:
+            folders.add(plain)
+        if len(seen) + len(folders) > MAX_ENTRIES:
+            raise ArchiveError(f"{where} has more than {MAX_ENTRIES} files and folders, which is the bound.")
+    if clash := folders & seen.keys():
+        raise ArchiveError(f"{where} has {str(seen[min(clash)])!r} as a file and as a folder. Rename one of them.")
+
+
+def _plain(name: str) -> str:
+    """Return a name as the least particular disk compares it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _files(folder: Path) -> list[Path]:

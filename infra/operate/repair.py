@@ -32,9 +32,9 @@ def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
         OperateError: there is no such input, or it was overwritten or deleted meanwhile.
     """
     name = find_name(given, storage, names)
-    if not names.is_input(name):
+    if (reason := names.refusal(name)) is not None:
         raise OperateError(
-            f"{name!r} is not below the input path {names.input_path!r}, so it is never processed. Upload it there."
+            f"{reason} So it is never processed. Upload it below {names.input_path!r}, under another name if need be."
         )
     blob = storage.find(name)
     if blob is None:

@@ -86,7 +86,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
     dead_letters = tuple(_dead_letters(name, storage))
     present = storage.find(name)
     # The worker quotes names as Python does, so that one name never shows in another's lines.
-    marks = (repr(name), f"[pipeline] {name} version ")
+    marks = (repr(name), f"[pipeline] {name!r} version ")
     lines = None if log is None else tuple(deque((line for line in log if any(m in line for m in marks)), LOG_LINES))
     if not names.is_input(name):
         return Story(

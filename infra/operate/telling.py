@@ -64,7 +64,7 @@ def _filter(story: Story, names: StorageNames) -> Section:
     if not story.is_input:
         line = (
             f"The event filter takes the blobs of the container {names.container!r} below '{names.input_path}/', with "
-            "regard to case. This one is not there, so it is never processed."
+            f"regard to case. {names.refusal(story.name) or ''} So it is never processed."
         )
         return Section(heading="Event filter", lines=(line,), mood="bad")
     if story.input and story.input.kind != "BlockBlob":
@@ -141,7 +141,7 @@ def _next(story: Story, moment: datetime) -> Section:
 def _advice(story: Story, moment: datetime) -> tuple[Mood, list[str]]:
     retry = f"'retry {shlex.quote(story.name)}'"
     if not story.is_input:
-        return "bad", ["Upload the file below the input path."]
+        return "bad", ["Upload the file below the input path, under another name if need be."]
     if story.input is None:
         return "good", ["Nothing: there is no input to process. Upload it again if it shall be."]
     receipt = story.receipt

@@ -8,13 +8,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Final
 
 from pipeline_app.worker.azure_connections import PIECE_BYTES
 from pipeline_app.worker.azure_exchange import Answer
-from pipeline_app.worker.azure_http import Endpoint, StorageError
+from pipeline_app.worker.azure_http import Endpoint, StorageError, StorageUnreachable
 
 # What is no larger moves in one request, and of a larger file this much tells how large it is.
 SINGLE_BYTES: Final = 16 * 1024 * 1024
@@ -36,6 +36,7 @@ def download(endpoint: Endpoint, name: str, path: Path, limit: int | None = None
     Raises:
         OSError: the file cannot be written.
         StorageError: status 404 where there is none, 412 where it was overwritten in between.
+        StorageUnreachable: no answer could be had, or less than was asked for.
     """
     digest = hashlib.sha256()
     with path.open("w+b", buffering=0) as target:
@@ -150,7 +151,9 @@ def _rest(
         wanted = {"If-Match": etag, "x-ms-range": f"bytes={offset}-{end - 1}"}
         endpoint.call("GET", name, headers=wanted, sink=begin)
         if position != end:
-            raise HTTPException(f"the range {wanted['x-ms-range']} of {name!r} came with {position - offset} bytes")
+            raise StorageUnreachable(
+                f"the range {wanted['x-ms-range']} of {name!r} came with {position - offset} bytes"
+            )
 
     buffer = memoryview(bytearray(PIECE_BYTES))
     for offset in _each(fetch, range(SINGLE_BYTES, size, RANGE_BYTES)):

@@ -91,6 +91,11 @@ class JobProcessor:
             directory = self._settings.names.output_directory(job.name)
         except ContractError as error:
             return self._bury(message, str(error))
+        if job.given_back >= message.dequeue_count:
+            # A claim gives back once at most, so this pipeline did not write it, and it would never run out of tries.
+            return self._bury(
+                message, f"it says it was given back {job.given_back} times, but was claimed {message.dequeue_count}"
+            )
         number = message.dequeue_count - job.given_back
         if number > self._settings.max_attempts + MAX_RECEIPT_TRIES:
             return self._bury(message, f"no receipt can be written for {job.name!r}")
@@ -176,7 +181,7 @@ class JobProcessor:
     def _run(self, fetched: Fetched) -> Ran:
         started_at, claim, log = now(), fetched.claim, fetched.log
         log.line(
-            f"[pipeline] {fetched.job.name} version {fetched.version.etag} attempt {fetched.number} "
+            f"[pipeline] {fetched.job.name!r} version {fetched.version.etag} attempt {fetched.number} "
             f"started {started_at}"
         )
         size = 0

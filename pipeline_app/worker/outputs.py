@@ -7,13 +7,15 @@ import stat
 import unicodedata
 from pathlib import Path
 
-from pipeline_app.contract import MAX_BLOB_NAME, RESERVED_NAMES
+from pipeline_app.contract import RESERVED_NAMES, name_problem
 from pipeline_app.worker.disk import too_many_files
 from pipeline_app.worker.publication import LocalFile
 from pipeline_app.worker.scratch import walk
 
 _CHUNK = 1024 * 1024
-# Control characters break the XML of a listing; surrogates stand for bytes that are no UTF-8.
+
+
+# An input may be called so by mistake; a result is not, and half of the tools that show it would break on it.
 _FORBIDDEN = frozenset({"Cc", "Cs"})
 
 
@@ -63,15 +65,13 @@ def _local_file(path: Path, name: str, directory: str) -> LocalFile:
     if not stat.S_ISREG(mode):
         kind = "a link" if stat.S_ISLNK(mode) else "a special file"
         raise OutputError(f"The application's result {name!r} is {kind}; only files and folders can be results.")
-    if name in RESERVED_NAMES:
+    # At every depth: what lies deeper may be the place of another input's receipt.
+    if path.name in RESERVED_NAMES:
         raise OutputError(f"The application's result is called {name!r}, which the pipeline writes itself; rename it.")
     if any(unicodedata.category(char) in _FORBIDDEN for char in name):
         raise OutputError(f"The application's result {name!r} has a character in its name that a blob cannot have.")
-    if len(directory) + 1 + len(name) > MAX_BLOB_NAME:
-        raise OutputError(
-            f"The application's result {name!r} would be a blob name of {len(directory) + 1 + len(name)} characters; "
-            f"Azure takes {MAX_BLOB_NAME}. Shorten the name of the input or of the result."
-        )
+    if (problem := name_problem(f"{directory}/{name}")) is not None:
+        raise OutputError(f"The application's result {name!r} cannot be kept: {problem}")
     try:
         return LocalFile(name=name, path=path, sha256=sha256_of(path), size=path.stat().st_size)
     except OSError as error:

@@ -101,7 +101,8 @@ def safe_file_name(blob_name: str) -> str:
     """
     name = blob_name.rsplit("/", 1)[-1]
     name = "".join("_" if unicodedata.category(char) in ("Cc", "Cs") else char for char in name)
-    if name in ("", ".", ".."):
+    # What is nothing but dots would mean a folder, maybe only once its last dot is cut off.
+    if not name.strip("."):
         return "input"
     stem, dot, extension = name.rpartition(".")
     if not dot or len(extension.encode()) > 20:

@@ -75,7 +75,7 @@ class WorkerSettings:
             names=StorageNames.from_environment(environment),
             release=environment.get("RELEASE_VERSION", "unknown"),
             runtime_config=_path(environment, "APP_RUNTIME_CONFIG_FILE"),
-            scratch=Path(environment.get("APP_SCRATCH_DIRECTORY") or tempfile.gettempdir()),
+            scratch=Path(environment.get("APP_SCRATCH_DIRECTORY") or tempfile.gettempdir()).absolute(),
             scratch_bytes=int(_number(environment, "APP_SCRATCH_BYTES", 0, 0, MAX_SCRATCH_BYTES)),
             share=Path(environment.get("APP_SHARE_DIRECTORY") or "/mnt/azurefiles"),
             slots=int(_number(environment, "APP_SLOTS", 1, 1, 64)),

@@ -148,7 +148,7 @@ def test_a_file_that_nothing_tells_of_was_lost_once_the_sweep_should_have_seen_i
 
 def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: FakeStorage) -> None:
     own = [f"2026 INFO claimed 'incoming/a.csv' attempt={number}\n" for number in range(LOG_LINES + 3)]
-    own += ["[pipeline] incoming/a.csv version 0x1 attempt 1 started\n"]
+    own += ["[pipeline] 'incoming/a.csv' version 0x1 attempt 1 started\n"]
     others = ["2026 INFO claimed 'incoming/a.csv.bak' attempt=1\n", "printed incoming/a.csv\n"]
     attempts = told(storage, log=[*own, *others])["Attempts"].lines
     assert attempts[1:] == tuple(f"  {line.rstrip()}" for line in own[-LOG_LINES:])
@@ -164,7 +164,10 @@ def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(stor
     storage.upload("Incoming/a.csv")
     sections = told(storage, "Incoming/a.csv")
     assert "below 'incoming/', with regard to case" in sections["Event filter"].lines[0]
-    assert advice(storage, "Incoming/a.csv") == ("bad", "Upload the file below the input path.")
+    assert advice(storage, "Incoming/a.csv") == (
+        "bad",
+        "Upload the file below the input path, under another name if need be.",
+    )
 
 
 def test_an_append_blob_is_told_to_be_the_wrong_type(storage: FakeStorage) -> None:

@@ -75,15 +75,17 @@ def test_the_name_and_its_extension_are_kept_where_possible(name: str, expected:
 def test_results_are_all_files_of_the_tree_with_size_and_hash(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "empty").mkdir()
-    (tmp_path / "a" / "b" / "run.log").write_bytes(b"deeper down the name is free")
+    (tmp_path / "a" / "b" / "run.txt").write_bytes(b"as deep as it likes to be...")
     (tmp_path / "z.txt").write_bytes(b"")
     files = collect(tmp_path, "outgoing/x", 100)
-    assert [(file.name, file.size) for file in files] == [("a/b/run.log", 28), ("z.txt", 0)]
+    assert [(file.name, file.size) for file in files] == [("a/b/run.txt", 28), ("z.txt", 0)]
     assert files[1].sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-@pytest.mark.parametrize("name", ["run.log", "receipt.json"])
-def test_names_that_the_pipeline_writes_are_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["run.log", "receipt.json", "b/run.log", "b/receipt.json"])
+def test_names_that_the_pipeline_writes_are_refused_at_every_depth(tmp_path: Path, name: str) -> None:
+    """Deeper down they may be the log and receipt of another input."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     with pytest.raises(OutputError, match=name):
         collect(tmp_path, "outgoing/x", 100)
