@@ -73,6 +73,8 @@ def main() -> int:
             "The worker cannot run: %s. Is port %d taken or %s full?", error, settings.health_port, settings.scratch
         )
         return 2
+    store.close()
+    queue.close()
     _log.info("worker ends: %s", status.snapshot()["counts"] or "nothing was to do")
     return 0 if completed else 1
 

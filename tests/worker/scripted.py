@@ -7,10 +7,12 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from pipeline_app.worker.azure_http import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,34 @@ def serving(acts: Sequence[Act], context: ssl.SSLContext | None = None) -> Itera
                     continue
             for thread in threads:
                 thread.join()
+
+
+OK = Act(answer=reply(200, b"fine"))
+
+
+class Plain:
+    """Authorises with a number that is another one after each renewal."""
+
+    def __init__(self, *, renews: bool = True) -> None:
+        self.number = 1
+        self._renews = renews
+
+    def renew(self) -> bool:
+        self.number += 1
+        return self._renews
+
+    def sign(
+        self, method: str, target: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        return query, {**headers, "Authorization": f"Number {self.number}"}
+
+
+@contextmanager
+def endpoint(
+    service: Service, *, authorization: Plain | None = None, path: str = "/account", scheme: str = "http"
+) -> Iterator[Endpoint]:
+    with closing(Endpoint(f"{scheme}://127.0.0.1:{service.port}{path}", authorization or Plain())) as endpoint:
+        yield endpoint
 
 
 def _serve(service: Service, connection: socket.socket, number: int, context: ssl.SSLContext | None) -> None:

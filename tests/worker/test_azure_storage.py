@@ -10,38 +10,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPMessage
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
-from azure.storage.queue import QueueServiceClient
 
-from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, StorageConnection
+from pipeline_app.contract import StorageConnection
 from pipeline_app.worker import azure_ranges
 from pipeline_app.worker.azure_exchange import Answer
 from pipeline_app.worker.azure_http import Endpoint, StorageError, StorageUnreachable
-from pipeline_app.worker.azure_storage import AzureBlobStore, AzureJobQueue, connect
-from pipeline_app.worker.storage import BlobMissing, BlobTooLarge, ClaimLost, Conflict
+from pipeline_app.worker.azure_storage import AzureBlobStore, connect
+from pipeline_app.worker.storage import BlobMissing, BlobTooLarge, Conflict
 
-MIB = 1024 * 1024
 # Files that are large for these tests, so that they do not have to be.
-LARGE = MIB
-
-
-@pytest.fixture
-def queues(connection_string: str) -> Iterator[QueueServiceClient]:
-    with QueueServiceClient.from_connection_string(connection_string) as queues:
-        for name in (JOBS_QUEUE, JOBS_POISON_QUEUE):
-            queues.create_queue(name)
-        yield queues
-        for name in (JOBS_QUEUE, JOBS_POISON_QUEUE):
-            queues.delete_queue(name)
-
-
-@pytest.fixture
-def queue(connection_string: str, queues: QueueServiceClient) -> Iterator[AzureJobQueue]:
-    with closing(connect(StorageConnection(connection_string=connection_string), "none")[1]) as queue:
-        yield queue
+LARGE = 1024 * 1024
 
 
 @pytest.fixture
@@ -69,11 +51,13 @@ def writer() -> str:
     return uuid.uuid4().hex
 
 
-def answer(body: bytes, **headers: str) -> Answer:
-    message = HTTPMessage()
-    for name, value in headers.items():
-        message[name.replace("_", "-")] = value
-    return Answer(body=body, headers=message, status=200)
+def answer(body: bytes) -> Answer:
+    return Answer(body=body, headers=HTTPMessage(), status=200)
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline_app.worker.azure_http.time.sleep", lambda seconds: None)
 
 
 NAMES = ["a b", "ü/日本", "100%2Fx", "a#b?c", "a+b", 'it\'s "quoted"', "x" * 900, "a/", "..a/b.", "a&b=c", "a//b", "~a"]
@@ -261,6 +245,7 @@ def test_a_missing_container_is_neither_a_missing_blob_nor_a_lost_race(connectio
                 use()
 
 
+@pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("written", [0, LARGE, 3 * LARGE])
 def test_a_full_disk_is_told_at_once_and_as_such(
     store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
@@ -280,6 +265,7 @@ def test_a_full_disk_is_told_at_once_and_as_such(
     assert not store.is_transient(raised.value)
 
 
+@pytest.mark.usefixtures("no_waits")
 def test_a_file_that_shrinks_during_its_upload_is_an_error_of_this_machine(
     store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,6 +289,8 @@ def test_a_file_that_shrinks_during_its_upload_is_an_error_of_this_machine(
         ("", 412, Conflict),
         ("", 400, StorageError),
         ("BlobImmutableDueToPolicy", 409, StorageError),
+        # The emulator looks at the condition first; the documentation does not say that the service does.
+        ("InvalidBlockList", 400, Conflict),
         ("LeaseIdMissing", 412, StorageError),
     ],
 )
@@ -351,76 +339,6 @@ def test_an_answer_that_is_not_the_service_s_is_an_outage(
     with pytest.raises(StorageUnreachable, match="log in") as raised:
         list(store.list(""))
     assert store.is_transient(raised.value)
-
-
-@pytest.mark.parametrize("size", [0, 1, 100 * 1024 * MIB, 4 * 1024 * 1024 * MIB, 4_980_736 * MIB])
-def test_a_file_of_any_size_fits_into_the_blocks_of_a_blob(size: int) -> None:
-    step = azure_ranges.block_bytes(size)
-    assert -(-size // step) <= azure_ranges.MAX_BLOCKS <= 50_000
-    assert azure_ranges.RANGE_BYTES <= step <= 4000 * MIB
-
-
-def test_of_a_large_file_only_some_ranges_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[int] = []
-    done = azure_ranges._each(begun.append, range(0, 10**9, 10))
-    assert [next(done) for _ in range(3)] == [0, 10, 20]
-    assert len(begun) <= 3 + azure_ranges.PARALLEL_RANGES
-    cast("Any", done).close()
-
-
-def test_a_claim_hides_the_message_and_its_proof_is_the_newest_pop_receipt(
-    queue: AzureJobQueue, queues: QueueServiceClient
-) -> None:
-    queues.get_queue_client(JOBS_QUEUE).send_message("job")
-    message = queue.receive(30)
-    assert message is not None
-    assert (message.content, message.dequeue_count) == ("job", 1)
-    assert queue.receive(30) is None
-    assert not queue.is_empty()
-    old = message.pop_receipt
-    queue.renew(message, 30)
-    assert message.pop_receipt != old
-    queue.give_back(message, "changed", 0)
-    again = queue.receive(30)
-    assert again is not None
-    assert (again.content, again.dequeue_count) == ("changed", 2)
-    for settle in (queue.delete, lambda late: queue.renew(late, 30), lambda late: queue.give_back(late, "x", 0)):
-        with pytest.raises(ClaimLost):
-            settle(message)
-    queue.delete(again)
-    assert queue.is_empty()
-    with pytest.raises(ClaimLost):
-        queue.renew(again, 30)
-
-
-def test_a_renewed_claim_keeps_the_content(queue: AzureJobQueue, queues: QueueServiceClient) -> None:
-    queues.get_queue_client(JOBS_QUEUE).send_message("job")
-    message = queue.receive(30)
-    assert message is not None
-    queue.renew(message, 0)
-    again = queue.receive(30)
-    assert again is not None
-    assert again.content == "job"
-
-
-CONTENTS = ['<rubbish> & "more"', "two\r\nlines\n", " spaces ", "日本 \U0001f600", ""]
-
-
-@pytest.mark.parametrize("content", CONTENTS)
-def test_a_buried_message_is_in_the_poison_queue_alone(
-    queue: AzureJobQueue, queues: QueueServiceClient, content: str
-) -> None:
-    queues.get_queue_client(JOBS_QUEUE).send_message(content)
-    message = queue.receive(30)
-    assert message is not None
-    assert message.content == content
-    queue.bury(message)
-    assert queue.is_empty()
-    buried = queues.get_queue_client(JOBS_POISON_QUEUE).receive_message()
-    assert buried is not None
-    assert (buried.content or "") == content
-    assert buried.expires_on is not None
-    assert buried.expires_on.year == 9999
 
 
 def test_what_passes_by_itself_is_told_from_what_does_not(store: AzureBlobStore) -> None:
