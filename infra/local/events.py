@@ -19,7 +19,6 @@ from urllib.parse import quote
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, BlobType
-from azure.storage.queue import QueueClient
 
 from .azurite import Access, StorageAccount
 from .journal import Journal
@@ -162,7 +161,7 @@ class EventGrid:
             is_first = account.name not in self._subscriptions
             self._subscriptions.setdefault(account.name, []).append(subscription)
         if is_first:
-            blobs = BlobServiceClient.from_connection_string(account.connection_string)
+            blobs = account.blobs()
             account.listen(lambda access: self._see(account, blobs, access))
         self._submit(self._replay, account, subscription, self._journal.since())
 
@@ -170,7 +169,7 @@ class EventGrid:
         place = _CONTAINER.match(subscription.filter.begins_with)
         if since is None or place is None:
             return
-        with BlobServiceClient.from_connection_string(account.connection_string) as service:
+        with account.blobs() as service:
             container = service.get_container_client(place["container"])
             for blob in container.list_blobs(name_starts_with=place["prefix"]):
                 if blob.last_modified >= since:
@@ -240,7 +239,8 @@ class EventGrid:
         text = base64.b64encode(json.dumps(delivery.event).encode()).decode()
         delivery.attempts += 1
         try:
-            with QueueClient.from_connection_string(account.connection_string, queue_name, retry_total=0) as queue:
+            with account.queues() as queues:
+                queue = queues.get_queue_client(queue_name)
                 message = queue.send_message(text, time_to_live=subscription.time_to_live)
         except AzureError as error:
             delivery.outcome = type(error).__name__
@@ -285,7 +285,7 @@ class EventGrid:
             "publishTime": delivery.event["eventTime"],
             **delivery.event,
         }
-        with BlobServiceClient.from_connection_string(account.connection_string) as blobs:
+        with account.blobs() as blobs:
             blobs.get_blob_client(container, path).upload_blob(json.dumps([record], indent=2).encode())
         self._journal.end(delivery.number)
         self._watcher.warn("event grid", f"The event of {name!r} is dead-lettered: {reason}, {delivery.outcome}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class Machine:
         self.groups: dict[str, ContainerGroup] = {}
         self.identities: dict[str, str] = {}
         self.images: dict[str, Image] = {}
+        self.lost: str | None = None
         self.shares: dict[tuple[str, str], Path] = {}
         self.sites: dict[str, Site] = {}
         self.topics: dict[str, str] = {}
@@ -104,6 +106,22 @@ class Machine:
     def follow(self, account: StorageAccount, names: StorageNames) -> None:
         """Tell the watcher what becomes of the inputs in an account."""
         self._progress.append(Progress(account, names, self.watcher))
+
+    def lose_storage(self, reason: str) -> None:
+        """End all processes at once, as a power cut does, and interrupt the main thread; ``lost`` then says why.
+
+        Azurite loses up to five seconds of acknowledged writes when it dies. Whoever goes on believing them could
+        delete the message of a file whose receipt is gone.
+        """
+        if self.lost is None:
+            self.lost = (
+                f"{reason} It forgets up to five seconds of what it had acknowledged, so everything was ended at once, "
+                "as in a power cut. Start the run again over the same data and it goes on; upload again what is gone."
+            )
+        self.supervisor.kill()
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, signal.SIGINT)
 
     def close(self) -> None:
         """End everything, the newest first; storage goes last, so that workers can give their work back."""

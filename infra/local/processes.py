@@ -88,6 +88,7 @@ class Supervisor:
         self._beacon = beacon
         self.closing = threading.Event()
         self._children: list[Child] = []
+        self._closed = False
         self._lock = threading.RLock()
         self._path = records
         self._pending: list[Record] = []
@@ -191,8 +192,9 @@ class Supervisor:
     def close(self) -> None:
         """Refuse new processes and stop all that run, the newest first; a second call does nothing."""
         with self._lock:
-            if self.closing.is_set():
+            if self._closed:
                 return
+            self._closed = True
             self.closing.set()
         # The starts that were under way have ended once the thread gets to this, so that none is missed below.
         self._starter.submit(lambda: None).result()
@@ -206,6 +208,19 @@ class Supervisor:
         self._starter.shutdown(wait=True)
         with self._lock:
             self._path.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """Refuse new processes and kill all that run at once, as a power cut does; ``close`` is still to be called."""
+        with self._lock:
+            self.closing.set()
+            children = list(self._children)
+        found: set[psutil.Process] = set()
+        for child in children:
+            child.stopping = True
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(child.pid)
+                found |= {process} | family.descendants(process)
+        family.kill(found)
 
     def running(self) -> list[Child]:
         """Return the children that run now, the oldest first."""

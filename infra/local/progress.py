@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient
 
 from pipeline_app.contract import RECEIPT_NAME, ContractError, Receipt, StorageNames, plain_etag
 
@@ -20,7 +19,7 @@ class Progress:
     def __init__(self, account: StorageAccount, names: StorageNames, watcher: Watcher) -> None:
         self._names = names
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="progress")
-        self._service = BlobServiceClient.from_connection_string(account.connection_string)
+        self._service = account.blobs()
         self._watcher = watcher
         account.listen(self._see)
 

@@ -84,6 +84,11 @@ class LocalRun:
         """Return the container groups that were made."""
         return list(self.machine.groups.values()) if self.machine else []
 
+    @property
+    def lost(self) -> str | None:
+        """Why all processes were ended as in a power cut, in sentences, or None if they were not."""
+        return self.machine.lost if self.machine else None
+
     def interrupt(self) -> None:
         """Make a ``open`` that is under way fail soon, from another thread: it gets no process any more."""
         if self.machine:

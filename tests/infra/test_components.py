@@ -20,6 +20,7 @@ def test_the_worker_gets_exactly_this_environment(program: Run) -> None:
         "APP_MAX_OUTPUT_FILES": "10000",
         "APP_RUNTIME_CONFIG_FILE": "/mnt/azurefiles/config/runtime.json",
         "APP_SHARE_DIRECTORY": "/mnt/azurefiles",
+        "APP_SLOTS": "1",
         "APP_STORAGE_CONNECTION__blobServiceUri": "~https://files.blob/",
         "APP_STORAGE_CONNECTION__clientId": "~client-of-worker-identity",
         "APP_STORAGE_CONNECTION__credential": "managedidentity",

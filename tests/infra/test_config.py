@@ -95,6 +95,7 @@ def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> Non
         ("scratchGib", "nan", "less than or equal to 50"),
         ("shareName", "S", "3 to 63 lower-case"),
         ("shareQuotaGib", "0", "greater than or equal to 1"),
+        ("slots", "0", "greater than or equal to 1"),
         ("storageContainer", "dead-letters", "holds dead letters"),
         ("storageContainer", "pipeline-state", "holds the sweep's state"),
         ("artifactContainer", "function-packages", "holds the function's packages"),

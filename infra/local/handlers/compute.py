@@ -116,9 +116,8 @@ def _client_ids(scene: Scene, declared: Declared) -> list[str]:
 def _download(scene: Scene, declared: Declared, url: str) -> bytes:
     for account in scene.machine.accounts.values():
         if url.startswith(account.endpoint("blob")):
-            with BlobClient.from_blob_url(
-                url, credential={"account_name": account.name, "account_key": account.key}
-            ) as blob:
+            credential = {"account_name": account.name, "account_key": account.key}
+            with BlobClient.from_blob_url(url, credential=credential, retry_total=0) as blob:
                 data: bytes = blob.download_blob().readall()
                 return data
     raise CloudError(f"{declared.title!r} deploys {url!r}, which is in no storage account of this stack.")

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import pulumi
 from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import BlobServiceClient, ContentSettings
-from azure.storage.queue import QueueServiceClient
+from azure.storage.blob import ContentSettings
 
 from ..azurite import StorageAccount
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
@@ -26,7 +25,7 @@ def account(scene: Scene, declared: Declared) -> Properties:
         data.folder("storage", declared.name),
         data.folder("logs") / f"azurite-{declared.name}.log",
     )
-    made.start(machine.supervisor, machine.azurite())
+    made.start(machine.supervisor, machine.azurite(), machine.lose_storage)
     machine.accounts[declared.name] = made
     endpoints = {service: made.endpoint(service) for service in ("blob", "queue", "table")}
     # Azurite serves no files; the share is a folder, and this only ever names the account.
@@ -41,7 +40,7 @@ def blob(scene: Scene, declared: Declared) -> Properties:
     path = Path(source.path) if isinstance(source, (pulumi.FileAsset, pulumi.FileArchive)) else None
     if path is None or not path.is_file():
         raise CloudError(f"The blob {declared.title!r} has the source {source!r}; the local run uploads files alone.")
-    with BlobServiceClient.from_connection_string(owner.connection_string) as service, path.open("rb") as file:
+    with owner.blobs() as service, path.open("rb") as file:
         client = service.get_blob_client(declared.inputs["containerName"], declared.name)
         settings = ContentSettings(content_type=declared.inputs.get("contentType"))
         client.upload_blob(file, content_settings=settings, metadata=declared.inputs.get("metadata"), overwrite=True)
@@ -50,8 +49,7 @@ def blob(scene: Scene, declared: Declared) -> Properties:
 
 def container(scene: Scene, declared: Declared) -> Properties:
     """Create a blob container, unless the data folder has it already."""
-    connection = _owner(scene, declared).connection_string
-    with BlobServiceClient.from_connection_string(connection) as service, contextlib.suppress(ResourceExistsError):
+    with _owner(scene, declared).blobs() as service, contextlib.suppress(ResourceExistsError):
         service.create_container(declared.name)
     return {}
 
@@ -64,8 +62,7 @@ def keys(scene: Scene, inputs: Properties) -> Properties:
 
 def queue(scene: Scene, declared: Declared) -> Properties:
     """Create a queue, unless the data folder has it already."""
-    connection = _owner(scene, declared).connection_string
-    with QueueServiceClient.from_connection_string(connection) as service, contextlib.suppress(ResourceExistsError):
+    with _owner(scene, declared).queues() as service, contextlib.suppress(ResourceExistsError):
         service.create_queue(declared.name)
     return {}
 
