@@ -22,7 +22,7 @@ def running_account(name: str, folder: Path) -> Iterator[StorageAccount]:
     supervisor = Supervisor(folder / "processes.json", folder / "beacon")
     account = StorageAccount(name, new_key(), folder / "storage", folder / "azurite.log")
     try:
-        account.start(supervisor, install(supervisor, PROJECT / AZURITE_FOLDER, print))
+        account.start(supervisor, install(supervisor, PROJECT / AZURITE_FOLDER, print), print)
         yield account
     finally:
         supervisor.close()

@@ -2,8 +2,9 @@
 
 Run as ``python -I -S launcher.py PARENT_PID FILE COMMAND [ARGUMENT…]`` on Linux. It starts the command, hands on its
 output and, once, the signal that asks it to end; it is told when the process that asked for it dies, however that dies;
-and when the command has ended, it ends all that the command left behind. FILE tells others that the asking process
-serves; it is removed if that process dies, since nobody else would do it.
+and when the command has ended, it ends all that the command left behind. Where the asking process died, nobody else
+would make a command end that does not do so when asked, so after a while this one does. FILE tells others that the
+asking process serves; it is removed if that process dies, since nobody else would do it.
 
 It uses the standard library alone, since it runs before the command's world.
 """
@@ -16,13 +17,18 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 CHUNK = 65536
+# The kernel tells of a death when it begins; the process is this one's parent until it has ended.
+DYING_SECONDS = 5.0
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 LOOK_SECONDS = 0.01
+# A worker tries for a minute to give its work back to storage that is gone as well.
+ORPHANED_SECONDS = 10.0
 NOT_FOUND = 127
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_PDEATHSIG = 1
@@ -137,7 +143,8 @@ def main(arguments: list[str]) -> int:
     control(PR_SET_CHILD_SUBREAPER, 1)
     # A signal that arrives before the command runs must still reach it.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    control(PR_SET_PDEATHSIG, signal.SIGTERM)
+    # Without a terminal, nothing else sends this one, so it tells a death from a request to end.
+    control(PR_SET_PDEATHSIG, signal.SIGHUP)
     this = os.getpid()
     if os.getppid() != asker:
         return NOT_FOUND
@@ -151,23 +158,39 @@ def main(arguments: list[str]) -> int:
         become(command, this, sink)
     os.close(sink)
 
+    orphaned = False
+
     def hand_on(number: int, _frame: FrameType | None) -> None:
+        nonlocal orphaned
+        orphaned = number == signal.SIGHUP
         # Many programs take a second signal as leave to end without saving.
         for ending in ENDING:
             signal.signal(ending, signal.SIG_IGN)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(main_process, number)
+            os.kill(main_process, signal.SIGTERM if orphaned else number)
 
-    def remove_if_orphaned() -> None:
+    deadline: list[float] = []
+
+    def look_if_orphaned() -> None:
         # While the asking process dies, thread by thread, it is the parent still; so once is not enough.
-        if os.getppid() != asker:
-            file.unlink(missing_ok=True)
+        if os.getppid() == asker:
+            return
+        file.unlink(missing_ok=True)
+        if not deadline:
+            deadline.append(time.monotonic() + ORPHANED_SECONDS)
+        elif time.monotonic() > deadline[0]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(main_process, signal.SIGKILL)
 
     for number in ENDING:
         signal.signal(number, hand_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    code = watch(main_process, source, woken, remove_if_orphaned)
-    remove_if_orphaned()
+    code = watch(main_process, source, woken, look_if_orphaned)
+    end = time.monotonic() + DYING_SECONDS
+    while orphaned and os.getppid() == asker and time.monotonic() < end:
+        time.sleep(LOOK_SECONDS)
+    if os.getppid() != asker:
+        file.unlink(missing_ok=True)
     return code if code >= 0 else SIGNALLED - code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -24,13 +24,15 @@ class Harm(Enum):
     CUT_BEFORE = "the connection is cut, the request was not carried out"
     KILL_AFTER = "the worker is killed, the request was carried out"
     KILL_BEFORE = "the worker is killed, the request was not carried out"
+    KILL_IN_APP = "the application kills the worker while it runs"
     KILL_LATER = "the worker is killed a moment after the answer"
+    KILL_MIDWAY = "the worker is killed with half of the answer"
     LATE = "the request is carried out when the claim has long run out"
     NONE = "nothing"
     REFUSE = "storage answers 500, 503 or 429"
 
 
-KILLS: Final = frozenset({Harm.KILL_AFTER, Harm.KILL_BEFORE, Harm.KILL_LATER})
+KILLS: Final = frozenset({Harm.KILL_AFTER, Harm.KILL_BEFORE, Harm.KILL_IN_APP, Harm.KILL_LATER, Harm.KILL_MIDWAY})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +59,28 @@ def classify(method: str, target: str) -> Request:
     return Request(step=f"{verb} the {kind}" if name else "list the results", subject=name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A request, the harm that came to it, and, where it was carried out, what storage said."""
+
+    answer: bytes
+    harm: Harm
+    headers: Mapping[str, str]
+    request: Request
+    status: int | None
+
+
 class Proxy:
     """Forwards one worker's requests to one service of a storage account.
 
     Args:
         upstream: host and port of the service.
         decide: says what harm comes to a request; it is called from many threads.
-        kill: kills the worker at once.
-        kill_later: kills it within moments.
         hold: waits until the claims of before have run out.
+        kill: kills the worker at once.
+        kill_in_app: lets the next application do it.
+        kill_later: kills it within moments.
+        note: is told what became of a request, before its sender is.
         refuse: gives the status of a refused request.
     """
 
@@ -76,7 +91,9 @@ class Proxy:
         *,
         hold: Callable[[], None],
         kill: Callable[[], None],
+        kill_in_app: Callable[[], None],
         kill_later: Callable[[], None],
+        note: Callable[[Exchange], None],
         refuse: Callable[[], int],
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -103,24 +120,30 @@ class Proxy:
 
             def _serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                harm = decide(classify(self.command, self.path))
-                if harm is Harm.REFUSE:
-                    self._answer(refuse(), [], b"")
-                    return
-                if harm is Harm.KILL_BEFORE:
-                    kill()
-                if harm in (Harm.CUT_BEFORE, Harm.KILL_BEFORE):
-                    self._cut()
-                    return
+                request = classify(self.command, self.path)
+                harm = decide(request)
+                status: int | None = None
+                headers: list[tuple[str, str]] = []
+                answer = b""
                 if harm is Harm.LATE:
                     hold()
-                status, headers, answer = self._forward(body)
-                if harm is Harm.KILL_AFTER:
+                if harm is Harm.KILL_IN_APP:
+                    kill_in_app()
+                if harm not in (Harm.CUT_BEFORE, Harm.KILL_BEFORE, Harm.REFUSE):
+                    status, headers, answer = self._forward(body)
+                sent = {name.lower(): value for name, value in self.headers.items()}
+                note(Exchange(answer=answer, harm=harm, headers=sent, request=request, status=status))
+                if harm in (Harm.KILL_AFTER, Harm.KILL_BEFORE):
                     kill()
-                if harm in (Harm.CUT_AFTER, Harm.KILL_AFTER):
+                if harm in (Harm.CUT_AFTER, Harm.CUT_BEFORE, Harm.KILL_AFTER, Harm.KILL_BEFORE):
                     self._cut()
                     return
-                self._answer(status, headers, answer)
+                if harm is Harm.KILL_MIDWAY:
+                    self._answer(status or 0, headers, answer, sent=len(answer) // 2)
+                    kill()
+                    self._cut()
+                    return
+                self._answer(status or refuse(), headers, answer)
                 if harm is Harm.KILL_LATER:
                     kill_later()
 
@@ -132,7 +155,9 @@ class Proxy:
                 response = self._upstream.getresponse()
                 return response.status, response.getheaders(), response.read()
 
-            def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+            def _answer(
+                self, status: int, headers: list[tuple[str, str]], body: bytes, sent: int | None = None
+            ) -> None:
                 self.send_response_only(status)
                 length = None
                 for name, value in headers:
@@ -144,7 +169,8 @@ class Proxy:
                 self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(body)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(body)
+                    self.wfile.write(body[:sent])
+                    self.wfile.flush()
 
             def _cut(self) -> None:
                 with suppress(OSError):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import time
 from pathlib import Path
 
 import psutil
 import pytest
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import ServiceRequestError
 from azure.storage.blob import BlobServiceClient
 
 from infra.local.azurite import LOCK_FOLDER, Access, StorageAccount, parse_access
@@ -70,24 +69,38 @@ def test_uploads_are_heard_of_and_the_key_stays_out_of_the_log(account: StorageA
     assert account.key not in account.log.read_text(encoding="utf-8")
 
 
-def test_an_azurite_that_dies_comes_back_on_its_ports_with_its_data(
+def test_an_azurite_that_dies_is_not_started_again_and_its_loss_is_told(
     azurite_program: Path, supervisor: Supervisor, tmp_path: Path, eventually: Eventually
 ) -> None:
+    losses: list[str] = []
     account = StorageAccount("mortal", new_key(), tmp_path / "storage", tmp_path / "log")
-    account.start(supervisor, azurite_program)
-    before = account.connection_string
-    with BlobServiceClient.from_connection_string(before, retry_total=0) as service:
-        service.create_container("kept")
-        (child,) = supervisor.running()
-        (process,) = psutil.Process(child.pid).children()
-        os.kill(process.pid, signal.SIGTERM)
+    account.start(supervisor, azurite_program, losses.append)
+    (child,) = supervisor.running()
+    (process,) = psutil.Process(child.pid).children()
+    process.kill()
+    eventually(lambda: losses == ["The storage account mortal (Azurite) ended by itself with exit code 137."])
+    assert supervisor.running() == []
+    # Whoever talks to it in this process learns so at once, since the taking down waits for them all.
+    began = time.monotonic()
+    with account.blobs() as service, pytest.raises(ServiceRequestError):
+        service.get_service_properties()
+    with account.queues() as service, pytest.raises(ServiceRequestError):
+        service.get_service_properties()
+    assert time.monotonic() - began < 5
 
-        def is_back() -> bool:
-            try:
-                return [container.name for container in service.list_containers()] == ["kept"]
-            except AzureError:
-                return False
 
-        eventually(lambda: [running.pid for running in supervisor.running()] not in ([], [child.pid]))
-        eventually(is_back)
-    assert account.connection_string == before
+def test_an_azurite_that_is_ended_loses_nothing_and_its_end_is_no_loss(azurite_program: Path, tmp_path: Path) -> None:
+    losses: list[str] = []
+    account = StorageAccount("orderly", new_key(), tmp_path / "storage", tmp_path / "log")
+    for expected in ([], ["kept"]):
+        supervisor = Supervisor(tmp_path / "processes.json", tmp_path / "beacon")
+        try:
+            account = StorageAccount(account.name, account.key, tmp_path / "storage", tmp_path / "log")
+            account.start(supervisor, azurite_program, losses.append)
+            with BlobServiceClient.from_connection_string(account.connection_string) as service:
+                assert [container.name for container in service.list_containers()] == expected
+                if not expected:
+                    service.create_container("kept")
+        finally:
+            supervisor.close()
+    assert losses == []

@@ -114,6 +114,31 @@ def test_what_a_killed_run_left_is_ended_by_the_next_and_the_work_goes_on(
     assert second.end() == 0
 
 
+def test_storage_that_dies_is_a_power_cut_and_the_next_run_goes_on(
+    start: Start, config: list[str], tmp_path: Path, eventually: Eventually
+) -> None:
+    data = tmp_path / "data"
+    first = start(data, *config)
+    with client_of(first) as client:
+        # What was uploaded more than five seconds ago is on the emulator's disk.
+        etag = client.upload("one.txt", b"slow")
+        time.sleep(6)
+        client.upload("two.txt", b"slow")
+        eventually(lambda: is_busy(first))
+        storage = [process for name, process in first.children().items() if name.startswith("azurite")]
+        (victim,) = storage[0].children()
+        victim.kill()
+    assert first.process.wait(20) == 1
+    assert "as in a power cut. Start the run again" in first.text()
+    assert "Traceback" not in first.text()
+    assert leftovers(data) == []
+    assert not (data / OUTPUTS).exists()
+    second = start(data, *config)
+    with client_of(second) as client:
+        assert client.receipt("one.txt", etag).status == "succeeded"
+    assert second.end() == 0
+
+
 def test_two_runs_side_by_side_do_not_meet(start: Start, config: list[str], tmp_path: Path) -> None:
     runs = [start(tmp_path / name, *config) for name in ("left", "right")]
     with client_of(runs[0]) as left, client_of(runs[1]) as right:

@@ -112,6 +112,22 @@ def test_close_ends_the_newest_first_and_refuses_new_ones(tmp_path: Path, eventu
         supervisor.start(shell("true", tmp_path))
 
 
+def test_a_kill_gives_nobody_the_time_to_end_in_order_and_leaves_nothing(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    made = Supervisor(tmp_path / "processes.json", tmp_path / "beacon")
+    script = "trap 'touch ended-in-order; exit' TERM; sh -c 'echo $$ >a.pid; sleep 60' & echo $$ >b.pid; wait"
+    made.start(shell(script, tmp_path))
+    eventually(lambda: len(recorded_pids(tmp_path)) == 2)
+    made.kill()
+    with pytest.raises(ShuttingDownError):
+        made.start(shell("true", tmp_path))
+    made.close()
+    assert not any(is_alive(pid) for pid in recorded_pids(tmp_path))
+    assert not (tmp_path / "ended-in-order").exists()
+    assert not (tmp_path / "processes.json").exists()
+
+
 def test_only_own_orphans_are_ended(tmp_path: Path, eventually: Eventually) -> None:
     """Neither a stranger that now has a recorded process id nor one that merely looks alike is touched."""
     environment = {"PATH": os.environ["PATH"]}
@@ -142,25 +158,26 @@ def test_only_own_orphans_are_ended(tmp_path: Path, eventually: Eventually) -> N
         stranger.kill()
 
 
+@pytest.mark.parametrize("trap", ["", "trap : TERM; "], ids=["obedient", "stubborn"])
 @pytest.mark.skipif(sys.platform != "linux", reason="The kernel tells of a parent's death on Linux alone.")
 def test_children_of_a_killed_runner_end_by_themselves_and_take_its_beacon_along(
-    tmp_path: Path, eventually: Eventually
+    tmp_path: Path, eventually: Eventually, trap: str
 ) -> None:
     program = (
         "import sys, time; from pathlib import Path; from infra.local.processes import Command, Supervisor\n"
         "folder = Path(sys.argv[1]); supervisor = Supervisor(folder / 'processes.json', folder / 'beacon')\n"
-        "script = 'env -i PATH=$PATH setsid sleep 60 & echo $! > a.pid; echo $$ > b.pid; wait'\n"
-        "supervisor.start(Command(name='x', arguments=['sh', '-c', script], environment={'PATH': sys.argv[2]},\n"
-        "    directory=folder))\n"
+        "script = 'env -i PATH=$PATH setsid sleep 60 & echo $! > a.pid; echo $$ > b.pid; while :; do wait; done'\n"
+        "command = ['sh', '-c', sys.argv[3] + script]\n"
+        "supervisor.start(Command(name='x', arguments=command, environment={'PATH': sys.argv[2]}, directory=folder))\n"
         "time.sleep(60)\n"
     )
-    runner = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), os.environ["PATH"]])
+    runner = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), os.environ["PATH"], trap])
     eventually(lambda: len(recorded_pids(tmp_path)) == 2)
     (tmp_path / "beacon").touch()
     runner.kill()
     runner.wait()
     eventually(lambda: not any(map(is_alive, recorded_pids(tmp_path))))
-    assert not (tmp_path / "beacon").exists()
+    eventually(lambda: not (tmp_path / "beacon").exists())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Signals are handed on by the launcher, which is for Linux alone.")
