@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
-.PHONY: chaos clean demo format help lint local pulumi test
+.PHONY: bench chaos clean demo format help lint local pulumi test
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -37,8 +37,12 @@ format: $(VENV)/.test ## Bring the sources into shape.
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-chaos: $(VENV)/.test ## Kill workers and break requests over thousands of files (ARGS="--seed N" repeats a run).
+chaos: $(VENV)/.test ## Kill workers, storage and whole runs over thousands of files, and fuzz (ARGS="--seed N" repeats).
 	$(BIN)/python -m tests.chaos $(ARGS)
+	HYPOTHESIS_PROFILE=chaos $(BIN)/python -m pytest tests/hostile -o timeout=3600
+
+bench: $(VENV)/.test ## Measure everything beside its peers (ARGS="--only small" for a part, "--help" for more).
+	$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## Remove everything that the other commands made, but keep the data of local runs.
 	rm -rf $(VENV) .azurite .build .artifact_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,102 @@
+"""Slots of one worker and workers on one queue: how much faster they are, and that no file is done twice."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from pipeline_app.contract import Receipt
+from tests.bench.applications import Application, Ledger, burning
+from tests.bench.measurement import Result, Row, Samples, Target
+from tests.bench.setting import Setting
+from tests.bench.storage import CONTAINER, NAMES, Storage, input_names, running_storage
+
+TOPIC: Final = "side by side"
+
+FILE_BYTES: Final = 10_000
+# The workers watch the empty queue for so long that all of them are there when the jobs come.
+IDLE_SECONDS: Final = 2.0
+SPEED_TARGET: Final = Target("at least", 0.9)
+WORKER_SECONDS: Final = 900.0
+
+
+def measure(setting: Setting) -> Result:
+    """Compare one slot, a slot for each core, and a worker for each core, round by round."""
+    cores = setting.cores
+    count = setting.size(8, 2) * cores
+    burn = 0.1 if setting.quick else 1.0
+    folder = setting.place("parallel")
+    walls: dict[tuple[int, int], list[float]] = {(1, 1): [], (1, cores): [], (cores, 1): []}
+    with running_storage(folder / "storage") as storage:
+        application, ledger = burning(folder, burn)
+        for number in range(setting.rounds):
+            setting.say(f"{TOPIC}: round {number + 1} of {setting.rounds}")
+            for (workers, slots), seconds in walls.items():
+                seconds.append(_wall(setting, storage, application, ledger, count, workers, slots))
+    single = Samples(tuple(walls[1, 1]))
+    note = (
+        f"{count} files of {burn:g} s of CPU, first start to last end of the application; each has one run and a "
+        "receipt of its first attempt"
+    )
+    rows = []
+    for key, measure_name in (((1, cores), f"{cores} slots of one worker"), ((cores, 1), f"{cores} workers")):
+        speed = single.over(Samples(tuple(walls[key]))).times(1 / cores)
+        rows.append(
+            Row(
+                measure=f"speed-up of {measure_name}",
+                note=note,
+                ours=speed,
+                target=SPEED_TARGET,
+                topic=TOPIC,
+                unit="of the cores",
+            )
+        )
+        note = ""
+    return Result(rows=rows)
+
+
+def _wall(
+    setting: Setting,
+    storage: Storage,
+    application: Application,
+    ledger: Ledger,
+    count: int,
+    workers: int,
+    slots: int,
+) -> float:
+    storage.begin()
+    ledger.clear()
+    names = input_names(count)
+    jobs = storage.put_inputs(names, os.urandom(FILE_BYTES))
+    storage.forget()
+    running = [
+        setting.launcher.start(storage.account, application, idle_seconds=IDLE_SECONDS, slots=slots)
+        for _ in range(workers)
+    ]
+    try:
+        # Two looks at the queue for each slot say that nobody is still starting.
+        storage.wait_for(lambda seen: sum(each.claims for each in seen) >= 2 * workers * slots, 30)
+        storage.forget()
+        storage.put_jobs(jobs)
+        for worker in running:
+            worker.wait(WORKER_SECONDS)
+    except BaseException:
+        for worker in running:
+            worker.stop()
+        raise
+    runs = ledger.read()
+    if sorted(run.name for run in runs) != [name.rpartition("/")[2] for name in names]:
+        raise RuntimeError(f"The application ran {len(runs)} times for {count} files: {runs}")
+    _check(storage, names)
+    return max(run.end for run in runs) - runs[0].start
+
+
+def _check(storage: Storage, names: list[str]) -> None:
+    """See that each file has a receipt of its first attempt."""
+    connection = storage.blobs()
+    for name in names:
+        answer = connection.must("GET", f"{CONTAINER}/{NAMES.receipt_name(name)}")
+        receipt = Receipt.decode(answer.body.decode())
+        if receipt.attempt != 1 or receipt.status != "succeeded":
+            raise RuntimeError(f"The receipt of {name!r} is of attempt {receipt.attempt} and {receipt.status}.")
+    connection.close()
