@@ -1,5 +1,6 @@
 """The file processing pipeline: one stack, from an uploaded file to its results."""
 
+import gc
 from pathlib import Path
 
 import pulumi
@@ -20,6 +21,9 @@ from infra.registry import Registry
 from infra.share_files import ShareFiles
 from infra.storage import ApplicationStorage, ArtifactStorage
 from infra.vault import Vault
+
+# All that a run of the program makes lives until its end, and looking for garbage would take a quarter of its time.
+gc.disable()
 
 cfg = config.load(Path(__file__).parent)
 group = resources.ResourceGroup(naming.resource_group(pulumi.get_project(), pulumi.get_stack()), tags=cfg.tags)

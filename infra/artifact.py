@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import pulumi
-from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, generate_blob_sas
 from filelock import FileLock
 from pulumi_azure_native import storage
 
-from infra.archive import cache_is_current, file_sha256, refresh_cache, zip_folder
-from infra.credentials import deployer_credential
+from infra.archive import file_sha256, refresh_cache, zip_folder
 from infra.placement import Placement
 from infra.storage import ArtifactStorage
 
 BUILD_CONTEXT: Final = "."
 BUILD_DIRECTORY: Final = ".build"
 HASH_LENGTH: Final = 16
-SAS_MINUTES: Final = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +66,11 @@ class Artifact(pulumi.ComponentResource):
             refresh_cache(package.path, package.sha256, cache)
             self.cache = pulumi.Output.from_input(str(cache))
         else:
+            # Only an artifact that is in the account alone needs what speaks to it, which takes a while to load.
+            from infra.artifact_fetch import fetch_artifact
+
             self.cache = pulumi.Output.all(args.storage.blob_endpoint, args.storage.container_name).apply(
-                lambda place: str(fetch_artifact(place[0], place[1], package, cache))
+                lambda place: str(fetch_artifact(place[0], place[1], package.blob_name, package.sha256, cache))
             )
         self.sha256 = package.sha256
         self.context = self.cache.apply(lambda _: BUILD_CONTEXT)
@@ -105,49 +103,6 @@ def find_package(*, folder: str, name: str | None, path: str, project: Path, sha
     if name is None or sha256 is None:
         raise ValueError("An artifact needs a path, or both a name and a SHA-256.")
     return ArtifactPackage(blob_name=f"{prefix}{name}", path=None, sha256=sha256.lower())
-
-
-def fetch_artifact(blob_endpoint: str, container: str, package: ArtifactPackage, cache: Path) -> Path:
-    """Bring an artifact from its account into the cache, unless it is there already, and return the cache.
-
-    The deployer needs the role Storage Blob Data Reader on the artifact container: the blob is read by a signature
-    that Azure makes for the signed-in user, that reads this one blob, and that lives for minutes.
-
-    Raises:
-        ArchiveError: what came has another SHA-256, or cannot be unpacked.
-        azure.core.exceptions.AzureError: the sign-in or the download failed.
-    """
-    if cache_is_current(cache, package.sha256):
-        return cache
-    with tempfile.TemporaryDirectory() as temporary:
-        archive = Path(temporary, "artifact.zip")
-        with (
-            BlobClient.from_blob_url(_signed_url(blob_endpoint, container, package.blob_name)) as blob,
-            archive.open("wb") as file,
-        ):
-            blob.download_blob().readinto(file)
-        refresh_cache(archive, package.sha256, cache)
-    return cache
-
-
-def _signed_url(blob_endpoint: str, container: str, name: str) -> str:
-    now = datetime.now(UTC)
-    start, expiry = now - timedelta(minutes=5), now + timedelta(minutes=SAS_MINUTES)
-    with BlobServiceClient(blob_endpoint, credential=deployer_credential()) as service:
-        account = service.account_name
-        if account is None:
-            raise ValueError(f"The blob endpoint {blob_endpoint!r} names no account.")
-        signature = generate_blob_sas(
-            account_name=account,
-            blob_name=name,
-            container_name=container,
-            expiry=expiry,
-            permission=BlobSasPermissions(read=True),
-            protocol="https",
-            start=start,
-            user_delegation_key=service.get_user_delegation_key(start, expiry),
-        )
-        return f"{service.get_blob_client(container, name).url}?{signature}"
 
 
 def _zipped(folder: Path, build: Path) -> Path:

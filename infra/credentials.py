@@ -7,9 +7,10 @@ import os
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from azure.core.credentials import TokenCredential
-from azure.identity import ClientAssertionCredential, ClientSecretCredential, DefaultAzureCredential
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
 
 AUDIENCE = "api://AzureADTokenExchange"
 REQUEST_SECONDS = 30
@@ -25,6 +26,9 @@ def deployer_credential(environment: Mapping[str, str] = os.environ) -> TokenCre
     Raises:
         CredentialError: ``ARM_USE_OIDC`` or ``ARM_CLIENT_SECRET`` is set but what belongs to it is not.
     """
+    # Most runs of the program sign in nowhere, and the library costs each a tenth of a second.
+    from azure.identity import ClientAssertionCredential, ClientSecretCredential, DefaultAzureCredential
+
     if environment.get("ARM_USE_OIDC", "").lower() in ("1", "true"):
         tenant_id, client_id = _required(environment, "ARM_USE_OIDC", "ARM_TENANT_ID", "ARM_CLIENT_ID")
         if token := environment.get("ARM_OIDC_TOKEN"):

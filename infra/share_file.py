@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.fileshare import ShareClient
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+
+if TYPE_CHECKING:
+    from azure.storage.fileshare import ShareClient
 
 PLACE = ("account_url", "path", "share_name")
 
@@ -110,4 +112,7 @@ def _put(props: dict[str, Any]) -> None:
 
 
 def _share(props: dict[str, Any]) -> ShareClient:
+    # Only the provider needs it, not each run of the program.
+    from azure.storage.fileshare import ShareClient
+
     return ShareClient(props["account_url"], share_name=props["share_name"], credential=props["account_key"])

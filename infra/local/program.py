@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -76,7 +77,11 @@ def run_program(folder: Path, stack: StackSettings, monitor: MockMonitor) -> dic
     Raises:
         Exception: whatever the program or a resource's handler raised.
     """
-    return asyncio.run(_run(folder, stack, monitor))
+    try:
+        return asyncio.run(_run(folder, stack, monitor))
+    finally:
+        # The program does without; what goes on for hours after it does not.
+        gc.enable()
 
 
 async def _run(folder: Path, stack: StackSettings, monitor: MockMonitor) -> dict[str, Any]:

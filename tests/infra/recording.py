@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import runpy
 import threading
@@ -198,6 +199,8 @@ def run_program(config: Mapping[str, str], run: Run | None = None) -> Run:
     try:
         asyncio.run(_run(settings, run, loops))
     finally:
+        # The program does without, since it ends soon; the tests do not.
+        gc.enable()
         for loop in loops:
             loop.close()
     return run

@@ -12,9 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from azure.storage.blob import UserDelegationKey
 
-from infra import artifact
+from infra import artifact_fetch
 from infra.archive import ArchiveError, file_sha256, refresh_cache
-from infra.artifact import ArtifactPackage, fetch_artifact, find_package
+from infra.artifact import ArtifactPackage, find_package
+from infra.artifact_fetch import fetch_artifact
+
+BLOB = "applications/app.zip"
 
 
 @pytest.fixture
@@ -23,10 +26,6 @@ def application(tmp_path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("app.py", "pass")
     return path
-
-
-def package_of(path: Path, sha256: str | None = None) -> ArtifactPackage:
-    return ArtifactPackage(blob_name="applications/app.zip", path=None, sha256=sha256 or file_sha256(path))
 
 
 class FakeService:
@@ -82,9 +81,9 @@ class FakeBlob:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch, application: Path) -> type[FakeBlob]:
-    monkeypatch.setattr(artifact, "BlobClient", FakeBlob)
-    monkeypatch.setattr(artifact, "BlobServiceClient", FakeService)
-    monkeypatch.setattr(artifact, "deployer_credential", lambda: "the deployer")
+    monkeypatch.setattr(artifact_fetch, "BlobClient", FakeBlob)
+    monkeypatch.setattr(artifact_fetch, "BlobServiceClient", FakeService)
+    monkeypatch.setattr(artifact_fetch, "deployer_credential", lambda: "the deployer")
     FakeBlob.content, FakeBlob.urls = application.read_bytes(), []
     return FakeBlob
 
@@ -92,7 +91,7 @@ def account(monkeypatch: pytest.MonkeyPatch, application: Path) -> type[FakeBlob
 def test_an_artifact_is_read_by_a_short_read_only_signature_of_the_signed_in_user(
     account: type[FakeBlob], application: Path, tmp_path: Path
 ) -> None:
-    fetch_artifact("https://artifacts.blob/", "shared-artifacts", package_of(application), tmp_path / "cache")
+    fetch_artifact("https://artifacts.blob/", "shared-artifacts", BLOB, file_sha256(application), tmp_path / "cache")
     assert (tmp_path / "cache" / "app.py").read_text(encoding="utf-8") == "pass"
     (url,) = account.urls
     query = {key: value[0] for key, value in parse_qs(urlsplit(url).query).items()}
@@ -106,7 +105,7 @@ def test_an_artifact_that_is_there_already_is_not_fetched(
     account: type[FakeBlob], application: Path, tmp_path: Path
 ) -> None:
     refresh_cache(application, file_sha256(application), tmp_path / "cache")
-    fetch_artifact("https://artifacts.blob/", "shared-artifacts", package_of(application), tmp_path / "cache")
+    fetch_artifact("https://artifacts.blob/", "shared-artifacts", BLOB, file_sha256(application), tmp_path / "cache")
     assert not account.urls
 
 
@@ -114,7 +113,7 @@ def test_an_artifact_with_another_hash_is_not_unpacked(
     account: type[FakeBlob], application: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ArchiveError, match="not " + "0" * 64):
-        fetch_artifact("https://artifacts.blob/", "c", package_of(application, "0" * 64), tmp_path / "cache")
+        fetch_artifact("https://artifacts.blob/", "c", BLOB, "0" * 64, tmp_path / "cache")
     assert len(account.urls) == 1
     assert not (tmp_path / "cache").exists()
 

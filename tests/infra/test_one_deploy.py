@@ -15,7 +15,8 @@ import pytest
 from azure.core import PipelineClient
 from azure.core.rest import HttpRequest, HttpResponse
 
-from infra.one_deploy import DeployError, OneDeployProvider, PassingDeployError, deploy_through, signed_url
+from infra.one_deploy import OneDeployProvider
+from infra.package_deploy import DeployError, PassingDeployError, deploy_through, signed_url
 
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/artifacts"
 APP = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/app"
@@ -155,7 +156,7 @@ def test_only_a_new_package_or_a_new_app_deploys() -> None:
 
 
 def test_what_is_kept_of_a_deployment_is_what_was_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.one_deploy.deploy", lambda _props: None)
+    monkeypatch.setattr("infra.package_deploy.deploy", lambda _props: None)
     declared = {"app_id": APP, "package_sha256": "1"}
     assert OneDeployProvider().create(declared).outs == declared
     assert OneDeployProvider().update("id", {}, declared).outs == declared

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from infra.artifact import ArtifactPackage
 from infra.roles import Role
 from tests.infra.recording import (
     FROM_OUTPUT,
@@ -261,12 +260,12 @@ def test_an_artifact_to_fetch_is_there_before_the_image_is_built(monkeypatch: py
     run = Run()
     fetched = []
 
-    def fetch(endpoint: str, container: str, package: ArtifactPackage, cache: Path) -> Path:
+    def fetch(endpoint: str, container: str, blob_name: str, sha256: str, cache: Path) -> Path:
         assert not run.all("docker:index/image:Image")
-        fetched.append((endpoint, container, package.blob_name, package.sha256))
+        fetched.append((endpoint, container, blob_name, sha256))
         return cache
 
-    monkeypatch.setattr("infra.artifact.fetch_artifact", fetch)
+    monkeypatch.setattr("infra.artifact_fetch.fetch_artifact", fetch)
     config = {"artifactName": "app.zip", "artifactPath": "", "artifactSha256": "a" * 64, "buildNumber": "20260131"}
     run_program(config, run)
     assert fetched == [("~https://artifacts.blob/", "~shared-artifacts", "applications/app.zip", "a" * 64)]

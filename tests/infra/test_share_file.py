@@ -83,7 +83,7 @@ class FakeFile:
 
 @pytest.fixture
 def share(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes | None]:
-    monkeypatch.setattr("infra.share_file.ShareClient", FakeShare)
+    monkeypatch.setattr("azure.storage.fileshare.ShareClient", FakeShare)
     FakeShare.shares = {"share": {}}
     return FakeShare.shares["share"]
 
