@@ -6,8 +6,10 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
@@ -127,6 +129,35 @@ def test_the_listing_goes_on_where_it_ended(
         found += [blob.name for blob in page.blobs]
         token = page.next
     assert (found, token) == (names, None)
+
+
+def test_a_listing_begins_anew_where_its_token_is_refused_and_only_there(
+    settings: Settings, container: ContainerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container.upload_blob("incoming/a.csv", b"abc")
+    storage = AzureStorage(settings)
+    listing, refusals = storage._container.list_blobs, [400, 503]
+
+    def list_blobs(**options: Any) -> Any:
+        pages = listing(**options)
+
+        class Pages:
+            continuation_token = None
+
+            def by_page(self, token: str | None) -> Any:
+                return self if token else pages.by_page()
+
+            def __next__(self) -> Any:
+                error = HttpResponseError("refused")
+                error.status_code = refusals.pop(0)
+                raise error
+
+        return Pages()
+
+    monkeypatch.setattr(storage._container, "list_blobs", list_blobs)
+    assert [blob.name for blob in storage.inputs("token of another time").blobs] == ["incoming/a.csv"]
+    with pytest.raises(HttpResponseError):
+        storage.inputs("a good token")
 
 
 def test_the_log_tells_that_a_worker_is_at_an_input_for_as_long_as_it_says(

@@ -100,6 +100,14 @@ def test_a_lost_event_is_found_while_the_queues_never_empty(services: Services, 
     assert found == [[], ["lost.csv"], []]
 
 
+def test_what_was_left_to_the_queue_is_looked_at_once_the_queue_is_past_it(
+    services: Services, storage: FakeStorage
+) -> None:
+    have(storage, blob("lost.csv", age=5 * MINUTE))
+    assert sweep(services, storage, jobs=9, oldest=MOMENT - 10 * MINUTE) == []
+    assert sweep(services, storage, MINUTE) == ["lost.csv"]
+
+
 def test_a_file_that_was_just_taken_is_not_queued_again(services: Services, storage: FakeStorage) -> None:
     """Its worker has said nothing yet at the first look, is at work at the second, and done at the third."""
     taken = blob("taken.csv", age=20 * MINUTE)
