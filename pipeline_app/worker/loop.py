@@ -16,6 +16,9 @@ from pipeline_app.worker.storage import JobQueue, Message
 MAX_POLL_SECONDS = 1.0
 MIN_POLL_SECONDS = 0.05
 OUTAGE_SECONDS = 5.0
+# A worker with nothing to do ends after 15 seconds as a rule, and until then costs far more than looking often does.
+QUICK_POLLS = 60
+QUICK_POLL_SECONDS = 0.25
 
 T = TypeVar("T")
 
@@ -117,7 +120,8 @@ class Drain:
         elif self._may_end():
             return False
         else:
-            self._stopping.wait(min(MAX_POLL_SECONDS, MIN_POLL_SECONDS * 1.5 ** min(polls, 20)))
+            longest = QUICK_POLL_SECONDS if polls < QUICK_POLLS else MAX_POLL_SECONDS
+            self._stopping.wait(min(longest, MIN_POLL_SECONDS * 1.5 ** min(polls, 20)))
         return True
 
     def _work(self, number: int, failures: list[BaseException]) -> None:

@@ -88,6 +88,8 @@ def run_step(
     try:
         # The lock keeps another slot from taking the child for an orphan before it is listed.
         with _children_lock:
+            # What is there before the application cannot be its orphan.
+            others = frozenset(_own_children())
             child = subprocess.Popen(  # noqa: S603 -- running the customer's application is the purpose.
                 command,
                 cwd=cwd,
@@ -120,7 +122,7 @@ def run_step(
         child.wait()
         with _children_lock:
             _children.discard(child.pid)
-        _kill_strays(token)
+        _kill_strays(token, others)
         if reader.ident:
             reader.join(GRACE_SECONDS)
     if stopped:
@@ -192,7 +194,7 @@ def _kill_group(group: int) -> None:
         _log.warning("Not all processes of group %d may be killed.", group)
 
 
-def _kill_strays(token: str) -> None:
+def _kill_strays(token: str, others: frozenset[int]) -> None:
     """Kill processes that left the group with setsid, and reap what the application left to the worker.
 
     Orphans become children of the worker (see adopt_orphans), so only its own children need be looked at; killing
@@ -204,7 +206,7 @@ def _kill_strays(token: str) -> None:
     for _ in range(100):
         adopted, alone = _adopted()
         # While no other slot runs an application, no orphan is another's, whatever it made of its environment.
-        strays = [pid for pid in adopted if alone or _ended_or_carries(pid, marker)]
+        strays = [pid for pid in adopted if pid not in others and (alone or _ended_or_carries(pid, marker))]
         if not strays:
             return
         for pid in strays:
@@ -215,8 +217,12 @@ def _kill_strays(token: str) -> None:
 def _adopted() -> tuple[list[int], bool]:
     """Return the worker's children that no slot started, and whether no slot has a child of its own right now."""
     with _children_lock:
-        lists = [_read(path) for path in Path("/proc/self/task").glob("*/children")]
-        return [pid for pid in map(int, b" ".join(lists).split()) if pid not in _children], not _children
+        return [pid for pid in _own_children() if pid not in _children], not _children
+
+
+def _own_children() -> list[int]:
+    lists = [_read(path) for path in Path("/proc/self/task").glob("*/children")]
+    return list(map(int, b" ".join(lists).split()))
 
 
 def _ended_or_carries(pid: int, marker: bytes) -> bool:

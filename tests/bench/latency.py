@@ -50,7 +50,9 @@ async def _main(seconds: float, upstreams: list[str]) -> None:
         async def serve(
             reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str = host, port: str = port
         ) -> None:
-            await _serve(reader, writer, seconds, host, int(port))
+            # At the end all connections are cancelled, which asyncio would report as errors.
+            with contextlib.suppress(asyncio.CancelledError):
+                await _serve(reader, writer, seconds, host, int(port))
 
         servers.append(await asyncio.start_server(serve, "127.0.0.1", 0, limit=CHUNK_BYTES))
     print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)

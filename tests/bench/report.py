@@ -37,7 +37,7 @@ def show(results: Mapping[str, Result], console: Console) -> None:
 def markdown(results: Mapping[str, Result]) -> str:
     """Return the table and the details as Markdown."""
     lines = [
-        f"Measured on {os.cpu_count()} processors ({platform.machine()}), Linux {platform.release()}, Python "
+        f"Measured on {os.cpu_count()} processors ({platform.machine()}), {platform.system()}, Python "
         f"{platform.python_version()}, against Azurite on loopback. Medians, with the quartiles (the extremes of fewer "
         "than four values) in brackets; ratios are taken round by round.",
     ]

@@ -121,7 +121,7 @@ def _rows(wall: dict[str, Samples], cpu: dict[str, list[float]], count: int) -> 
             0,
             Row(
                 inverse=True,
-                measure="files per second",
+                measure="time a file, the script around the CLI beside it",
                 note="az storage blob download, cp, az storage blob upload, one after the other",
                 ours=wall["ours"],
                 peer=wall["az"],

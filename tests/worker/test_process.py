@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -154,3 +155,14 @@ def test_an_application_over_its_limit_may_end_by_itself_within_the_grace(tmp_pa
         tmp_path, source, exceeded=lambda: "Too much." if "ready" in (tmp_path / "run.log").read_text() else None
     )
     assert (result.error, text) == ("Too much.", "ready\ntidied up\n")
+
+
+def test_what_ran_before_the_application_is_left_alone(tmp_path: Path) -> None:
+    """The worker, or whoever runs it in its own process, may have children of its own."""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            result, _ = run(tmp_path, "pass")
+            assert result.exit_code == 0
+            assert other.poll() is None
+        finally:
+            other.kill()
