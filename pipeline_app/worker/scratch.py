@@ -30,11 +30,18 @@ def worker_scratch(parent: Path) -> Iterator[Path]:
         OSError: the folder cannot be made.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f"{_PREFIX}*"):
-        _remove_if_unlocked(left)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    with (folder / _LOCK).open("w") as lock:
+    # A folder whose lock is not held yet looks like one that was left, so workers make theirs one after the other.
+    gate = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        for left in parent.glob(f"{_PREFIX}*"):
+            _remove_if_unlocked(left)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        lock = (folder / _LOCK).open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
+    finally:
+        os.close(gate)
+    with lock:
         try:
             yield folder
         finally:

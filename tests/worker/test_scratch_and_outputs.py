@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +135,27 @@ def test_names_too_long_for_azure_are_refused_with_the_length(tmp_path: Path) ->
     (tmp_path / ("x" * 200)).touch()
     with pytest.raises(OutputError, match="1101 characters"):
         collect(tmp_path, "o" * 900, 100)
+
+
+def test_workers_that_start_together_leave_each_other_s_folders_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+
+    def slowly(file: Any, operation: int) -> None:
+        # This is the moment in which a folder has a lock that nobody holds.
+        time.sleep(0.005)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", slowly)
+    together = threading.Barrier(8)
+
+    def work(_: int) -> bool:
+        together.wait()
+        with worker_scratch(tmp_path) as folder:
+            together.wait()
+            return folder.is_dir()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+    assert list(tmp_path.iterdir()) == []
