@@ -62,28 +62,6 @@ class JobProcessor:
         """How much disk a job may take while another one's application runs."""
         return self._disk.aside
 
-    def process(self, message: Message, started: Callable[[str, int], None]) -> Processed:
-        """Bring a claimed message to its end, one stage after the other.
-
-        Args:
-            message: the claimed message.
-            started: told the input's name and the attempt's number.
-
-        Raises:
-            DiskFull: the disk was full before; the message is given back, and no other can be processed here.
-        """
-        claimed = self.claim(message)
-        if isinstance(claimed, Processed):
-            return claimed
-        started(claimed.job.name, claimed.number)
-        fetched = self.fetch(claimed)
-        if isinstance(fetched, Processed):
-            return fetched
-        ran = self.run(fetched)
-        if isinstance(ran, Processed):
-            return ran
-        return self.publish(ran)
-
     def claim(self, message: Message) -> Claimed | Processed:
         """Read a claimed message and keep it claimed from now on."""
         try:
@@ -190,14 +168,19 @@ class JobProcessor:
             log.line(f"[pipeline] {fetched.refusal}")
         else:
             with self._disk.watch(fetched.scratch) as watch, claim.while_working(fetched.mark.renew):
-                result = run_application(
-                    self._settings,
-                    input_file=fetched.input_file,
-                    interrupted=lambda: self._stopping() or claim.lost or claim.pointless is not None,
-                    log=log,
-                    scratch=fetched.scratch,
-                    watch=watch,
-                )
+                try:
+                    result = run_application(
+                        self._settings,
+                        input_file=fetched.input_file,
+                        interrupted=lambda: self._stopping() or claim.lost or claim.pointless is not None,
+                        log=log,
+                        scratch=fetched.scratch,
+                        watch=watch,
+                    )
+                except Interrupted:
+                    if claim.pointless is not None and not claim.lost:
+                        raise claim.pointless from None
+                    raise
                 size = watch.size
         return Ran(**known(fetched), result=result, size=size, started_at=started_at)
 
@@ -250,10 +233,6 @@ class JobProcessor:
         except Interrupted:
             if claim.lost:
                 _log.warning("lost %r attempt=%d: another worker has the message", job.name, number)
-            elif isinstance(claim.pointless, WorkedOn):
-                outcome = _wait_for_other(claimed, claim.pointless)
-            elif claim.pointless is not None:
-                outcome = _give_back(claimed, str(claim.pointless), delay=0.0, counted=False)
             else:
                 outcome = _give_back(claimed, "the worker is stopping", delay=0.0, counted=False)
         except DiskFull as error:

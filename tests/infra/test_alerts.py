@@ -24,6 +24,7 @@ from pipeline_function.services import Backlog, Services
 from tests.function.fakes import ACCOUNT, GRACE, MOMENT, NAMES, FakeGroups, FakeStorage, group_id
 from tests.infra.recording import FROM_OUTPUT, Run, run_program
 from tests.worker.fakes import FakeBlobStore, FakeJobQueue
+from tests.worker.world import process
 
 ACTION_GROUP = "/subscriptions/s/resourceGroups/g/providers/microsoft.insights/actionGroups/on-call"
 ALERTS = log_alerts(backlog_jobs=1000, failed_files=10)
@@ -72,7 +73,7 @@ def work(folder: Path, command: str, contents: list[str]) -> list[Outcome]:
         queue.put(content)
         message = queue.receive(60)
         assert message is not None
-        outcomes.append(processor.process(message, lambda _name, _attempt: None).outcome)
+        outcomes.append(process(processor, message).outcome)
     return outcomes
 
 

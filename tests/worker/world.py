@@ -12,10 +12,23 @@ from pipeline_app.contract import FileJob, Receipt, StorageConnection, StorageNa
 from pipeline_app.worker.attempt import Processed
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.storage import Message
 from tests.worker.fakes import FakeBlobStore, FakeJobQueue
 
 INPUT = "incoming/a/b.csv"
 OUTPUT = "outgoing/a/b.csv"
+
+
+def process(processor: JobProcessor, message: Message) -> Processed:
+    """Take a claimed message through all stages, one after the other."""
+    claimed = processor.claim(message)
+    if isinstance(claimed, Processed):
+        return claimed
+    fetched = processor.fetch(claimed)
+    if isinstance(fetched, Processed):
+        return fetched
+    ran = processor.run(fetched)
+    return ran if isinstance(ran, Processed) else processor.publish(ran)
 
 
 class World:
@@ -69,7 +82,7 @@ class World:
         assert message is not None
         scratch = self.folder / "scratch"
         processor = JobProcessor(self.settings, self.store, self.queue, scratch, lambda: self.stopping)
-        processed = processor.process(message, lambda name, attempt: None)
+        processed = process(processor, message)
         assert list(scratch.iterdir()) == [], "the attempt left files behind"
         return processed
 
