@@ -20,6 +20,8 @@ EVENTS_QUEUE: Final = "events"
 JOBS_POISON_QUEUE: Final = "jobs-poison"
 JOBS_QUEUE: Final = "jobs"
 LOG_NAME: Final = "run.log"
+# The Queue service shows no more messages than these without taking them.
+MAX_PEEKED: Final = 32
 MESSAGE_VERSION: Final = 1
 RECEIPT_NAME: Final = "receipt.json"
 RESERVED_NAMES: Final = frozenset({LOG_NAME, RECEIPT_NAME})

@@ -24,6 +24,7 @@ from pipeline_app.contract import (
     LOG_SECONDS_METADATA,
     LOG_STATE_METADATA,
     LOG_WORKING,
+    MAX_PEEKED,
     RECEIPT_ETAG_METADATA,
     STATE_CONTAINER,
     FileJob,
@@ -40,8 +41,6 @@ logging.getLogger("azure").setLevel(logging.WARNING)
 
 INPUTS_PER_PAGE: Final = 2000
 NEVER_EXPIRES: Final = -1
-# The Queue service shows no more messages than these without taking them.
-PEEKED: Final = 32
 STATE_BLOB: Final = "sweep.json"
 # The SDK's own first wait is 18 seconds. These are 2, 4 and 8, each a second more or less; then the event goes back.
 STORAGE_RETRIES: Final = {"increment_base": 2, "initial_backoff": 0, "random_jitter_range": 1, "retry_total": 3}
@@ -235,7 +234,7 @@ def _input(blob: BlobProperties) -> InputBlob:
 
 def _waiting(queue: QueueClient) -> list[datetime]:
     """Return when the messages at the front of a queue were put there."""
-    return [message.inserted_on for message in queue.peek_messages(PEEKED) if message.inserted_on is not None]
+    return [message.inserted_on for message in queue.peek_messages(MAX_PEEKED) if message.inserted_on is not None]
 
 
 def services() -> Services:

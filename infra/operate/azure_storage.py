@@ -21,8 +21,8 @@ from azure.storage.queue import QueueServiceClient
 
 from infra.naming import DEAD_LETTER_CONTAINER
 from infra.operate.places import Place
-from infra.operate.storage import PEEKED, Blob, OperateError, OverwrittenError, Peeked
-from pipeline_app.contract import JOBS_QUEUE, FileJob, plain_etag
+from infra.operate.storage import Blob, OperateError, OverwrittenError, Peeked
+from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, FileJob, plain_etag
 
 COPY_POLL_SECONDS: Final = 0.5
 FORBIDDEN: Final = 403
@@ -63,7 +63,7 @@ class AzureStorage:
     def peek(self, queue: str) -> Peeked:
         """Look at a queue without taking anything from it."""
         client = self._queues.get_queue_client(queue)
-        texts = tuple(str(message.content) for message in client.peek_messages(max_messages=PEEKED))
+        texts = tuple(str(message.content) for message in client.peek_messages(max_messages=MAX_PEEKED))
         return Peeked(texts=texts, total=client.get_queue_properties().approximate_message_count or 0)
 
     def put(self, job: FileJob) -> None:

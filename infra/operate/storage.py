@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 from pipeline_app.contract import FileJob
-
-# The Queue service shows no more messages than these without taking them.
-PEEKED: Final = 32
 
 
 class OperateError(RuntimeError):

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from infra.operate.storage import PEEKED, Blob, OverwrittenError, Peeked
+from infra.operate.storage import Blob, OverwrittenError, Peeked
 from pipeline_app.contract import (
+    MAX_PEEKED,
     RECEIPT_ETAG_METADATA,
     FileJob,
     InputVersion,
@@ -81,7 +82,7 @@ class FakeStorage:
 
     def peek(self, queue: str) -> Peeked:
         texts = self.queues.get(queue, [])
-        return Peeked(texts=tuple(texts[:PEEKED]), total=len(texts) + self.claimed.get(queue, 0))
+        return Peeked(texts=tuple(texts[:MAX_PEEKED]), total=len(texts) + self.claimed.get(queue, 0))
 
     def put(self, job: FileJob) -> None:
         self.queues.setdefault("jobs", []).append(job.encode())
