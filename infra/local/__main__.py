@@ -14,10 +14,10 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-for number in SIGNALS:
-    signal.signal(number, interrupt)
-
 try:
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
+
     from infra.local.commands import app
 
     app(prog_name="python -m infra.local")
