@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPMessage
 from pathlib import Path
@@ -21,6 +22,9 @@ SINGLE_BYTES: Final = 16 * 1024 * 1024
 # Smaller ranges cost more requests than they gain. A failed one is moved again as a whole.
 RANGE_BYTES: Final = 64 * 1024 * 1024
 PARALLEL_RANGES: Final = 4
+# The hash follows a range in steps of this size while it comes: waiting for whole ranges would leave a processor idle
+# at the beginning and at the end.
+TOLD_BYTES: Final = 4 * 1024 * 1024
 # A blob has 50,000 blocks at most, and 100,000 that nobody has committed yet: with this bound there is room for what
 # several attempts that broke off have left behind.
 # Source: https://learn.microsoft.com/azure/storage/blobs/scalability-targets
@@ -44,7 +48,10 @@ def download(endpoint: Endpoint, name: str, path: Path, limit: int | None = None
         def begin(headers: HTTPMessage) -> Callable[[memoryview], None]:
             nonlocal digest
             digest = hashlib.sha256()
-            target.truncate(0)
+            # A try that broke off may have left something. Truncating an empty file is not for free: ext4 would then
+            # allocate all that is written to it at once when it is closed (auto_da_alloc), 0.4 s for 1 GiB.
+            if os.fstat(target.fileno()).st_size:
+                target.truncate(0)
             position = 0
 
             def take(piece: memoryview) -> None:
@@ -101,7 +108,9 @@ def stage(endpoint: Endpoint, name: str, path: Path, size: int, writer: str) -> 
         query = {"blockid": block(offset), "comp": "block"}
         endpoint.call("PUT", name, query, body=lambda: FileRange(path, offset, length), length=length)
 
-    listed = "".join(f"<Latest>{block(offset)}</Latest>" for offset in _each(put, range(0, size, step)))
+    offsets = range(0, size, step)
+    _in_order(put, offsets, lambda _offset, done: done.result())
+    listed = "".join(f"<Latest>{block(offset)}</Latest>" for offset in offsets)
     return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'.encode()
 
 
@@ -129,10 +138,38 @@ class FileRange:
         return data
 
 
+class _Progress:
+    """How far each range of a file is on disk, told by those that fetch them to the one that hashes them in order."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._ended: set[int] = set()
+        self._reached: dict[int, int] = {}
+
+    def tell(self, offset: int, reached: int) -> None:
+        """Let it be known that the range at ``offset`` is on disk as far as ``reached``."""
+        with self._changed:
+            self._reached[offset] = reached
+            self._changed.notify_all()
+
+    def end(self, offset: int) -> None:
+        """Let it be known that no more of a range will come."""
+        with self._changed:
+            self._ended.add(offset)
+            self._changed.notify_all()
+
+    def beyond(self, offset: int, position: int) -> int:
+        """Wait until a range is on disk farther than ``position``, or no more of it will come; return how far."""
+        with self._changed:
+            self._changed.wait_for(lambda: offset in self._ended or self._reached.get(offset, 0) > position)
+            return self._reached.get(offset, 0)
+
+
 def _rest(
     endpoint: Endpoint, name: str, target: int, size: int, etag: str, update: Callable[[memoryview], None]
 ) -> None:
-    """Fetch what comes after the first range, of the same version, and hash it in order as it comes."""
+    """Fetch what comes after the first range, of the same version, and hash it in order while it comes."""
+    progress = _Progress()
 
     def fetch(offset: int) -> None:
         end = min(offset + RANGE_BYTES, size)
@@ -140,48 +177,61 @@ def _rest(
 
         def begin(headers: HTTPMessage) -> Callable[[memoryview], None]:
             nonlocal position
-            position = offset
+            position = told = offset
 
             def take(piece: memoryview) -> None:
-                nonlocal position
+                nonlocal position, told
                 position += _write(target, piece, position)
+                if position - told >= TOLD_BYTES:
+                    progress.tell(offset, position)
+                    told = position
 
             return take
 
         wanted = {"If-Match": etag, "x-ms-range": f"bytes={offset}-{end - 1}"}
-        endpoint.call("GET", name, headers=wanted, sink=begin)
-        if position != end:
-            raise StorageUnreachable(
-                f"the range {wanted['x-ms-range']} of {name!r} came with {position - offset} bytes"
-            )
+        try:
+            endpoint.call("GET", name, headers=wanted, sink=begin)
+            if position != end:
+                raise StorageUnreachable(
+                    f"the range {wanted['x-ms-range']} of {name!r} came with {position - offset} bytes"
+                )
+            progress.tell(offset, end)
+        finally:
+            progress.end(offset)
 
     buffer = memoryview(bytearray(PIECE_BYTES))
-    for offset in _each(fetch, range(SINGLE_BYTES, size, RANGE_BYTES)):
-        position, end = offset, min(offset + RANGE_BYTES, size)
-        while position < end:
-            count = os.preadv(target, [buffer[: min(PIECE_BYTES, end - position)]], position)
-            update(buffer[:count])
-            position += count
+
+    def follow(offset: int, fetched: Future[None]) -> None:
+        # A range that is fetched again is of the same version, so what was hashed of it holds.
+        position = offset
+        while (reached := progress.beyond(offset, position)) > position:
+            while position < reached:
+                count = os.preadv(target, [buffer[: min(PIECE_BYTES, reached - position)]], position)
+                if not count:
+                    raise OSError(f"The file became shorter while it came: it ends before byte {position:,}.")
+                update(buffer[:count])
+                position += count
+        fetched.result()
+
+    _in_order(fetch, range(SINGLE_BYTES, size, RANGE_BYTES), follow)
 
 
-def _each(work: Callable[[int], None], offsets: range) -> Iterator[int]:
-    """Do the work for each offset, some at a time; yield the offsets in order as they are done."""
+def _in_order(work: Callable[[int], None], offsets: range, follow: Callable[[int, Future[None]], None]) -> None:
+    """Do the work for each offset, some at a time, and follow each in order to its end."""
     ahead: deque[tuple[int, Future[None]]] = deque()
     waiting = iter(offsets)
     with ThreadPoolExecutor(PARALLEL_RANGES) as pool:
         try:
             while True:
-                # Only so many are begun that a file of any size takes the same memory, and that what is hashed next
-                # has not left the page cache yet.
+                # As many wait as are under way, lest these wait for the one that follows; not more, so that a file of
+                # any size takes the same memory, and what is hashed next has not left the page cache yet.
                 for offset in waiting:
                     ahead.append((offset, pool.submit(work, offset)))
-                    if len(ahead) > PARALLEL_RANGES:
+                    if len(ahead) > 2 * PARALLEL_RANGES:
                         break
                 if not ahead:
                     return
-                offset, future = ahead.popleft()
-                future.result()
-                yield offset
+                follow(*ahead.popleft())
         except BaseException:
             # What has not begun yet would only be thrown away.
             pool.shutdown(wait=False, cancel_futures=True)
