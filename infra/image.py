@@ -25,6 +25,7 @@ SOURCES: Final = (
     "pipeline_app/contract.py",
     "pipeline_app/install.py",
     "pipeline_app/requirements.txt",
+    "pipeline_app/rest/**/*.py",
     "pipeline_app/worker/**/*.py",
 )
 

@@ -1,4 +1,4 @@
-"""The function's archive: ``function/``, the shared contract and the dependencies, in one zip with a name that says it.
+"""The function's archive: ``function/``, what it shares with the worker, and dependencies, in a zip named by its hash.
 
 The archive is the deployment unit of the Function App in Azure and of the local run alike. It is made from content
 alone: neither dates nor modes nor the machine that builds it change a byte, so an unchanged function is an empty diff.
@@ -21,11 +21,13 @@ from typing import Final
 from filelock import FileLock
 
 BUILD_DIRECTORY: Final = ".build"
-CONTRACT_FILES: Final = ("pipeline_app/__init__.py", "pipeline_app/contract.py")
 FUNCTION_FILES: Final = ("function_app.py", "host.json", "requirements.txt")
 FUNCTION_PACKAGE: Final = "pipeline_function"
 KEPT_ARCHIVES: Final = 5
 PACKAGES_DIRECTORY: Final = ".python_packages/lib/site-packages"
+# What the function shares with the worker.
+SHARED_FILES: Final = ("pipeline_app/__init__.py", "pipeline_app/contract.py")
+SHARED_PACKAGE: Final = "pipeline_app/rest"
 
 # The wheels are chosen for the Function App's Python and Linux, whatever this machine has. The newer tags are glibc
 # versions that the Functions images of this Python fulfil; a package is free to have stopped publishing older ones.
@@ -88,13 +90,18 @@ def function_archive(project: Path) -> FunctionPackage:
 def _sources(project: Path) -> dict[str, Path]:
     """Map names in the archive to the project's files; a list of what belongs, so that no local secret slips in."""
     function = project / "function"
-    files = {name: function / name for name in FUNCTION_FILES} | {name: project / name for name in CONTRACT_FILES}
+    files = {name: function / name for name in FUNCTION_FILES} | {name: project / name for name in SHARED_FILES}
     if missing := sorted(str(path) for path in files.values() if not path.is_file()):
         raise PackagingError(f"The function's archive needs {', '.join(missing)}. Restore it from version control.")
-    package = {f"{FUNCTION_PACKAGE}/{name}": path for name, path in _tree(function / FUNCTION_PACKAGE).items()}
-    if not package:
-        raise PackagingError(f"{function / FUNCTION_PACKAGE} has no files. Restore it from version control.")
-    return files | package
+    for package, folder in (
+        (FUNCTION_PACKAGE, function / FUNCTION_PACKAGE),
+        (SHARED_PACKAGE, project / SHARED_PACKAGE),
+    ):
+        found = {f"{package}/{name}": path for name, path in _tree(folder).items()}
+        if not found:
+            raise PackagingError(f"{folder} has no files. Restore it from version control.")
+        files |= found
+    return files
 
 
 def _tree(directory: Path) -> dict[str, Path]:

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
-from azure.storage.blob import BlobProperties, BlobServiceClient
-from azure.storage.queue import QueueClient, QueueServiceClient
 
 from pipeline_app.contract import (
     EVENTS_QUEUE,
@@ -30,20 +28,22 @@ from pipeline_app.contract import (
     FileJob,
     plain_etag,
 )
+from pipeline_app.rest import operations
+from pipeline_app.rest.endpoint import StorageError, open_account
+from pipeline_app.rest.exchange import Answer
 from pipeline_function.runners import GroupState, RunnersUnavailable, SharedRun, ensure_running
 from pipeline_function.services import Backlog, InputBlob, InputPage, Progress, Services
 from pipeline_function.settings import Settings, split_group_id
 
 LOGGER = logging.getLogger(__name__)
 
-# The SDK logs every request with its headers at level INFO, which would drown the function's own lines.
+# The SDKs log every request with its headers at level INFO, which would drown the function's own lines.
 logging.getLogger("azure").setLevel(logging.WARNING)
 
 INPUTS_PER_PAGE: Final = 2000
-NEVER_EXPIRES: Final = -1
-STATE_BLOB: Final = "sweep.json"
-# The SDK's own first wait is 18 seconds. These are 2, 4 and 8, each a second more or less; then the event goes back.
-STORAGE_RETRIES: Final = {"increment_base": 2, "initial_backoff": 0, "random_jitter_range": 1, "retry_total": 3}
+STATE_PATH: Final = f"{STATE_CONTAINER}/sweep.json"
+# After waits of 2, 4 and 8 seconds the event goes back to its queue.
+STORAGE_RETRIES: Final = 3
 BAD_REQUEST: Final = 400
 NOT_FOUND: Final = 404
 
@@ -54,24 +54,13 @@ _LOCK = Lock()
 
 
 class AzureStorage:
-    """The application storage account through the storage SDK."""
+    """The application storage account over its REST interface."""
 
     def __init__(self, settings: Settings) -> None:
-        connection = settings.connection
-        retries: dict[str, Any] = dict(STORAGE_RETRIES)
-        if connection.connection_string is not None:
-            blobs = BlobServiceClient.from_connection_string(connection.connection_string, **retries)
-            queues = QueueServiceClient.from_connection_string(connection.connection_string, **retries)
-        else:
-            credential = ManagedIdentityCredential(client_id=connection.client_id)
-            blobs = BlobServiceClient(connection.blob_service_uri or "", credential=credential, **retries)
-            queues = QueueServiceClient(connection.queue_service_uri or "", credential=credential, **retries)
         self._account = settings.account
-        self._container = blobs.get_container_client(settings.names.container)
-        self._events = queues.get_queue_client(EVENTS_QUEUE)
-        self._jobs = queues.get_queue_client(JOBS_QUEUE)
+        self._blobs, self._queues = open_account(settings.connection, STORAGE_RETRIES)
+        self._container = settings.names.container
         self._names = settings.names
-        self._state = blobs.get_blob_client(STATE_CONTAINER, STATE_BLOB)
 
     @property
     def account(self) -> str:
@@ -81,81 +70,77 @@ class AzureStorage:
     def backlog(self) -> Backlog:
         """Look at both queues without taking anything from them."""
         # Events are looked at first: an event that becomes a job in between is then seen twice, not missed.
-        oldest = [*_waiting(self._events), *_waiting(self._jobs)]
-        events = self._events.get_queue_properties().approximate_message_count or 0
-        moments: list[datetime] = []
-        properties = self._jobs.get_queue_properties(
-            raw_response_hook=lambda response: moments.append(_date(response.http_response.headers))
-        )
-        return Backlog(
-            events=events,
-            jobs=properties.approximate_message_count or 0,
-            moment=moments[0],
-            oldest=min(oldest, default=None),
-        )
+        oldest = [*self._waiting(EVENTS_QUEUE), *self._waiting(JOBS_QUEUE)]
+        events, _ = operations.message_count(self._queues, EVENTS_QUEUE)
+        jobs, moment = operations.message_count(self._queues, JOBS_QUEUE)
+        return Backlog(events=events, jobs=jobs, moment=moment, oldest=min(oldest, default=None))
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._blobs.close()
+        self._queues.close()
 
     def inputs(self, token: str | None) -> InputPage:
         """List the blobs below the input path from where ``token`` says, in the order of their names."""
-        pages: Any = self._container.list_blobs(
-            name_starts_with=f"{self._names.input_path}/", results_per_page=INPUTS_PER_PAGE
-        ).by_page(token)
+        prefix = f"{self._names.input_path}/"
         try:
-            blobs = list(next(pages))
-        except StopIteration:
-            return InputPage(blobs=(), next=None)
-        except HttpResponseError as error:
-            if token is None or error.status_code != BAD_REQUEST:
+            page = operations.list_page(self._blobs, self._container, prefix, marker=token or "", most=INPUTS_PER_PAGE)
+        except StorageError as error:
+            if token is None or error.status != BAD_REQUEST:
                 raise
             # A token is only good for the container that gave it, which may have been restored or made anew.
-            LOGGER.warning("The listing of inputs begins anew, since its token is refused: %s", error.message.strip())
+            LOGGER.warning("The listing of inputs begins anew, since its token is refused: %s", error)
             return self.inputs(None)
-        return InputPage(blobs=[_input(blob) for blob in blobs], next=pages.continuation_token or None)
+        blobs = [
+            InputBlob(etag=blob.etag, modified=blob.modified, name=blob.name, size=blob.size) for blob in page.blobs
+        ]
+        return InputPage(blobs=blobs, next=page.marker or None)
 
     def job_count(self) -> int:
         """Count the jobs, those in progress among them."""
-        return self._jobs.get_queue_properties().approximate_message_count or 0
+        return operations.message_count(self._queues, JOBS_QUEUE)[0]
 
     def load_state(self) -> str | None:
         """Return what ``save_state`` was given last, or None."""
-        try:
-            return self._state.download_blob(encoding="utf-8").readall()
-        except ResourceNotFoundError:
-            return None
+        answer = self._find("GET", STATE_PATH)
+        return None if answer is None else answer.body.decode()
 
     def progress(self, blob: InputBlob) -> Progress:
         """Tell how far this version of an input is, by the metadata of its receipt and of its log."""
-        receipt, _ = self._head(self._names.receipt_name(blob.name))
-        if receipt is not None and plain_etag((receipt.metadata or {}).get(RECEIPT_ETAG_METADATA, "")) == blob.etag:
+        receipt = self._find("HEAD", f"{self._container}/{self._names.receipt_name(blob.name)}")
+        if receipt is not None and plain_etag(receipt.metadata().get(RECEIPT_ETAG_METADATA, "")) == blob.etag:
             return Progress.DONE
-        log, moment = self._head(self._names.log_name(blob.name))
-        if log is None or moment is None:
+        log = self._find("HEAD", f"{self._container}/{self._names.log_name(blob.name)}")
+        if log is None:
             return Progress.UNKNOWN
-        said = log.metadata or {}
+        said = log.metadata()
         if (said.get(LOG_STATE_METADATA), said.get(RECEIPT_ETAG_METADATA)) != (LOG_WORKING, blob.etag):
             return Progress.UNKNOWN
-        # Both times are the service's, so no clock of ours has to be right.
-        age = (moment - log.last_modified).total_seconds()
-        believed = age < float(said.get(LOG_SECONDS_METADATA, "0"))
+        believed = log.age_seconds() < float(said.get(LOG_SECONDS_METADATA, "0"))
         return Progress.WORKING if believed else Progress.UNKNOWN
 
     def put(self, job: FileJob) -> None:
-        """Put a job on the queue; without a time to live of its own it would be lost after 7 days."""
-        self._jobs.send_message(job.encode(), time_to_live=NEVER_EXPIRES)
+        """Put a job on the queue, without expiry."""
+        operations.put_message(self._queues, JOBS_QUEUE, job.encode())
 
     def save_state(self, text: str) -> None:
         """Keep a text from one sweep to the next."""
-        self._state.upload_blob(text.encode(), overwrite=True)
+        self._blobs.call("PUT", STATE_PATH, headers={"x-ms-blob-type": "BlockBlob"}, body=text.encode())
 
-    def _head(self, name: str) -> tuple[BlobProperties | None, datetime | None]:
-        """Return a blob's properties, or None, and when the service was asked."""
-        moments: list[datetime] = []
+    def _find(self, method: str, path: str) -> Answer | None:
+        """Ask for a blob; return the answer, or None where there is no such blob."""
         try:
-            properties = self._container.get_blob_client(name).get_blob_properties(
-                raw_response_hook=lambda response: moments.append(_date(response.http_response.headers))
-            )
-        except ResourceNotFoundError:
-            return None, None
-        return properties, moments[0]
+            return self._blobs.call(method, path)
+        except StorageError as error:
+            if error.status == NOT_FOUND and error.code != "ContainerNotFound":
+                return None
+            raise
+
+    def _waiting(self, queue: str) -> list[datetime]:
+        """Return when the messages at the front of a queue were put there."""
+        query = {"numofmessages": str(MAX_PEEKED), "peekonly": "true"}
+        record = operations.parsed(self._queues.call("GET", f"{queue}/messages", query))
+        return [parsedate_to_datetime(each.text or "") for each in record.iterfind("QueueMessage/InsertionTime")]
 
 
 class AzureGroups:
@@ -222,19 +207,6 @@ def _unavailable(verb: str, group_id: str, error: AzureError) -> RunnersUnavaila
     """Return the error for a request that was refused (busy is 409, throttled 429) or did not get through."""
     answer = f"HTTP {error.status_code}: " if isinstance(error, HttpResponseError) and error.status_code else ""
     return RunnersUnavailable(f"Could not {verb} the container group {group_id} ({answer}{error.message.strip()}).")
-
-
-def _date(headers: Any) -> datetime:
-    return parsedate_to_datetime(headers["date"])
-
-
-def _input(blob: BlobProperties) -> InputBlob:
-    return InputBlob(etag=plain_etag(blob.etag), modified=blob.last_modified, name=blob.name, size=blob.size or 0)
-
-
-def _waiting(queue: QueueClient) -> list[datetime]:
-    """Return when the messages at the front of a queue were put there."""
-    return [message.inserted_on for message in queue.peek_messages(MAX_PEEKED) if message.inserted_on is not None]
 
 
 def services() -> Services:

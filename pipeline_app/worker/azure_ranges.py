@@ -13,9 +13,9 @@ from http.client import HTTPMessage
 from pathlib import Path
 from typing import Final
 
-from pipeline_app.worker.azure_connections import PIECE_BYTES
-from pipeline_app.worker.azure_exchange import Answer
-from pipeline_app.worker.azure_http import Endpoint, StorageError, StorageUnreachable
+from pipeline_app.rest.connections import PIECE_BYTES
+from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable
+from pipeline_app.rest.exchange import Answer
 
 # What is no larger moves in one request, and of a larger file this much tells how large it is.
 SINGLE_BYTES: Final = 16 * 1024 * 1024

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
-from xml.etree import ElementTree
 
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, StorageConnection, plain_etag
+from pipeline_app.rest import operations
+from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
+from pipeline_app.rest.exchange import Answer
 from pipeline_app.worker import azure_ranges
-from pipeline_app.worker.azure_exchange import Answer
-from pipeline_app.worker.azure_http import Endpoint, StorageError, StorageUnreachable
 from pipeline_app.worker.azure_ranges import FileRange
-from pipeline_app.worker.azure_signing import services
 from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobTooLarge, ClaimLost, Conflict, Message
 
 _DOWNLOAD_TRIES: Final = 5
@@ -27,7 +23,6 @@ _LOST_RACES: Final = frozenset(
 _LOST_RACE_STATUS: Final = frozenset({404, 409, 412})
 # Also 403: a fresh role assignment takes minutes to be known everywhere.
 _PASSING_STATUS: Final = frozenset({403, 408, 429})
-_XML: Final = {"Content-Type": "application/xml"}
 
 
 def connect(connection: StorageConnection, container: str) -> tuple[AzureBlobStore, AzureJobQueue]:
@@ -36,11 +31,8 @@ def connect(connection: StorageConnection, container: str) -> tuple[AzureBlobSto
     Raises:
         ContractError: the connection string is not complete.
     """
-    blob_url, queue_url, authorization = services(connection)
-    return (
-        AzureBlobStore(Endpoint(blob_url, authorization), container),
-        AzureJobQueue(Endpoint(queue_url, authorization)),
-    )
+    blobs, queues = open_account(connection)
+    return AzureBlobStore(blobs, container), AzureJobQueue(queues)
 
 
 class AzureBlobStore:
@@ -59,13 +51,12 @@ class AzureBlobStore:
             raise
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
-        query = {"comp": "list", "include": "metadata", "prefix": prefix, "restype": "container"}
         marker = ""
         while True:
-            answer = self._endpoint.call("GET", self._container, query | ({"marker": marker} if marker else {}))
-            record = _xml(answer)
-            yield from map(_listed, record.iterfind("Blobs/Blob"))
-            marker = record.findtext("NextMarker", "")
+            page = operations.list_page(self._endpoint, self._container, prefix, marker=marker, metadata=True)
+            for blob in page.blobs:
+                yield BlobInfo(etag=blob.etag, metadata=blob.metadata, name=blob.name, size=blob.size)
+            marker = page.marker
             if not marker:
                 return
 
@@ -113,7 +104,7 @@ class AzureBlobStore:
                 )
             else:
                 blocks = azure_ranges.stage(self._endpoint, self._path(name), path, size, writer)
-                headers |= _XML
+                headers |= operations.XML
                 answer = self._endpoint.call("PUT", self._path(name), {"comp": "blocklist"}, headers, blocks)
         except StorageError as error:
             raise _conflict(name, error) from error
@@ -146,7 +137,7 @@ class AzureJobQueue:
 
     def receive(self, claim_seconds: int) -> Message | None:
         answer = self._endpoint.call("GET", f"{JOBS_QUEUE}/messages", {"visibilitytimeout": str(claim_seconds)})
-        message = _xml(answer).find("QueueMessage")
+        message = operations.parsed(answer).find("QueueMessage")
         if message is None:
             return None
         return Message(
@@ -160,7 +151,7 @@ class AzureJobQueue:
         self._update(message, claim_seconds, b"")
 
     def give_back(self, message: Message, content: str, delay_seconds: float) -> None:
-        self._update(message, round(delay_seconds), _message(content))
+        self._update(message, round(delay_seconds), operations.message_body(content))
 
     def delete(self, message: Message) -> None:
         try:
@@ -169,13 +160,11 @@ class AzureJobQueue:
             raise _claim_error(error) from error
 
     def bury(self, message: Message) -> None:
-        query, body = {"messagettl": "-1"}, _message(message.content)
-        self._endpoint.call("POST", f"{JOBS_POISON_QUEUE}/messages", query, _XML, body)
+        operations.put_message(self._endpoint, JOBS_POISON_QUEUE, message.content)
         self.delete(message)
 
     def is_empty(self) -> bool:
-        answer = self._endpoint.call("GET", JOBS_QUEUE, {"comp": "metadata"})
-        return int(answer.headers["x-ms-approximate-messages-count"]) == 0
+        return operations.message_count(self._endpoint, JOBS_QUEUE)[0] == 0
 
     def close(self) -> None:
         """Close the connections to the Queue service that nobody uses."""
@@ -184,7 +173,7 @@ class AzureJobQueue:
     def _update(self, message: Message, visibility: int, body: bytes) -> None:
         query = {"popreceipt": message.pop_receipt, "visibilitytimeout": str(visibility)}
         try:
-            answer = self._endpoint.call("PUT", _path(message), query, _XML if body else {}, body)
+            answer = self._endpoint.call("PUT", _path(message), query, operations.XML if body else {}, body)
         except StorageError as error:
             raise _claim_error(error) from error
         message.pop_receipt = answer.headers["x-ms-popreceipt"]
@@ -212,10 +201,8 @@ def _etag(answer: Answer) -> str:
 
 
 def _info(name: str, answer: Answer, sha256: str = "") -> BlobInfo:
-    asked, changed = (parsedate_to_datetime(answer.headers[header]) for header in ("Date", "Last-Modified"))
     return BlobInfo(
-        # Both are the service's, so no clock of the worker has to be right.
-        age_seconds=(asked - changed).total_seconds(),
+        age_seconds=answer.age_seconds(),
         etag=_etag(answer),
         metadata=answer.metadata(),
         name=name,
@@ -224,35 +211,9 @@ def _info(name: str, answer: Answer, sha256: str = "") -> BlobInfo:
     )
 
 
-def _listed(blob: ElementTree.Element) -> BlobInfo:
-    metadata, name = blob.find("Metadata"), blob.find("Name")
-    text = "" if name is None else name.text or ""
-    return BlobInfo(
-        etag=plain_etag(blob.findtext("Properties/Etag", "")),
-        metadata={} if metadata is None else {each.tag.lower(): each.text or "" for each in metadata},
-        # A name with characters that XML cannot carry comes as it would stand in a URL.
-        name=unquote(text) if name is not None and name.get("Encoded") == "true" else text,
-        size=int(blob.findtext("Properties/Content-Length", "0")),
-    )
-
-
-def _message(content: str) -> bytes:
-    # A reader of XML takes a carriage return for a line feed, unless it is written so.
-    text = html.escape(content, quote=False).replace("\r", "&#13;")
-    return f"<QueueMessage><MessageText>{text}</MessageText></QueueMessage>".encode()
-
-
 def _metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     return {f"x-ms-meta-{name}": value for name, value in metadata.items()}
 
 
 def _path(message: Message) -> str:
     return f"{JOBS_QUEUE}/messages/{message.id}"
-
-
-def _xml(answer: Answer) -> ElementTree.Element:
-    try:
-        return ElementTree.fromstring(answer.body)  # noqa: S314 -- the account's own service.
-    except ElementTree.ParseError as error:
-        # Something else has answered, such as the login page of a network.
-        raise StorageUnreachable(f"the answer is no XML ({error}): {answer.body[:80]!r}") from error

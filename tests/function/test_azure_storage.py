@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, STATE_CONTAINER, FileJob
+from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, STATE_CONTAINER, FileJob, StorageConnection
+from pipeline_app.rest.endpoint import StorageError
 from pipeline_function import azure, handlers, sweeping
 from pipeline_function.azure import AzureStorage
 from pipeline_function.services import InputBlob, Progress, Services
 from pipeline_function.settings import Settings
 from tests.function.fakes import ACCOUNT, NAMES, Arm, group_id
+from tests.rest.scripted import Act, Service, reply, serving
 
 JOB = FileJob(etag="0x1", event_id="e", name="incoming/<ü> & \U0001f600.csv", queued_at="2026-01-01T00:00:00Z", size=1)
 
@@ -34,6 +36,12 @@ def settings(connection_string: str) -> Settings:
         "AZURE_CLIENT_ID": "starter",
     }
     return Settings.from_environment(environment)
+
+
+@pytest.fixture
+def storage(settings: Settings) -> Iterator[AzureStorage]:
+    with closing(AzureStorage(settings)) as storage:
+        yield storage
 
 
 @pytest.fixture
@@ -57,12 +65,12 @@ def container(connection_string: str) -> Iterator[ContainerClient]:
         state.delete_container()
 
 
-def swept(settings: Settings, grace: timedelta) -> Services:
-    return Services(ensure_running=lambda: None, grace=grace, names=NAMES, storage=AzureStorage(settings))
+def swept(storage: AzureStorage, grace: timedelta) -> Services:
+    return Services(ensure_running=lambda: None, grace=grace, names=NAMES, storage=storage)
 
 
-def test_a_job_goes_through_the_queue_unchanged_and_never_expires(settings: Settings, jobs: QueueClient) -> None:
-    AzureStorage(settings).put(JOB)
+def test_a_job_goes_through_the_queue_unchanged_and_never_expires(storage: AzureStorage, jobs: QueueClient) -> None:
+    storage.put(JOB)
     message = jobs.receive_message()
     assert message is not None
     assert FileJob.decode(message.content) == JOB
@@ -70,8 +78,7 @@ def test_a_job_goes_through_the_queue_unchanged_and_never_expires(settings: Sett
     assert message.expires_on.year == 9999
 
 
-def test_messages_in_progress_count_as_backlog_and_do_not_wait(settings: Settings, jobs: QueueClient) -> None:
-    storage = AzureStorage(settings)
+def test_messages_in_progress_count_as_backlog_and_do_not_wait(storage: AzureStorage, jobs: QueueClient) -> None:
     empty = storage.backlog()
     assert (empty.events, empty.jobs, empty.oldest) == (0, 0, None)
     assert abs(datetime.now(UTC) - empty.moment) < timedelta(minutes=1)
@@ -86,7 +93,7 @@ def test_messages_in_progress_count_as_backlog_and_do_not_wait(settings: Setting
 
 
 def test_a_sweep_finds_the_inputs_without_a_receipt_for_their_version(
-    settings: Settings, jobs: QueueClient, container: ContainerClient
+    storage: AzureStorage, jobs: QueueClient, container: ContainerClient
 ) -> None:
     lost = ["incoming/a b/ü#+%2F.csv", "incoming/changed.csv", f"incoming/{'x' * 1015}"]
     for name in [*lost, "elsewhere/a.csv"]:
@@ -95,7 +102,7 @@ def test_a_sweep_finds_the_inputs_without_a_receipt_for_their_version(
     for name, etag in (("done.csv", done), ("changed.csv", "0xOLD")):
         container.upload_blob(f"outgoing/{name}/receipt.json", b"{}", metadata={"input_etag": etag.strip('"')})
     # The service tells times in whole seconds.
-    services = swept(settings, grace=timedelta(seconds=1))
+    services = swept(storage, grace=timedelta(seconds=1))
     time.sleep(2)
     sweeping.sweep(services)
     queued = [FileJob.decode(message.content) for message in jobs.receive_messages()]
@@ -108,20 +115,21 @@ def test_a_sweep_finds_the_inputs_without_a_receipt_for_their_version(
 
 
 @pytest.mark.usefixtures("container")
-def test_a_young_input_is_left_to_its_event(settings: Settings, jobs: QueueClient, container: ContainerClient) -> None:
+def test_a_young_input_is_left_to_its_event(
+    storage: AzureStorage, jobs: QueueClient, container: ContainerClient
+) -> None:
     container.upload_blob("incoming/young.csv", b"abc")
-    sweeping.sweep(swept(settings, grace=timedelta(minutes=2)))
+    sweeping.sweep(swept(storage, grace=timedelta(minutes=2)))
     assert jobs.receive_message() is None
 
 
 def test_the_listing_goes_on_where_it_ended(
-    settings: Settings, container: ContainerClient, monkeypatch: pytest.MonkeyPatch
+    storage: AzureStorage, container: ContainerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(azure, "INPUTS_PER_PAGE", 2)
     names = [f"incoming/{number}.csv" for number in range(5)]
     for name in names:
         container.upload_blob(name, b"abc")
-    storage = AzureStorage(settings)
     found: list[str] = []
     token = None
     for _ in range(3):
@@ -131,39 +139,54 @@ def test_the_listing_goes_on_where_it_ended(
     assert (found, token) == (names, None)
 
 
-def test_a_listing_begins_anew_where_its_token_is_refused_and_only_there(
-    settings: Settings, container: ContainerClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    container.upload_blob("incoming/a.csv", b"abc")
-    storage = AzureStorage(settings)
-    listing, refusals = storage._container.list_blobs, [400, 503]
+@contextmanager
+def scripted(settings: Settings, acts: Sequence[Act]) -> Iterator[tuple[AzureStorage, Service]]:
+    """Yield storage whose services answer as the test says."""
+    with serving(acts) as service:
+        url = f"BlobEndpoint=http://127.0.0.1:{service.port}/a;QueueEndpoint=http://127.0.0.1:{service.port}/a"
+        connection = StorageConnection(connection_string=f"{url};AccountName=a;AccountKey=a2V5")
+        with closing(AzureStorage(replace(settings, connection=connection))) as storage:
+            yield storage, service
 
-    def list_blobs(**options: Any) -> Any:
-        pages = listing(**options)
 
-        class Pages:
-            continuation_token = None
+def test_a_listing_begins_anew_where_its_token_is_refused_and_only_there(settings: Settings) -> None:
+    listing = (
+        "<EnumerationResults><Blobs><Blob><Name>incoming/a.csv</Name><Properties><Etag>0x1</Etag><Last-Modified>"
+        "Tue, 24 Nov 2026 12:00:00 GMT</Last-Modified></Properties></Blob></Blobs><NextMarker/></EnumerationResults>"
+    )
+    refused = reply(400, b"", "x-ms-error-code: OutOfRangeInput")
+    acts = [Act(answer=refused), Act(answer=reply(200, listing.encode())), Act(answer=refused), Act(answer=reply(404))]
+    with scripted(settings, acts) as (storage, service):
+        assert [blob.name for blob in storage.inputs("token of another time").blobs] == ["incoming/a.csv"]
+        assert ["marker=" in seen.url for seen in service.seen] == [True, False]
+        with pytest.raises(StorageError, match="OutOfRangeInput"):
+            storage.inputs(None)
+        with pytest.raises(StorageError, match="404"):
+            storage.inputs("a token")
 
-            def by_page(self, token: str | None) -> Any:
-                return self if token else pages.by_page()
 
-            def __next__(self) -> Any:
-                error = HttpResponseError("refused")
-                error.status_code = refusals.pop(0)
-                raise error
+def test_an_event_goes_back_after_three_more_tries(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", waits.append)
+    with (
+        scripted(settings, [Act(answer=reply(503))] * 5) as (storage, service),
+        pytest.raises(StorageError, match="503"),
+    ):
+        storage.put(JOB)
+    assert (len(service.seen), len(waits)) == (4, 3)
+    assert sum(waits) < 20
 
-        return Pages()
 
-    monkeypatch.setattr(storage._container, "list_blobs", list_blobs)
-    assert [blob.name for blob in storage.inputs("token of another time").blobs] == ["incoming/a.csv"]
-    with pytest.raises(HttpResponseError):
-        storage.inputs("a good token")
+def test_a_container_that_is_missing_is_no_missing_receipt(settings: Settings) -> None:
+    blob = InputBlob(etag="0x1", modified=datetime.now(UTC), name="incoming/a.csv", size=3)
+    missing = Act(answer=reply(404, b"", "x-ms-error-code: ContainerNotFound"))
+    with scripted(settings, [missing]) as (storage, _), pytest.raises(StorageError, match="ContainerNotFound"):
+        storage.progress(blob)
 
 
 def test_the_log_tells_that_a_worker_is_at_an_input_for_as_long_as_it_says(
-    settings: Settings, container: ContainerClient
+    storage: AzureStorage, container: ContainerClient
 ) -> None:
-    storage = AzureStorage(settings)
     blob = InputBlob(etag="0x1", modified=datetime.now(UTC), name="incoming/a.csv", size=3)
     assert storage.progress(blob) is Progress.UNKNOWN
     for metadata, expected in (
@@ -206,6 +229,9 @@ def test_the_settings_alone_lead_from_an_event_to_a_job_and_a_started_group(
     try:
         handlers.dispatch(json.dumps(event).encode(), azure.services())
         assert azure.services() is azure.services()
+        storage = azure.services().storage
+        assert isinstance(storage, AzureStorage)
+        storage.close()
     finally:
         azure._services.cache_clear()
     message = jobs.receive_message()

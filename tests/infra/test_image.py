@@ -15,7 +15,15 @@ ARGS = {"APP_ALIAS": "app", "APP_FILE": "app.py"}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("Dockerfile", "__init__.py", "contract.py", "install.py", "requirements.txt", "worker/loop.py"):
+    for name in (
+        "Dockerfile",
+        "__init__.py",
+        "contract.py",
+        "install.py",
+        "requirements.txt",
+        "rest/endpoint.py",
+        "worker/loop.py",
+    ):
         path = tmp_path / "pipeline_app" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name, encoding="utf-8")
@@ -23,7 +31,16 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["Dockerfile", "__init__.py", "contract.py", "install.py", "requirements.txt", "worker/loop.py"]
+    "name",
+    [
+        "Dockerfile",
+        "__init__.py",
+        "contract.py",
+        "install.py",
+        "requirements.txt",
+        "rest/endpoint.py",
+        "worker/loop.py",
+    ],
 )
 def test_each_file_of_the_image_changes_its_version(project: Path, name: str) -> None:
     before = build_hash(project, "a", ARGS)

@@ -61,6 +61,7 @@ def sources(root: Path) -> Path:
         "function/requirements.txt": "# Pinned.\nleaf==1.0\n",
         "pipeline_app/__init__.py": "",
         "pipeline_app/contract.py": "VERSION = 1\n",
+        "pipeline_app/rest/endpoint.py": "VERSION = 1\n",
         "pipeline_app/worker/main.py": "not for the function\n",
     }
     for name, text in files.items():
@@ -86,6 +87,7 @@ def test_the_archive_has_what_the_function_needs_and_nothing_else(project: Path)
         "host.json",
         "pipeline_app/__init__.py",
         "pipeline_app/contract.py",
+        "pipeline_app/rest/endpoint.py",
         "pipeline_function/__init__.py",
         "pipeline_function/sub/data.txt",
         "requirements.txt",
@@ -128,6 +130,7 @@ def test_dates_modes_bytecode_and_what_pip_notes_change_nothing(project: Path) -
         "function/pipeline_function/sub/data.txt",
         "function/requirements.txt",
         "pipeline_app/contract.py",
+        "pipeline_app/rest/endpoint.py",
     ],
 )
 def test_an_edit_of_one_source_changes_name_and_hash(project: Path, edited: str) -> None:
@@ -217,9 +220,10 @@ def test_what_a_dependency_needs_must_be_pinned_too(project: Path) -> None:
         function_archive(project)
 
 
-@pytest.mark.parametrize("missing", ["function/function_app.py", "pipeline_app/contract.py"])
+@pytest.mark.parametrize("missing", ["function/function_app.py", "pipeline_app/contract.py", "pipeline_app/rest"])
 def test_a_missing_source_is_named(project: Path, missing: str) -> None:
-    (project / missing).unlink()
+    path = project / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(PackagingError, match=missing):
         function_archive(project)
 

@@ -12,17 +12,17 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline_app.rest.endpoint import StorageError, StorageUnreachable
+from pipeline_app.rest.exchange import Sink
 from pipeline_app.worker import azure_ranges
-from pipeline_app.worker.azure_exchange import Sink
-from pipeline_app.worker.azure_http import StorageError, StorageUnreachable
-from tests.worker.scripted import Act, endpoint, reply, serving
+from tests.rest.scripted import Act, endpoint, reply, serving
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline_app.worker.azure_http.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", lambda seconds: None)
 
 
 @pytest.mark.usefixtures("no_waits")
@@ -132,12 +132,13 @@ def test_a_range_that_fails_ends_the_download_with_its_error(tmp_path: Path, mon
     assert len(service.seen) == 3
 
 
-def test_a_file_that_is_cut_while_it_comes_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_lacks_what_was_written_to_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ranged(monkeypatch, parallel=1)
 
     def call(*_arguments: object, headers: dict[str, str], sink: Sink) -> None:
         sink(Message())(memoryview(b"efghijkl"))
-        target.truncate(6)
+
+    monkeypatch.setattr(azure_ranges, "_write", lambda _target, piece, _position: len(piece))
 
     with (tmp_path / "file").open("w+b") as target, pytest.raises(OSError, match="became shorter while it came"):
         azure_ranges._rest(cast("Any", SimpleNamespace(call=call)), "x", target.fileno(), 12, '"0x1"', lambda _: None)

@@ -16,9 +16,9 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from pipeline_app.contract import StorageConnection
+from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable
+from pipeline_app.rest.exchange import Answer
 from pipeline_app.worker import azure_ranges
-from pipeline_app.worker.azure_exchange import Answer
-from pipeline_app.worker.azure_http import Endpoint, StorageError, StorageUnreachable
 from pipeline_app.worker.azure_storage import AzureBlobStore, connect
 from pipeline_app.worker.storage import BlobMissing, BlobTooLarge, Conflict
 
@@ -57,7 +57,7 @@ def answer(body: bytes) -> Answer:
 
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline_app.worker.azure_http.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", lambda seconds: None)
 
 
 NAMES = ["a b", "ü/日本", "100%2Fx", "a#b?c", "a+b", 'it\'s "quoted"', "x" * 900, "a/", "..a/b.", "a&b=c", "a//b", "~a"]
@@ -309,7 +309,9 @@ def test_only_a_lost_race_is_a_conflict(
 def test_a_listing_goes_on_to_its_last_page_and_understands_what_xml_cannot_carry(
     store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blob = "<Blob><Name{}>{}</Name><Properties><Etag>{}</Etag><Content-Length>7</Content-Length></Properties>{}</Blob>"
+    date = "<Last-Modified>Tue, 24 Nov 2026 12:00:00 GMT</Last-Modified>"
+    properties = f"<Properties>{date}<Etag>{{}}</Etag><Content-Length>7</Content-Length></Properties>"
+    blob = f"<Blob><Name{{}}>{{}}</Name>{properties}{{}}</Blob>"
     pages = {
         "": [
             blob.format(' Encoded="true"', "a%2Fb%EF%BF%BF%20+", "0x1", "<Metadata><Status>done</Status></Metadata>"),

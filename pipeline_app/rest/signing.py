@@ -75,7 +75,7 @@ class SharedKey:
         standard = [headers.get(name, "") for name in _SIGNED_HEADERS]
         # Since version 2015-02-21 an empty body signs as no length at all.
         standard[2] = "" if standard[2] == "0" else standard[2]
-        # The service sorts an underscore before letters and digits, unlike ASCII. The worker's own metadata have no two
+        # The service sorts an underscore before letters and digits, unlike ASCII. Our own metadata have no two
         # names that differ in this.
         own = sorted((name.lower(), value) for name, value in headers.items() if name.lower().startswith("x-ms-"))
         parameters = sorted((name.lower(), value) for name, value in query.items())
@@ -108,7 +108,7 @@ class SharedAccessSignature:
 
 
 class IdentityToken:
-    """Adds a token of the user-assigned identity, which all services of the account share."""
+    """Adds a token of the user-assigned identity, which both services of the account share."""
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
@@ -142,7 +142,7 @@ class IdentityToken:
             if self._token is not None and self._token.expires_on > time.time():
                 # It is good for some minutes more, and then so may be the endpoint.
                 return self._token
-            raise TokenUnavailable(f"no token can be had for the worker's identity: {error.message}") from error
+            raise TokenUnavailable(f"no token can be had for the user-assigned identity: {error.message}") from error
         return token
 
 

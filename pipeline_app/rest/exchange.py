@@ -7,9 +7,10 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Final, Protocol, Self
 
-from pipeline_app.worker.azure_connections import PIECE_BYTES
+from pipeline_app.rest.connections import PIECE_BYTES
 
 # A connection broke off, as far as either side can tell; an answer that never began is among these.
 BROKEN: Final = (ConnectionError, ssl.SSLError)
@@ -30,6 +31,11 @@ class Answer:
     status: int
     headers: http.client.HTTPMessage
     body: bytes = b""
+
+    def age_seconds(self) -> float:
+        """Return how long ago the blob was changed, as the service saw it: no clock of ours has to be right."""
+        asked, changed = (parsedate_to_datetime(self.headers[header]) for header in ("Date", "Last-Modified"))
+        return (asked - changed).total_seconds()
 
     def metadata(self) -> dict[str, str]:
         """Return the blob's metadata by their names in lower case, since HTTP does not keep their case."""

@@ -13,10 +13,10 @@ import pytest
 import trustme
 
 from pipeline_app.contract import ContractError
-from pipeline_app.worker import azure_connections
-from pipeline_app.worker.azure_connections import IDLE_SECONDS, PIECE_BYTES, Connections
-from pipeline_app.worker.azure_http import RETRIES, Endpoint, StorageUnreachable
-from tests.worker.scripted import OK, Act, Plain, endpoint, reply, serving
+from pipeline_app.rest import connections
+from pipeline_app.rest.connections import IDLE_SECONDS, PIECE_BYTES, Connections
+from pipeline_app.rest.endpoint import RETRIES, Endpoint, StorageUnreachable
+from tests.rest.scripted import OK, Act, Plain, endpoint, reply, serving
 
 PROXY_SETTINGS = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "all_proxy", "https_proxy", "http_proxy")
 
@@ -31,13 +31,13 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the waits between tries, which take no time."""
     waits: list[float] = []
-    monkeypatch.setattr("pipeline_app.worker.azure_http.time.sleep", waits.append)
+    monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", waits.append)
     return waits
 
 
 def test_a_connection_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("pipeline_app.worker.azure_connections.time.monotonic", lambda: now)
+    monkeypatch.setattr("pipeline_app.rest.connections.time.monotonic", lambda: now)
     with serving([OK] * 3) as service, endpoint(service) as storage:
         storage.call("GET", "x")
         now += IDLE_SECONDS - 1
@@ -93,9 +93,9 @@ def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[trust
     ca = trustme.CA()
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setattr(certifi, "where", lambda: str(tmp_path / "ca.pem"))
-    azure_connections._tls.cache_clear()
+    connections._tls.cache_clear()
     yield ca
-    azure_connections._tls.cache_clear()
+    connections._tls.cache_clear()
 
 
 def server_context(ca: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
 
 from pipeline_app.contract import ContractError, StorageConnection
-from pipeline_app.worker.azure_signing import (
+from pipeline_app.rest.signing import (
     SCOPE,
     TOKEN_MARGIN_SECONDS,
     IdentityToken,
@@ -36,7 +36,7 @@ def signed_text(monkeypatch: pytest.MonkeyPatch, use: Callable[[SharedKey], obje
         return b"signature"
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline_app.worker.azure_signing.hmac.digest", digest)
+        patch.setattr("pipeline_app.rest.signing.hmac.digest", digest)
         use(SharedKey("testaccount", KEY))
     return texts[0].decode()
 

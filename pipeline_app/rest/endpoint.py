@@ -1,7 +1,4 @@
-"""HTTP to the storage services, with retries of what may pass by itself.
-
-The SDK costs more time than the services themselves where files are small (docs/performance.md has the figures), and
-the worker makes a dozen different requests. So it speaks the REST interface over ``http.client``.
+"""HTTP to the storage services over ``http.client``, with retries of what may pass by itself.
 
 Source: https://learn.microsoft.com/rest/api/storageservices/
 """
@@ -19,9 +16,10 @@ from typing import Final
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
-from pipeline_app.worker.azure_connections import Connections
-from pipeline_app.worker.azure_exchange import BROKEN, Answer, Body, LocalFailure, Request, Sink, exchange, read_answer
-from pipeline_app.worker.azure_signing import Authorization
+from pipeline_app.contract import StorageConnection
+from pipeline_app.rest.connections import Connections
+from pipeline_app.rest.exchange import BROKEN, Answer, Body, LocalFailure, Request, Sink, exchange, read_answer
+from pipeline_app.rest.signing import Authorization, services
 
 API_VERSION: Final = "2024-11-04"
 
@@ -50,12 +48,15 @@ class StorageUnreachable(Exception):
 class Endpoint:
     """One service of an account, such as ``http://127.0.0.1:10000/account``; safe to use from several threads.
 
+    What may pass by itself is tried again up to ``retries`` times.
+
     Raises:
         ContractError: the URL cannot be used.
     """
 
-    def __init__(self, url: str, authorization: Authorization) -> None:
+    def __init__(self, url: str, authorization: Authorization, retries: int = RETRIES) -> None:
         self._authorization = authorization
+        self._retries = retries
         self._connections = Connections(url)
 
     def call(
@@ -98,7 +99,7 @@ class Endpoint:
             query=query or {},
             target=f"{self._connections.path}/{_encoded(path)}",
         )
-        for tried in range(RETRIES + 1):
+        for tried in range(self._retries + 1):
             try:
                 answer = self._once(request, sink)
                 if answer.status == 401 and self._authorization.renew():
@@ -107,13 +108,13 @@ class Endpoint:
                 raise failure.error from None
             except (OSError, http.client.HTTPException) as error:
                 problem = f"{type(error).__name__}: {error}"
-                if tried == RETRIES:
+                if tried == self._retries:
                     raise StorageUnreachable(f"{request} at {self._connections.host}: {problem}") from error
                 wait = _wait(tried, None)
             else:
                 if answer.status < 300:
                     return answer
-                if answer.status not in RETRIED_STATUS or tried == RETRIES:
+                if answer.status not in RETRIED_STATUS or tried == self._retries:
                     raise _error(answer)
                 problem = f"HTTP {answer.status}"
                 wait = _wait(tried, answer.headers.get("Retry-After"))
@@ -152,6 +153,16 @@ class Endpoint:
             else:
                 self._connections.give_back(connection)
             return answer
+
+
+def open_account(connection: StorageConnection, retries: int = RETRIES) -> tuple[Endpoint, Endpoint]:
+    """Return an account's Blob and Queue services, with a connection string or as the user-assigned identity.
+
+    Raises:
+        ContractError: the connection string is not complete.
+    """
+    blob_url, queue_url, authorization = services(connection)
+    return Endpoint(blob_url, authorization, retries), Endpoint(queue_url, authorization, retries)
 
 
 def _encoded(path: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline_app.worker.azure_http import Endpoint
+from pipeline_app.rest.endpoint import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_app.worker import azure_connections
-from pipeline_app.worker.azure_connections import PIECE_BYTES
-from pipeline_app.worker.azure_http import (
+from pipeline_app.rest import connections
+from pipeline_app.rest.connections import PIECE_BYTES
+from pipeline_app.rest.endpoint import (
     MAX_RETRY_AFTER_SECONDS,
     RETRIED_STATUS,
     RETRIES,
@@ -22,14 +22,14 @@ from pipeline_app.worker.azure_http import (
     StorageUnreachable,
 )
 from pipeline_app.worker.azure_ranges import FileRange
-from tests.worker.scripted import OK, Act, Plain, endpoint, reply, serving
+from tests.rest.scripted import OK, Act, Plain, endpoint, reply, serving
 
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the waits between tries, which take no time."""
     waits: list[float] = []
-    monkeypatch.setattr("pipeline_app.worker.azure_http.time.sleep", waits.append)
+    monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", waits.append)
     return waits
 
 
@@ -175,7 +175,7 @@ def test_a_service_that_is_not_there_is_unreachable(waits: list[float]) -> None:
 def test_a_service_that_says_nothing_is_waited_for_no_longer_than_the_time_allowed(
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_connections, "READ_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.1)
     with (
         serving([Act()] * (RETRIES + 1)) as service,
         endpoint(service) as storage,
