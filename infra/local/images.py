@@ -86,7 +86,7 @@ class PrefixBuilder:
 
     def build(self, build: Build, artifact: Path) -> Image:
         """Install the artifact and copy the worker, once for each content."""
-        worker = [self._application / name for name in ("__init__.py", "contract.py", "worker")]
+        worker = [self._application / name for name in ("__init__.py", "contract.py", "rest", "worker")]
         installer = self._application / "install.py"
         whole = digest_tree(artifact, installer, *worker)
         recipe = json.dumps([whole, dict(build.arguments), build.name, sys.version], sort_keys=True)

@@ -87,7 +87,8 @@ class Launcher:
         for name in ("__init__.py", "contract.py"):
             shutil.copyfile(PROJECT / "pipeline_app" / name, package / name)
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT / "pipeline_app" / "worker", package / "worker", ignore=ignored)
+        for name in ("rest", "worker"):
+            shutil.copytree(PROJECT / "pipeline_app" / name, package / name, ignore=ignored)
         compileall.compile_dir(self.code, quiet=1)
 
     def environment(

@@ -75,8 +75,9 @@ def test_a_new_package_is_there_before_the_old_one_goes(deployment: Deployment) 
     assert deployment.up().order("function-package") == ["create-replacement", "replace", "delete-replaced"]
 
 
-def test_a_preview_says_what_an_edit_of_both_programs_will_change(deployment: Deployment) -> None:
-    appended("pipeline_app/contract.py", "\n# Edited.\n")(deployment.site.project)
+@pytest.mark.parametrize("shared", ["pipeline_app/contract.py", "pipeline_app/rest/endpoint.py"])
+def test_a_preview_says_what_an_edit_of_both_programs_will_change(deployment: Deployment, shared: str) -> None:
+    appended(shared, "\n# Edited.\n")(deployment.site.project)
     preview, up = deployment.preview(), deployment.up()
 
     assert preview.changes == up.changes == CODE | GROUP | IMAGE
