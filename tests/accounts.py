@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from infra.local.azurite import StorageAccount, install
 from infra.local.machine import AZURITE_FOLDER
 from infra.local.processes import Supervisor
 from infra.local.run import PROJECT
 from tests.local.fakes import new_key
+
+DATA_FOLDER: Final = "storage"
 
 
 @contextmanager
@@ -20,7 +23,7 @@ def running_account(name: str, folder: Path) -> Iterator[StorageAccount]:
     Azurite is installed in the project's ignored folder, which the local run shares.
     """
     supervisor = Supervisor(folder / "processes.json", folder / "beacon")
-    account = StorageAccount(name, new_key(), folder / "storage", folder / "azurite.log")
+    account = StorageAccount(name, new_key(), folder / DATA_FOLDER, folder / "azurite.log")
     try:
         account.start(supervisor, install(supervisor, PROJECT / AZURITE_FOLDER, print), print)
         yield account

@@ -29,7 +29,8 @@ SETTLE_SECONDS: Final = 8.0
 
 # About the pay-as-you-go list prices of East US, in US dollars; they differ by region and change, so look again before
 # you rely on them. Sources: https://azure.microsoft.com/pricing/details/storage/queues/ and /storage/blobs/ (general
-# purpose v2, LRS, hot), /container-instances/ (Linux) and /functions/ (Flex Consumption, on demand, no free grant).
+# purpose v2, LRS, hot), /container-instances/ (Linux) and /functions/ (Flex Consumption, on demand, no free grant;
+# the same figure in https://modal.com/blog/azure-function-pricing-guide of May 2025).
 BLOB_READ: Final = 0.005 / 10_000
 BLOB_WRITE_OR_LIST: Final = 0.065 / 10_000
 FUNCTION_GB_SECOND: Final = 0.000026

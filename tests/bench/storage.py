@@ -149,8 +149,11 @@ class Storage:
 
 @contextmanager
 def running_storage(folder: Path) -> Iterator[Storage]:
-    """Serve a storage account on an Azurite of its own, with its data below the folder, while the context lasts."""
-    folder.mkdir(parents=True)
+    """Serve a storage account on an Azurite of its own, with its data below the folder, while the context lasts.
+
+    What an account of before left in the folder is there again, at other endpoints and with another key.
+    """
+    folder.mkdir(exist_ok=True, parents=True)
     with running_account("bench", folder) as served:
         storage = Storage(Account.parse(served.connection_string))
         served.listen(storage.note)

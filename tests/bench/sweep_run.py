@@ -1,7 +1,8 @@
-"""One run of the sweep, or one story of a file: ``python -m tests.bench.sweep_run sweep|explain [NAME]``.
+"""One run of the sweep, or one story of a file: ``python -m tests.bench.sweep_run sweep|settle|explain [NAME]``.
 
-It is a process of its own, with the Function App's settings in its environment, and prints its seconds (without those
-of the imports), and whether the pass over the inputs has ended, as JSON.
+It is a process of its own, with the Function App's settings in its environment, and prints its seconds and its
+processor seconds (without those of the imports), and whether the pass over the inputs has ended, as JSON. ``settle``
+is the one that measures nothing: it has the sweeps after it believe that a pass has just found all receipts.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import os
 import subprocess
 import sys
 import time
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from infra.operate.azure_storage import connect
 from infra.operate.places import Place
-from infra.operate.story import gather
+from infra.operate.story import Story, gather
 from pipeline_app.contract import StorageNames
 from tests.bench.http_calls import Account
 from tests.bench.processes import PROJECT
+
+if TYPE_CHECKING:
+    from pipeline_function.services import Services
 
 GROUP: Final = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/bench"
@@ -27,11 +32,14 @@ GROUP: Final = (
 )
 SECONDS: Final = 1800.0
 
+Value = TypeVar("Value")
+
 
 class Done(NamedTuple):
-    """What a run took in seconds, and whether the pass ended with it."""
+    """What a run took in seconds and in seconds of its processor, and whether the pass ended with it."""
 
     seconds: float
+    processor: float
     ended: bool
 
 
@@ -58,35 +66,60 @@ def run(account: Account, names: StorageNames, *arguments: str) -> Done:
 
 
 def _sweep() -> Done:
-    from datetime import timedelta
-
-    from pipeline_function.azure import AzureStorage
-    from pipeline_function.services import Services
-    from pipeline_function.settings import Settings
     from pipeline_function.sweep_state import SweepState
     from pipeline_function.sweeping import sweep
 
-    settings = Settings.from_environment(os.environ)
-    storage = AzureStorage(settings)
-    services = Services(ensure_running=lambda: None, grace=timedelta(seconds=1), names=settings.names, storage=storage)
-    start = time.monotonic()
-    sweep(services)
-    seconds = time.monotonic() - start
-    state = SweepState.decode(storage.load_state())
-    return Done(seconds, state is not None and state.token is None)
+    services = _services()
+    _, seconds, processor = _timed(lambda: sweep(services))
+    state = SweepState.decode(services.storage.load_state())
+    return Done(seconds, processor, state is not None and state.token is None)
+
+
+def _settle() -> Done:
+    from pipeline_function.sweep_state import SweepState
+
+    storage = _services().storage
+    moment = storage.backlog().moment
+    _, seconds, processor = _timed(lambda: storage.save_state(SweepState(horizon=moment, started=moment).encode()))
+    return Done(seconds, processor, True)
 
 
 def _explain(name: str) -> Done:
     names = StorageNames.from_environment(os.environ)
     place = Place(connection_string=os.environ["APP_STORAGE_CONNECTION"], names=names)
-    start = time.monotonic()
-    with connect(place) as storage:
-        story = gather(name, storage, names, None)
+
+    def look() -> Story:
+        with connect(place) as storage:
+            return gather(name, storage, names, None)
+
+    story, seconds, processor = _timed(look)
     if story.receipt is None:
         raise RuntimeError(f"{name!r} has no receipt.")
-    return Done(time.monotonic() - start, True)
+    return Done(seconds, processor, True)
+
+
+def _services() -> Services:
+    from datetime import timedelta
+
+    from pipeline_function.azure import AzureStorage
+    from pipeline_function.services import Services
+    from pipeline_function.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    storage = AzureStorage(settings)
+    return Services(ensure_running=lambda: None, grace=timedelta(seconds=1), names=settings.names, storage=storage)
+
+
+def _timed(call: Callable[[], Value]) -> tuple[Value, float, float]:
+    """Return what a call gives, its seconds, and the seconds of the processor in all threads of this process."""
+    start, processor = time.monotonic(), time.process_time()
+    value = call()
+    return value, time.monotonic() - start, time.process_time() - processor
+
+
+COMMANDS: Final[Mapping[str, Callable[..., Done]]] = {"explain": _explain, "settle": _settle, "sweep": _sweep}
 
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    print(json.dumps(_sweep() if sys.argv[1] == "sweep" else _explain(sys.argv[2])))
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

@@ -38,7 +38,12 @@ MEASURES = {
     "parallel": [f"speed-up of {len(os.sched_getaffinity(0))} slots", "speed-up of"],
     "small": ["wall time", "processor time of the client", "wall time, 30 ms to the storage"],
     "starts": ["worker, start to first claim", "function, import", "Pulumi program under mocks"],
-    "sweep": ["a sweep of the first pass", "a sweep with everything settled", "explain"],
+    "sweep": [
+        "a sweep of the first pass",
+        "a sweep with everything settled",
+        "processor time of a sweep with everything settled",
+        "explain",
+    ],
     "upload": ["upload to claim", "upload to claim, 99th percentile", "upload to receipt"],
 }
 
