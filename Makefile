@@ -42,7 +42,8 @@ chaos: $(VENV)/.test ## Kill workers, storage and whole runs over thousands of f
 	HYPOTHESIS_PROFILE=chaos $(BIN)/python -m pytest tests/hostile -o timeout=3600
 
 bench: $(VENV)/.test ## Measure everything beside its peers (ARGS="--only small" for a part, "--help" for more).
-	$(BIN)/python -m tests.bench $(ARGS)
+	@mkdir -p .build
+	$(BIN)/python -m tests.bench --markdown .build/bench.md --chart .build/bench.svg $(ARGS)
 
 clean: ## Remove everything that the other commands made, but keep the data of local runs.
 	rm -rf $(VENV) .azurite .build .artifact_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -30,6 +30,7 @@ from tests.bench.measurement import PeerMissing, Result
 from tests.bench.setting import Setting
 from tests.bench.workers import Launcher
 
+CHARTS: Final = (".png", ".svg")
 TERMINATED: Final = 143
 # Where the output goes to a file, the table need not fold.
 WIDTH: Final = 180
@@ -63,6 +64,12 @@ def main(
     """Measure everything side by side; exit 1 only if something could not be run that is measured against."""
     if unknown := sorted(set(only or ()) - set(TOPICS)):
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(TOPICS)}.", param_hint="--only")
+    # What takes half an hour must not fail for such a thing at its end.
+    for option, path in {"--chart": chart, "--markdown": markdown}.items():
+        if path and not path.parent.is_dir():
+            raise typer.BadParameter(f"there is no folder {str(path.parent)!r}. Make it first.", param_hint=option)
+    if chart and chart.suffix not in CHARTS:
+        raise typer.BadParameter(f"{chart.name!r} ends in none of {', '.join(CHARTS)}.", param_hint="--chart")
     # Whoever ends it with SIGTERM leaves no folder behind either.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(TERMINATED))
     console = Console()
@@ -79,8 +86,10 @@ def main(
     report.show(results, console)
     if markdown:
         markdown.write_text(report.markdown(results), encoding="utf-8")
+        console.print(f"The table is in {markdown}.")
     if chart:
         draw([row for result in results.values() for row in result.rows], chart)
+        console.print(f"The chart is in {chart}.")
     sys.exit(1 if any(result.missing for result in results.values()) else 0)
 
 

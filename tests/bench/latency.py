@@ -21,6 +21,10 @@ from urllib.parse import urlsplit
 from tests.bench.http_calls import Account
 from tests.bench.processes import PROJECT
 
+# What the order of a real region is, and what the rows that are measured so are called.
+AWAY: Final = ", 30 ms away"
+AWAY_SECONDS: Final = 0.03
+
 CHUNK_BYTES: Final = 256 * 1024
 # So much may be on its way in one connection.
 FLYING_CHUNKS: Final = 1024

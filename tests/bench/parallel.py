@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Final
 
 from pipeline_app.contract import Receipt
 from tests.bench.applications import Application, Ledger, burning
+from tests.bench.http_calls import Account
+from tests.bench.latency import AWAY, AWAY_SECONDS, delayed
 from tests.bench.measurement import Result, Row, Samples, Target
 from tests.bench.setting import Setting
 from tests.bench.storage import CONTAINER, NAMES, Storage, input_names, running_storage
@@ -19,6 +22,9 @@ IDLE_SECONDS: Final = 2.0
 SPEED_TARGET: Final = Target("at least", 0.9)
 WORKER_SECONDS: Final = 900.0
 
+# The seconds of each round by the numbers of workers and of slots.
+Walls = dict[tuple[int, int], list[float]]
+
 
 def measure(setting: Setting) -> Result:
     """Compare one slot, a slot for each core, and a worker for each core, round by round."""
@@ -26,38 +32,41 @@ def measure(setting: Setting) -> Result:
     count = setting.size(8, 2) * cores
     burn = 0.1 if setting.quick else 1.0
     folder = setting.place("parallel")
-    walls: dict[tuple[int, int], list[float]] = {(1, 1): [], (1, cores): [], (cores, 1): []}
+    near: Walls = {(1, 1): [], (1, cores): [], (cores, 1): []}
+    far: Walls = {key: [] for key in near}
     with running_storage(folder / "storage") as storage:
         application, ledger = burning(folder, burn)
         for number in range(setting.rounds):
             setting.say(f"{TOPIC}: round {number + 1} of {setting.rounds}")
-            for (workers, slots), seconds in walls.items():
-                seconds.append(_wall(setting, storage, application, ledger, count, workers, slots))
-    single = Samples(tuple(walls[1, 1]))
+            with delayed(storage.account, AWAY_SECONDS) as away:
+                for walls, account in ((near, storage.account), (far, away)):
+                    for (workers, slots), seconds in walls.items():
+                        seconds.append(_wall(setting, storage, account, application, ledger, count, workers, slots))
     note = (
         f"{count} files of {burn:g} s of CPU, first start to last end of the application; each has one run and a "
         "receipt of its first attempt"
     )
-    rows = []
-    for key, measure_name in (((1, cores), f"{cores} slots of one worker"), ((cores, 1), f"{cores} workers")):
-        speed = single.over(Samples(tuple(walls[key]))).times(1 / cores)
-        rows.append(
-            Row(
-                measure=f"speed-up of {measure_name}",
-                note=note,
-                ours=speed,
-                target=SPEED_TARGET,
-                topic=TOPIC,
-                unit="of the cores",
-            )
+    return Result(rows=[*_rows(near, cores, "", note), *_rows(far, cores, AWAY, "")])
+
+
+def _rows(walls: Walls, cores: int, where: str, note: str) -> Iterator[Row]:
+    single = Samples(tuple(walls[1, 1]))
+    for key, what in (((1, cores), f"{cores} slots of one worker"), ((cores, 1), f"{cores} workers")):
+        yield Row(
+            measure=f"speed-up of {what}{where}",
+            note=note,
+            ours=single.over(Samples(tuple(walls[key]))).times(1 / cores),
+            target=SPEED_TARGET,
+            topic=TOPIC,
+            unit="of the cores",
         )
         note = ""
-    return Result(rows=rows)
 
 
 def _wall(
     setting: Setting,
     storage: Storage,
+    account: Account,
     application: Application,
     ledger: Ledger,
     count: int,
@@ -70,8 +79,7 @@ def _wall(
     jobs = storage.put_inputs(names, os.urandom(FILE_BYTES))
     storage.forget()
     running = [
-        setting.launcher.start(storage.account, application, idle_seconds=IDLE_SECONDS, slots=slots)
-        for _ in range(workers)
+        setting.launcher.start(account, application, idle_seconds=IDLE_SECONDS, slots=slots) for _ in range(workers)
     ]
     try:
         # Two looks at the queue for each slot say that nobody is still starting.

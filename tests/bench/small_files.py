@@ -10,7 +10,7 @@ from typing import Final
 from tests.bench import azure_cli, replay
 from tests.bench.applications import Application, copying
 from tests.bench.http_calls import Account
-from tests.bench.latency import delayed
+from tests.bench.latency import AWAY_SECONDS, delayed
 from tests.bench.measurement import PeerMissing, Result, Row, Samples, Target
 from tests.bench.recording import Call, recorded
 from tests.bench.setting import Setting
@@ -20,7 +20,6 @@ from tests.bench.workers import Usage
 TOPIC: Final = "small files"
 
 FILE_BYTES: Final = 10_000
-LATENCY_SECONDS: Final = 0.03
 RECORDED_FILES: Final = 12
 WORKER_SECONDS: Final = 600.0
 
@@ -58,7 +57,7 @@ def measure(setting: Setting) -> Result:
             wall["raw and cp"].append(span(storage.seen()) / count)
             if cli:
                 wall["az"].append(cli.seconds_per_file(storage, setting.size(5, 1), FILE_BYTES))
-            with delayed(storage.account, LATENCY_SECONDS) as far:
+            with delayed(storage.account, AWAY_SECONDS) as far:
                 _fill(storage, names[:far_count])
                 _work(far, setting, application)
                 wall["far"].append(span(storage.seen()) / far_count)

@@ -1,8 +1,9 @@
-"""One run of the sweep, or one story of a file: ``python -m tests.bench.sweep_run sweep|settle|explain [NAME]``.
+"""One run of the sweep, or one story of a file: ``python -m tests.bench.sweep_run COMMAND [NAME]``.
 
 It is a process of its own, with the Function App's settings in its environment, and prints its seconds and its
-processor seconds (without those of the imports), and whether the pass over the inputs has ended, as JSON. ``settle``
-is the one that measures nothing: it has the sweeps after it believe that a pass has just found all receipts.
+processor seconds (without those of the imports), and whether the pass over the inputs has ended, as JSON. ``sweep`` and
+``explain NAME`` are measured. After ``settle``, sweeps believe that a pass has just found all receipts; after
+``restart``, they know of none.
 """
 
 from __future__ import annotations
@@ -75,6 +76,12 @@ def _sweep() -> Done:
     return Done(seconds, processor, state is not None and state.token is None)
 
 
+def _restart() -> Done:
+    storage = _services().storage
+    _, seconds, processor = _timed(lambda: storage.save_state("{}"))
+    return Done(seconds, processor, False)
+
+
 def _settle() -> Done:
     from pipeline_function.sweep_state import SweepState
 
@@ -117,7 +124,12 @@ def _timed(call: Callable[[], Value]) -> tuple[Value, float, float]:
     return value, time.monotonic() - start, time.process_time() - processor
 
 
-COMMANDS: Final[Mapping[str, Callable[..., Done]]] = {"explain": _explain, "settle": _settle, "sweep": _sweep}
+COMMANDS: Final[Mapping[str, Callable[..., Done]]] = {
+    "explain": _explain,
+    "restart": _restart,
+    "settle": _settle,
+    "sweep": _sweep,
+}
 
 
 if __name__ == "__main__":

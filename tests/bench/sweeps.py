@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 from infra.naming import DEAD_LETTER_CONTAINER
 from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, STATE_CONTAINER
 from tests.bench.crowd import crowded_storage
+from tests.bench.http_calls import Account
+from tests.bench.latency import AWAY, AWAY_SECONDS, delayed
 from tests.bench.measurement import Result, Row, Samples
 from tests.bench.setting import Setting
 from tests.bench.storage import NAMES, Storage, input_names
@@ -60,7 +62,11 @@ def measure(setting: Setting) -> Result:
         with crowded_storage(folder / f"storage-{size}", names, prepare) as storage:
             # The storage tells times in whole seconds, and the sweep leaves files alone for a second.
             time.sleep(1)
-            result.rows += rows(setting, storage, names)
+            result.rows += rows(setting, storage, storage.account, names)
+            if size == sizes[0]:
+                with delayed(storage.account, AWAY_SECONDS) as far:
+                    run(storage.account, NAMES, "restart")
+                    result.rows += rows(setting, storage, far, names, AWAY)
     return result
 
 
@@ -76,34 +82,36 @@ def prepare(storage: Storage) -> None:
     queues.close()
 
 
-def rows(setting: Setting, storage: Storage, names: list[str]) -> list[Row]:
+def rows(setting: Setting, storage: Storage, account: Account, names: list[str], where: str = "") -> list[Row]:
     """Measure the sweeps of one account, all of whose inputs have their receipts, and looks at one of its files.
+
+    ``account`` is how they reach the storage, and ``where`` goes into the names of the measures.
 
     Raises:
         RuntimeError: a sweep looked for what it should not look for, or did not look for what it should.
     """
     bounds = BOUNDS_OF_MANY if len(names) >= MANY else BOUNDS
-    first = list(islice(_pass(storage), bounds.runs))
+    first = list(islice(_pass(storage, account), bounds.runs))
     looks = max(each.looks for each in first)
     if not looks:
         raise RuntimeError(f"The first sweep over {len(names):,} files that are old enough looked for no receipt.")
     if not first[-1].done.ended:
-        run(storage.account, NAMES, "settle")
+        run(account, NAMES, "settle")
     settled: list[Run] = []
     explained: list[float] = []
     explained_calls: list[int] = []
     for _ in range(min(setting.rounds, bounds.rounds)):
-        for each in _pass(storage):
+        for each in _pass(storage, account):
             if each.looks:
                 raise RuntimeError(f"A sweep looked for {each.looks:,} receipts although it should know of them all.")
             settled.append(each)
         storage.forget()
-        explained.append(run(storage.account, NAMES, "explain", names[len(names) // 2]).seconds)
+        explained.append(run(account, NAMES, "explain", names[len(names) // 2]).seconds)
         explained_calls.append(len(storage.seen()))
 
     def row(measure: str, seconds: list[float], note: str) -> Row:
         ours = Samples(tuple(seconds))
-        return Row(measure=f"{measure}, {len(names):,} files", note=note, ours=ours, topic=TOPIC, unit="s")
+        return Row(measure=f"{measure}, {len(names):,} files{where}", note=note, ours=ours, topic=TOPIC, unit="s")
 
     return [
         row(
@@ -125,12 +133,12 @@ def rows(setting: Setting, storage: Storage, names: list[str]) -> list[Row]:
     ]
 
 
-def _pass(storage: Storage) -> Iterator[Run]:
+def _pass(storage: Storage, account: Account) -> Iterator[Run]:
     """Run the sweep until its pass over the inputs ends."""
     ended = False
     while not ended:
         storage.forget()
-        done = run(storage.account, NAMES, "sweep")
+        done = run(account, NAMES, "sweep")
         seen = storage.seen()
         looks = sum(each.access.method == "HEAD" for each in seen)
         # The very last is a look of the benchmark's own at what the sweep remembers.

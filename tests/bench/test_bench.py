@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
 from infra.local.azurite import Access
 from pipeline_app.contract import StorageNames
@@ -30,19 +32,21 @@ from tests.bench.small_files import span
 from tests.bench.storage import Seen
 from tests.bench.waiting import share
 
+CORES = len(os.sched_getaffinity(0))
 # What each topic tells at least, as the beginnings of its measures.
 MEASURES = {
     "idle": ["requests of an idle worker", "its requests", "polls of the function's host", "runs of the sweep"],
     "large": ["download", "upload", "memory of the worker"],
     "latency": ["application runs, 30 ms away", "application runs, on loopback"],
-    "parallel": [f"speed-up of {len(os.sched_getaffinity(0))} slots", "speed-up of"],
+    "parallel": [f"speed-up of {CORES} {of}" for of in ("slots", "workers", "workers, 30 ms away")],
     "small": ["wall time", "processor time of the client", "wall time, 30 ms to the storage"],
     "starts": ["worker, start to first claim", "function, import", "Pulumi program under mocks"],
     "sweep": [
         "a sweep of the first pass",
         "a sweep with everything settled",
-        "processor time of a sweep with everything settled",
         "explain",
+        "processor time of a sweep with everything settled",
+        "processor time of a sweep with everything settled, 20 files, 30 ms away",
     ],
     "upload": ["upload to claim", "upload to claim, 99th percentile", "upload to receipt"],
 }
@@ -177,6 +181,25 @@ def test_table_and_markdown_have_every_row_and_what_is_left_out() -> None:
     for text in (console.export_text(), report.markdown(results)):
         for part in ("a measure", "a peer", "at most 1", "missed by 50%", "a call", "is not there", "an engine"):
             assert part in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "none"], "'none' is none of small, latency"),
+        (["--markdown", "nowhere/table.md"], "there is no folder 'nowhere'"),
+        (["--chart", "chart.gif"], "'chart.gif' ends in none of .png, .svg"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_measured(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "measure", None)
+    app = typer.Typer()
+    app.command()(bench.main)
+    refused = CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "TERM": "dumb"})
+    assert refused.exit_code == 2
+    assert said in refused.output
 
 
 def test_chart_has_a_bar_for_each_target(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from infra.local.azurite import Access
 from tests.bench import sweeps
 from tests.bench.http_calls import Account
+from tests.bench.measurement import Row
 from tests.bench.setting import Setting
 from tests.bench.storage import Storage, input_names
 from tests.bench.sweep_run import Done
@@ -46,6 +47,10 @@ def setting(folder: Path) -> Setting:
     )
 
 
+def measured(folder: Path, sweep: Sweep, count: int = 10) -> list[Row]:
+    return rows(setting(folder), sweep.storage, sweep.storage.account, input_names(count))
+
+
 @pytest.fixture(autouse=True)
 def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeps, "BOUNDS_OF_MANY", Bounds(runs=1, rounds=2))
@@ -55,7 +60,7 @@ def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_first_pass_that_is_cut_short_tells_its_runs_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = Sweep(believes=True)
     monkeypatch.setattr(sweeps, "run", sweep.run)
-    first, settled, processor, explained = rows(setting(tmp_path), sweep.storage, input_names(10))
+    first, settled, processor, explained = measured(tmp_path, sweep)
     assert first.ours.values == (2.0,)
     assert first.note == "2 calls at most, 1 of 5 runs of the pass"
     assert settled.ours.values == (2.0, 2.0)
@@ -67,7 +72,7 @@ def test_first_pass_that_is_cut_short_tells_its_runs_in_all(tmp_path: Path, monk
 def test_fewer_files_have_more_runs_of_their_first_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = Sweep(believes=True)
     monkeypatch.setattr(sweeps, "run", sweep.run)
-    first, settled, *_ = rows(setting(tmp_path), sweep.storage, input_names(9))
+    first, settled, *_ = measured(tmp_path, sweep, count=9)
     assert len(first.ours.values) == sweeps.BOUNDS.runs
     assert len(settled.ours.values) == sweeps.BOUNDS.rounds
 
@@ -76,7 +81,7 @@ def test_sweep_that_does_not_settle_is_not_measured_as_settled(tmp_path: Path, m
     sweep = Sweep(believes=False)
     monkeypatch.setattr(sweeps, "run", sweep.run)
     with pytest.raises(RuntimeError, match="looked for 2 receipts although it should know"):
-        rows(setting(tmp_path), sweep.storage, input_names(10))
+        measured(tmp_path, sweep)
 
 
 def test_first_pass_that_looks_for_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,4 +89,4 @@ def test_first_pass_that_looks_for_nothing_is_refused(tmp_path: Path, monkeypatc
     sweep.run(None, None, "settle")
     monkeypatch.setattr(sweeps, "run", sweep.run)
     with pytest.raises(RuntimeError, match="10 files that are old enough looked for no receipt"):
-        rows(setting(tmp_path), sweep.storage, input_names(10))
+        measured(tmp_path, sweep)

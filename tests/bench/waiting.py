@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.bench.applications import Application, Interval, Ledger, burning
 from tests.bench.http_calls import Account
-from tests.bench.latency import delayed
+from tests.bench.latency import AWAY, AWAY_SECONDS, delayed
 from tests.bench.measurement import Result, Row, Samples, Target
 from tests.bench.setting import Setting
 from tests.bench.storage import Storage, input_names, running_storage
@@ -17,7 +17,6 @@ TOPIC: Final = "latency"
 
 BURN_SECONDS: Final = 0.2
 FILE_BYTES: Final = 10_000
-LATENCY_SECONDS: Final = 0.03
 SHARE_TARGET: Final = Target("at least", 95.0)
 WORKER_SECONDS: Final = 600.0
 
@@ -33,12 +32,12 @@ def measure(setting: Setting) -> Result:
         for number in range(setting.rounds):
             setting.say(f"{TOPIC}: round {number + 1} of {setting.rounds}")
             near.append(_share(setting, storage, storage.account, application, ledger, count))
-            with delayed(storage.account, LATENCY_SECONDS) as account:
+            with delayed(storage.account, AWAY_SECONDS) as account:
                 far.append(_share(setting, storage, account, application, ledger, count))
     note = f"{count} files, one slot, 200 ms of CPU"
     return Result(
         rows=[
-            _row("application runs, 30 ms away", far, note, SHARE_TARGET),
+            _row(f"application runs{AWAY}", far, note, SHARE_TARGET),
             _row("application runs, on loopback", near, "the same without the delay", None),
         ]
     )
