@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pipeline_app.worker.attempt import Outcome, Processed
+from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message
@@ -128,7 +129,8 @@ class Drain:
         try:
             Slot(number, self._processor, self, self._status).work()
         except BaseException as error:
-            _log.exception("slot %d broke off", number)
+            # A full disk is no fault of the code, so its sentence says all.
+            _log.error("slot %d broke off: %s", number, error, exc_info=not isinstance(error, DiskFull))
             self._status.count("broken off")
             failures.append(error)
             self._stopping.set()

@@ -13,6 +13,7 @@ import pytest
 from pipeline_app.contract import ContractError
 from pipeline_app.worker import health, loop
 from pipeline_app.worker.attempt import Outcome, Processed
+from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.loop import Drain
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.status import Status
@@ -108,13 +109,22 @@ def test_an_outage_of_the_queue_is_waited_out(monkeypatch: pytest.MonkeyPatch, c
     assert next(outages, None) is None
 
 
-def test_an_error_of_the_workers_own_breaks_it_off_and_is_reported() -> None:
+@pytest.mark.parametrize(("error", "traced"), [(DiskFull("The disk is full."), False), (ZeroDivisionError("x"), True)])
+def test_an_error_of_the_workers_own_breaks_it_off_and_is_reported(
+    error: Exception, traced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> Any:
+        raise error
+
     queue = FakeJobQueue()
     queue.put("file")
     worker, processor, status, _ = drain(queue, slots=2, idle_seconds=60)
-    processor.acts["run", "file"] = lambda: 1 / 0  # type: ignore[assignment,return-value]
+    processor.acts["run", "file"] = fail
     assert worker.run() is False
     assert status.snapshot()["counts"] == {"broken off": 1}
+    (record,) = (each for each in caplog.records if "broke off" in each.getMessage())
+    assert str(error) in record.getMessage()
+    assert bool(record.exc_info) is traced
 
 
 def get(port: int, path: str) -> tuple[int, Any]:
