@@ -11,37 +11,27 @@ from infra.image import SOURCES, build_hash
 
 PROJECT = Path(__file__).parents[2]
 ARGS = {"APP_ALIAS": "app", "APP_FILE": "app.py"}
+FILES = (
+    "Dockerfile",
+    "__init__.py",
+    "contract.py",
+    "install.py",
+    "requirements.txt",
+    "rest/endpoint.py",
+    "worker/loop.py",
+)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in (
-        "Dockerfile",
-        "__init__.py",
-        "contract.py",
-        "install.py",
-        "requirements.txt",
-        "rest/endpoint.py",
-        "worker/loop.py",
-    ):
+    for name in FILES:
         path = tmp_path / "pipeline_app" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name, encoding="utf-8")
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Dockerfile",
-        "__init__.py",
-        "contract.py",
-        "install.py",
-        "requirements.txt",
-        "rest/endpoint.py",
-        "worker/loop.py",
-    ],
-)
+@pytest.mark.parametrize("name", FILES)
 def test_each_file_of_the_image_changes_its_version(project: Path, name: str) -> None:
     before = build_hash(project, "a", ARGS)
     (project / "pipeline_app" / name).write_text("changed", encoding="utf-8")
