@@ -5,13 +5,17 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pipeline_app.contract import FileJob, now, plain_etag
 from tests.bench.applications import copying
 from tests.bench.curl import Curl
+from tests.bench.http_calls import Account
+from tests.bench.latency import AWAY, AWAY_SECONDS, delayed
 from tests.bench.measurement import Result, Row, Samples, Target
 from tests.bench.setting import Setting
 from tests.bench.small_files import span
@@ -28,6 +32,16 @@ UPLOAD_TARGET: Final = Target("at least", 1.0)
 WORKER_SECONDS: Final = 900.0
 
 
+@dataclass(frozen=True)
+class _Rates:
+    """What was measured in MiB/s, round by round."""
+
+    curl_in: list[float] = field(default_factory=list)
+    curl_out: list[float] = field(default_factory=list)
+    ours_in: list[float] = field(default_factory=list)
+    ours_out: list[float] = field(default_factory=list)
+
+
 def measure(setting: Setting) -> Result:
     """Move the file in turns by curl and by the worker's client, then let a worker process it."""
     mebibytes = setting.size(1024, 24)
@@ -35,7 +49,8 @@ def measure(setting: Setting) -> Result:
     source, target = folder / "source", folder / "target"
     _write(source, mebibytes)
     application = copying(folder)
-    rates: dict[str, list[float]] = {key: [] for key in ("curl in", "curl out", "in", "out", "worker")}
+    near, far = _Rates(), _Rates()
+    worker: list[float] = []
     client_peaks: list[float] = []
     worker_peaks: list[float] = []
     for number in range(setting.rounds):
@@ -44,68 +59,79 @@ def measure(setting: Setting) -> Result:
         place = folder / f"storage-{number}"
         with running_storage(place) as storage:
             storage.begin()
-            curl = Curl(storage.account)
-            order = ("curl", "ours") if number % 2 == 0 else ("ours", "curl")
-            for who in order:
-                if who == "curl":
-                    rates["curl out"].append(mebibytes / curl.upload(BLOB, source))
-                else:
-                    sent = transfer(storage.account, "upload", source, CONTAINER, "outgoing/other.bin")
-                    rates["out"].append(mebibytes / sent.seconds)
-                    client_peaks.append(sent.peak_bytes / MIB)
-            for who in order:
-                if who == "curl":
-                    rates["curl in"].append(mebibytes / curl.download(BLOB, target))
-                else:
-                    fetched = transfer(storage.account, "download", target, CONTAINER, BLOB)
-                    rates["in"].append(mebibytes / fetched.seconds)
-                    client_peaks.append(fetched.peak_bytes / MIB)
-                if not filecmp.cmp(source, target, shallow=False):
-                    raise RuntimeError("What was downloaded is not what was uploaded.")
-                target.unlink()
+            ours_first = number % 2 == 1
+            client_peaks += _round(storage.account, source, target, mebibytes, near, ours_first)
             storage.put_jobs([_job(storage)])
             storage.forget()
             usage = setting.launcher.start(storage.account, application).wait(WORKER_SECONDS)
             worker_peaks.append(usage.peak_bytes / MIB)
-            rates["worker"].append(mebibytes / span(storage.seen()))
+            worker.append(mebibytes / span(storage.seen()))
+            with delayed(storage.account, AWAY_SECONDS) as away:
+                _round(away, source, target, mebibytes, far, ours_first)
         shutil.rmtree(place)
     source.unlink()
+    size = f"{mebibytes} MiB"
     return Result(
-        rows=_rows({**rates, "client memory": client_peaks, "worker memory": worker_peaks}, f"{mebibytes} MiB")
+        rows=[
+            _rate("download", near.ours_in, near.curl_in, DOWNLOAD_TARGET, f"{size} to disk, by the client alone"),
+            _rate("upload", near.ours_out, near.curl_out, UPLOAD_TARGET, f"{size}; curl sends a single Put Blob"),
+            _rate(f"download{AWAY}", far.ours_in, far.curl_in, DOWNLOAD_TARGET, "the same through the proxy"),
+            _rate(f"upload{AWAY}", far.ours_out, far.curl_out, UPLOAD_TARGET, "the same through the proxy"),
+            _memory("memory of the worker", worker_peaks, MEMORY_TARGET, f"most resident, {size} in and out"),
+            _memory("memory of the client alone", client_peaks, None, "most resident while it moves the file"),
+            Row(
+                measure="whole file, in and out",
+                note="claim to delete: download, cp, hash, upload",
+                ours=Samples(tuple(worker)),
+                topic=TOPIC,
+                unit="MiB/s",
+            ),
+        ]
     )
 
 
-def _rows(values: Mapping[str, Sequence[float]], size: str) -> list[Row]:
-    samples = {key: Samples(tuple(each)) for key, each in values.items()}
+def _round(
+    account: Account, source: Path, target: Path, mebibytes: int, rates: _Rates, ours_first: bool
+) -> list[float]:
+    """Move the file up and down, by each of the two; return the peaks of our client's memory in MiB."""
+    curl = Curl(account)
+    other = f"outgoing/{uuid.uuid4().hex}.bin"
+    peaks = []
+    for ours in (ours_first, not ours_first):
+        if ours:
+            sent = transfer(account, "upload", source, CONTAINER, other)
+            rates.ours_out.append(mebibytes / sent.seconds)
+            peaks.append(sent.peak_bytes / MIB)
+        else:
+            rates.curl_out.append(mebibytes / curl.upload(BLOB, source))
+    for ours in (ours_first, not ours_first):
+        if ours:
+            fetched = transfer(account, "download", target, CONTAINER, BLOB)
+            rates.ours_in.append(mebibytes / fetched.seconds)
+            peaks.append(fetched.peak_bytes / MIB)
+        else:
+            rates.curl_in.append(mebibytes / curl.download(BLOB, target))
+        if not filecmp.cmp(source, target, shallow=False):
+            raise RuntimeError("What was downloaded is not what was uploaded.")
+        target.unlink()
+    return peaks
 
-    def rate(measure: str, key: str, peer: str, target: Target, note: str) -> Row:
-        return Row(
-            measure=measure,
-            note=note,
-            ours=samples[key],
-            peer=samples[peer],
-            peer_name="curl",
-            target=target,
-            topic=TOPIC,
-            unit="MiB/s",
-        )
 
-    def memory(measure: str, key: str, target: Target | None, note: str) -> Row:
-        return Row(measure=measure, note=note, ours=samples[key], target=target, topic=TOPIC, unit="MiB")
+def _rate(measure: str, ours: Sequence[float], curl: Sequence[float], target: Target, note: str) -> Row:
+    return Row(
+        measure=measure,
+        note=note,
+        ours=Samples(tuple(ours)),
+        peer=Samples(tuple(curl)),
+        peer_name="curl",
+        target=target,
+        topic=TOPIC,
+        unit="MiB/s",
+    )
 
-    return [
-        rate("download", "in", "curl in", DOWNLOAD_TARGET, f"{size} to disk, by the worker's storage client alone"),
-        rate("upload", "out", "curl out", UPLOAD_TARGET, f"{size} from disk; curl sends a single Put Blob"),
-        memory("memory of the worker", "worker memory", MEMORY_TARGET, f"most resident, {size} in and out"),
-        memory("memory of the client alone", "client memory", None, "most resident while it moves the file"),
-        Row(
-            measure="whole file, in and out",
-            note="claim to delete: download, cp, hash, upload",
-            ours=samples["worker"],
-            topic=TOPIC,
-            unit="MiB/s",
-        ),
-    ]
+
+def _memory(measure: str, peaks: Sequence[float], target: Target | None, note: str) -> Row:
+    return Row(measure=measure, note=note, ours=Samples(tuple(peaks)), target=target, topic=TOPIC, unit="MiB")
 
 
 def _job(storage: Storage) -> FileJob:

@@ -36,7 +36,7 @@ CORES = len(os.sched_getaffinity(0))
 # What each topic tells at least, as the beginnings of its measures.
 MEASURES = {
     "idle": ["requests of an idle worker", "its requests", "polls of the function's host", "runs of the sweep"],
-    "large": ["download", "upload", "memory of the worker"],
+    "large": ["download", "upload", "download, 30 ms away", "upload, 30 ms away", "memory of the worker"],
     "latency": ["application runs, 30 ms away", "application runs, on loopback"],
     "parallel": [f"speed-up of {CORES} {of}" for of in ("slots", "workers", "workers, 30 ms away")],
     "small": ["wall time", "processor time of the client", "wall time, 30 ms to the storage"],
