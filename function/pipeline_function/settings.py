@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
+from pipeline_app.rest.signing import connection_fields
 
 DEFAULT_ARM_ENDPOINT: Final = "https://management.azure.com"
 DEFAULT_GRACE_SECONDS: Final = "120"
@@ -87,8 +88,7 @@ def account_name(connection: StorageConnection) -> str:
         name = (urlsplit(connection.blob_service_uri or "").hostname or "").partition(".")[0]
         setting = "APP_STORAGE_CONNECTION__blobServiceUri"
     else:
-        pairs = (part.partition("=") for part in connection.connection_string.split(";"))
-        name = {key.strip().lower(): value.strip() for key, _, value in pairs}.get("accountname", "")
+        name = connection_fields(connection.connection_string).get("accountname", "")
         setting = "APP_STORAGE_CONNECTION"
     if not name:
         raise ContractError(f"{setting} does not name a storage account. Take it from the account's access keys page.")

@@ -146,6 +146,12 @@ class IdentityToken:
         return token
 
 
+def connection_fields(connection_string: str) -> dict[str, str]:
+    """Return the values of a connection string by their names in lower case."""
+    pairs = (part.partition("=") for part in connection_string.split(";") if part.strip())
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
 def services(connection: StorageConnection) -> tuple[str, str, Authorization]:
     """Return the URLs of the Blob and Queue services and how requests to them are authorised.
 
@@ -158,8 +164,7 @@ def services(connection: StorageConnection) -> tuple[str, str, Authorization]:
             str(connection.queue_service_uri),
             IdentityToken(str(connection.client_id)),
         )
-    pairs = (part.partition("=") for part in connection.connection_string.split(";") if part.strip())
-    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    fields = connection_fields(connection.connection_string)
     authorization: Authorization
     account = fields.get("accountname", "")
     if signature := fields.get("sharedaccesssignature"):
