@@ -7,7 +7,7 @@ import sys
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from tests.chaos.poison import PoisonResult
 from tests.chaos.run import RunPlan, RunUnderFire
 from tests.chaos.telling import show, show_poisons
 from tests.chaos.world import Plan, World
+
+# Where the output goes to a file, the tables need not fold.
+WIDTH: Final = 180
 
 
 class Scenario(StrEnum):
@@ -43,6 +46,8 @@ def main(
 ) -> None:
     """Kill, break and poison; exit 1 if a file is lost, done twice, torn or mixed, or if anything is left over."""
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
     console.print(f"seed {chosen}")
     poisoned: list[PoisonResult] = []
