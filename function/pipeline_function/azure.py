@@ -132,7 +132,7 @@ class AzureStorage:
         try:
             return self._blobs.call(method, path)
         except StorageError as error:
-            if error.status == NOT_FOUND and error.code != "ContainerNotFound":
+            if error.is_missing_blob:
                 return None
             raise
 

@@ -40,6 +40,11 @@ class StorageError(Exception):
         self.status = status
         self.code = code
 
+    @property
+    def is_missing_blob(self) -> bool:
+        """Whether there is no such blob, in a container that is there."""
+        return self.status == 404 and self.code != "ContainerNotFound"
+
 
 class StorageUnreachable(Exception):
     """No answer could be had from the service."""

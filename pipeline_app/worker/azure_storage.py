@@ -46,7 +46,7 @@ class AzureBlobStore:
         try:
             return _info(name, self._endpoint.call("HEAD", self._path(name)))
         except StorageError as error:
-            if error.status == 404 and error.code != "ContainerNotFound":
+            if error.is_missing_blob:
                 return None
             raise
 
@@ -69,7 +69,7 @@ class AzureBlobStore:
                     raise BlobTooLarge(info)
                 return info
             except StorageError as error:
-                if error.status == 404 and error.code != "ContainerNotFound":
+                if error.is_missing_blob:
                     raise BlobMissing(name) from error
                 # A version that changes between two ranges is begun anew.
                 if error.status != 412 or attempt == _DOWNLOAD_TRIES - 1:
