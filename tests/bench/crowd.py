@@ -51,18 +51,15 @@ def crowded_storage(folder: Path, names: Sequence[str], prepare: Callable[[Stora
     template = names[len(names) // 2]
     with running_storage(folder) as storage:
         prepare(storage)
-        with closing(storage.blobs()) as connection:
-            _put(connection, template)
+        _put(storage, template)
     multiply(folder / DATABASE, template, names)
     with running_storage(folder) as storage:
         check(storage, names)
         yield storage
 
 
-def _put(connection: Connection, name: str) -> None:
-    headers = {"x-ms-blob-type": "BlockBlob"}
-    answer = connection.must("PUT", f"{CONTAINER}/{name}", headers=headers, body=CONTENT)
-    etag = plain_etag(answer.headers["etag"])
+def _put(storage: Storage, name: str) -> None:
+    (job,) = storage.put_inputs([name], CONTENT)
     receipt = Receipt(
         attempt=1,
         config_sha256="",
@@ -71,20 +68,21 @@ def _put(connection: Connection, name: str) -> None:
         exit_code=0,
         finished_at=now(),
         image="",
-        input=InputVersion(etag=etag, name=name, sha256=hashlib.sha256(CONTENT).hexdigest(), size=len(CONTENT)),
+        input=InputVersion(etag=job.etag, name=name, sha256=hashlib.sha256(CONTENT).hexdigest(), size=job.size),
         outputs=(),
         queued_at=now(),
         release="",
         started_at=now(),
         status="succeeded",
     )
-    metadata = {f"x-ms-meta-{RECEIPT_ETAG_METADATA}": etag, f"x-ms-meta-{RECEIPT_STATUS_METADATA}": "succeeded"}
-    connection.must(
-        "PUT",
-        f"{CONTAINER}/{NAMES.receipt_name(name)}",
-        headers={**headers, **metadata},
-        body=receipt.encode().encode(),
-    )
+    headers = {
+        "x-ms-blob-type": "BlockBlob",
+        f"x-ms-meta-{RECEIPT_ETAG_METADATA}": job.etag,
+        f"x-ms-meta-{RECEIPT_STATUS_METADATA}": "succeeded",
+    }
+    with closing(storage.blobs()) as connection:
+        path = f"{CONTAINER}/{NAMES.receipt_name(name)}"
+        connection.must("PUT", path, headers=headers, body=receipt.encode().encode())
 
 
 def multiply(database: Path, template: str, names: Sequence[str]) -> None:
