@@ -14,6 +14,9 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar, cast
 
+# What a deploy puts through the pipeline to see that it works lies below this folder of the input path. It is processed
+# like any other input, and counted and reported as none.
+CANARY_FOLDER: Final = ".pipeline-canary"
 # The Functions host moves what it could not handle to a queue of this name; it cannot be told another.
 EVENTS_POISON_QUEUE: Final = "events-poison"
 EVENTS_QUEUE: Final = "events"
@@ -85,6 +88,15 @@ class StorageNames:
                 "results would count as inputs. Choose two paths of which neither contains the other."
             )
         return names
+
+    @property
+    def canary_path(self) -> str:
+        """The folder (no slash at its end) of the inputs that only prove a deploy."""
+        return f"{self.input_path}/{CANARY_FOLDER}"
+
+    def is_canary(self, blob_name: str) -> bool:
+        """Tell whether an input of this name only proves a deploy, so that nobody counts or reports it."""
+        return blob_name.startswith(f"{self.canary_path}/")
 
     def is_input(self, blob_name: str) -> bool:
         """Tell whether a blob of this name is an input of the pipeline."""

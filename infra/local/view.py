@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from pipeline_app.contract import CANARY_FOLDER
+
 from .watcher import Stage, Watcher
 
 FINAL: Final = frozenset({"failed", "succeeded"})
@@ -62,7 +64,8 @@ class PlainView:
 
     def stage(self, file: str, stage: Stage, detail: str = "") -> None:
         """Write how far a file is."""
-        self._write(f"{file}: {stage}{f' ({detail})' if detail else ''}")
+        if _is_shown(file):
+            self._write(f"{file}: {stage}{f' ({detail})' if detail else ''}")
 
     def warn(self, source: str, text: str) -> None:
         """Write a warning."""
@@ -131,6 +134,8 @@ class LiveView:
 
     def stage(self, file: str, stage: Stage, detail: str = "") -> None:
         """Move a file on; a file that is uploaded again begins anew."""
+        if not _is_shown(file):
+            return
         with self._lock:
             row = self._rows.get(file)
             if row is None or (stage == "uploaded" and FINAL & set(row.times)):
@@ -153,6 +158,11 @@ class LiveView:
             end = f"{result} {row.times[result] - start:.1f} s {row.detail}" if result else "…"
             table.add_row(Text(name, overflow="ellipsis", no_wrap=True), *cells, Text(end, style=colour))
         return table
+
+
+def _is_shown(file: str) -> bool:
+    """Tell whether a file is somebody's; what only proves that the pipeline works is not."""
+    return CANARY_FOLDER not in file.split("/")
 
 
 def choose() -> View:

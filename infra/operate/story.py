@@ -82,7 +82,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
     The receipt is looked at after the input, so a receipt of an earlier version shows as that, and the messages are
     looked at before both: a message that is gone by then has left its receipt.
     """
-    sightings, counts = _messages(name, storage)
+    sightings, counts = messages(name, storage)
     dead_letters = tuple(_dead_letters(name, storage))
     present = storage.find(name)
     # The worker quotes names as Python does, so that one name never shows in another's lines.
@@ -121,6 +121,16 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
     )
 
 
+def messages(name: str, storage: Storage) -> tuple[tuple[Sighting, ...], dict[str, tuple[int, int]]]:
+    """Return the messages for a file, and by queue how many were looked at and about how many there are."""
+    sightings, counts = [], {}
+    for queue in QUEUES:
+        peeked = storage.peek(queue)
+        counts[queue] = (len(peeked.texts), max(len(peeked.texts), peeked.total))
+        sightings += [each for text in peeked.texts if (each := _sighting(text, name, queue))]
+    return tuple(sightings), counts
+
+
 def _broken(receipt: Receipt, storage: Storage, names: StorageNames) -> Iterator[str]:
     if not receipt.outputs:
         return
@@ -142,15 +152,6 @@ def _dead_letters(name: str, storage: Storage) -> Iterator[DeadLetter]:
                     outcome=str(record.get("lastDeliveryOutcome")),
                     reason=str(record.get("deadLetterReason")),
                 )
-
-
-def _messages(name: str, storage: Storage) -> tuple[tuple[Sighting, ...], dict[str, tuple[int, int]]]:
-    sightings, counts = [], {}
-    for queue in QUEUES:
-        peeked = storage.peek(queue)
-        counts[queue] = (len(peeked.texts), max(len(peeked.texts), peeked.total))
-        sightings += [each for text in peeked.texts if (each := _sighting(text, name, queue))]
-    return tuple(sightings), counts
 
 
 def _sighting(text: str, name: str, queue: str) -> Sighting | None:

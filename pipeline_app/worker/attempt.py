@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     """What became of a message."""
 
     BURIED = "buried"
+    CANARY = "canary"
     FAILED = "failed"
     GIVEN_BACK = "given back"
     LOST = "lost"

@@ -212,15 +212,18 @@ class JobProcessor:
         if not mine:
             _log.info("skipped %r attempt=%d: another attempt was faster", ran.job.name, ran.number)
             return Processed(outcome=Outcome.SKIPPED)
+        canary = self._settings.names.is_canary(ran.job.name)
+        # The alert on failed files reads these lines, and a canary is none.
         _log.info(
-            "%s %r attempt=%d outputs=%d%s",
+            "%s%s %r attempt=%d outputs=%d%s",
+            "canary " if canary else "",
             receipt.status,
             ran.job.name,
             ran.number,
             len(receipt.outputs),
             f": {receipt.error}" if receipt.error else "",
         )
-        return Processed(outcome=Outcome(receipt.status))
+        return Processed(outcome=Outcome.CANARY if canary else Outcome(receipt.status))
 
     def _guarded(self, claimed: Claimed, stage: Callable[[], T | Processed]) -> T | Processed:
         """Do one stage; whatever comes of it, the message and all that belongs to it are left in order."""

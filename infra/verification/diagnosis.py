@@ -1,0 +1,118 @@
+"""Where a canary ended that did not come through, in sentences, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from infra.operate.story import Story
+from infra.operate.telling import tell
+from infra.verification.canary import GroupFacts, Step, Watch
+from pipeline_app.contract import StorageNames
+
+# What Container Instances says of a group whose image or share it cannot get at, and what mends it.
+# Source: https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting
+PLATFORM: Final[Mapping[str, str]] = {
+    "Failed to mount": (
+        "The file share cannot be mounted. Is the share there, and is the storage account's key the present one? "
+        "'pulumi up --refresh' puts both right."
+    ),
+    "Failed to pull image": (
+        "The image cannot be pulled. Is it in the registry, and has the worker's identity AcrPull on it? A role that "
+        "was given a moment ago may take minutes: run 'pulumi up' again."
+    ),
+}
+
+# What the worker's log says where its identity may not do what it has to.
+REFUSED: Final = ("AuthorizationFailure", "AuthorizationPermissionMismatch")
+
+SHOWN_EVENTS: Final = 3
+SHOWN_LINES: Final = 8
+
+# What to do where a canary was seen to come this far and no further.
+ADVICE: Final[Mapping[Step, str]] = {
+    Step.UPLOADED: (
+        "No event of the upload arrived. Is the event subscription there, does its filter take the input path, and may "
+        "it put messages on the queue 'events'? 'pulumi up --refresh' makes it anew where it is gone."
+    ),
+    Step.EVENT: (
+        "Its event waits in the queue 'events', and no job came of it. The function does not run, or may not take "
+        "events or put jobs: look at its exceptions (AppExceptions in Log Analytics) and at the roles of its identity."
+    ),
+    Step.JOB: (
+        "Its job waits in the queue 'jobs', and no worker took it to its end. Look at the container group above: it "
+        "was not started, does not come up, or may not use the storage account."
+    ),
+    Step.WORKER: (
+        "A worker began with it and wrote no receipt. Look at the worker's lines above, and at the time that the "
+        "application takes (verifySeconds bounds all of it)."
+    ),
+    Step.POISONED: (
+        "Look at the message ('az storage message peek') and at the exceptions of the function and the lines of the "
+        "worker, mend the cause, and delete the message."
+    ),
+}
+
+
+def diagnose(watch: Watch, story: Story, names: StorageNames, groups: Sequence[GroupFacts], moment: datetime) -> str:
+    """Return the file's story and what to do.
+
+    Args:
+        watch: how far the canary was seen to come.
+        story: what the storage account knows of it now.
+        names: the container and paths.
+        groups: the container groups as they are now.
+        moment: now, with a time zone.
+    """
+    lines = [f"The pipeline is deployed, but its canary {watch.name!r} did not come through. {watch.problem}"]
+    # The last section advises somebody whose file waits; here nobody waits any longer.
+    for section in tell(story, names, moment)[:-1]:
+        lines.append(section.heading)
+        lines += [f"  {line}" for line in section.lines]
+    for group in groups:
+        lines += _group_lines(group)
+    lines += ["What to do", *(f"  {line}" for line in _advice(watch, groups))]
+    return "\n".join(lines)
+
+
+def _advice(watch: Watch, groups: Sequence[GroupFacts]) -> list[str]:
+    lines = []
+    if watch.receipt is None:
+        lines += _group_advice(groups) or [ADVICE[watch.furthest]]
+    elif watch.receipt.status == "failed":
+        lines.append(
+            "Mend what the receipt says: the application, its config, or the file that verifyFile names. "
+            "The end of the application's log stands above."
+        )
+    else:
+        lines.append("Somebody else writes results of this stack. See that no other worker uses its queue.")
+    return [
+        *lines,
+        "All else is deployed, and the canary is removed. 'pulumi up' tries again; 'pulumi config set verifyDeploy "
+        "false' goes without.",
+    ]
+
+
+def _group_advice(groups: Sequence[GroupFacts]) -> list[str]:
+    lines = []
+    for group in groups:
+        if group.state is None:
+            lines.append(f"The container group {group.name} does not exist. 'pulumi up --refresh' makes it anew.")
+        lines += [advice for words, advice in PLATFORM.items() if any(words in event for event in group.events)]
+        if any(word in line for line in group.log for word in REFUSED):
+            lines.append(
+                f"The worker in {group.name} may not use the storage account. Has its identity the roles that the "
+                "README lists? A role that was given a moment ago may take minutes: run 'pulumi up' again."
+            )
+    return list(dict.fromkeys(lines))
+
+
+def _group_lines(group: GroupFacts) -> list[str]:
+    if group.state is None:
+        return [f"Container group {group.name}", "  There is none."]
+    lines = [f"Container group {group.name}", f"  It is {group.state}."]
+    lines += [f"  {event}" for event in group.events[:SHOWN_EVENTS]]
+    if group.log:
+        lines += ["  Its worker's last lines:", *(f"    {line}" for line in group.log[-SHOWN_LINES:])]
+    return lines
