@@ -25,6 +25,7 @@ def account(scene: Scene, declared: Declared) -> Properties:
         data.folder("storage", declared.name),
         data.folder("logs") / f"azurite-{declared.name}.log",
     )
+    made.on_refusal(lambda line: machine.watcher.warn(f"storage {declared.name}", line))
     made.start(machine.supervisor, machine.azurite(), machine.lose_storage)
     machine.accounts[declared.name] = made
     endpoints = {service: made.endpoint(service) for service in ("blob", "queue", "table")}
