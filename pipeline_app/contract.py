@@ -17,6 +17,9 @@ from typing import Any, Final, Literal, TypeVar, cast
 # The Functions host moves what it could not handle to a queue of this name; it cannot be told another.
 EVENTS_POISON_QUEUE: Final = "events-poison"
 EVENTS_QUEUE: Final = "events"
+# The worker's exit codes for a run that would end so again; the function then waits before it starts the next.
+EXIT_REFUSED: Final = 3
+EXIT_SETTINGS: Final = 2
 JOBS_POISON_QUEUE: Final = "jobs-poison"
 JOBS_QUEUE: Final = "jobs"
 LOG_NAME: Final = "run.log"
