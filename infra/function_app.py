@@ -15,7 +15,7 @@ from infra.container import WorkerGroup
 from infra.identities import WorkloadIdentity
 from infra.monitoring import Monitoring
 from infra.one_deploy import OneDeploy
-from infra.packaging import FunctionPackage
+from infra.packaging import PYTHON_VERSION, FunctionPackage
 from infra.placement import Placement
 from infra.storage import ApplicationStorage, ArtifactStorage
 from pipeline_app.contract import StorageNames
@@ -23,7 +23,6 @@ from pipeline_app.contract import StorageNames
 HASH_LENGTH: Final = 16
 INSTANCE_MEMORY_MB: Final = 2048
 MAXIMUM_INSTANCES: Final = 40
-PYTHON_VERSION: Final = "3.12"
 
 
 @dataclass(frozen=True, kw_only=True)

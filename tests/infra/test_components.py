@@ -66,7 +66,7 @@ def test_the_function_app_is_flex_consumption_and_signs_in_by_its_identity(progr
         "type": "blobContainer",
         "value": "~https://artifacts.blob/~function-packages",
     }
-    assert app.inputs["functionAppConfig"]["runtime"] == {"name": "python", "version": "3.12"}
+    assert app.inputs["functionAppConfig"]["runtime"] == {"name": "python", "version": "3.13"}
     assert app.inputs["httpsOnly"] is True
 
 
