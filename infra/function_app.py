@@ -22,6 +22,10 @@ from pipeline_app.contract import StorageNames
 
 HASH_LENGTH: Final = 16
 MAXIMUM_INSTANCES: Final = 40
+# The host hands as many events to a worker at a time as host.json says, and the sweep beside them; left to itself the
+# worker has five threads on one core, and what waits for one is claimed in vain.
+# Source: https://learn.microsoft.com/azure/azure-functions/functions-app-settings#python_threadpool_thread_count
+WORKER_THREADS: Final = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +136,7 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgsDict]:
         "APP_SWEEP_SCHEDULE": args.sweep_schedule,
         "AZURE_CLIENT_ID": args.identity.client_id,
         "AZURE_RESOURCE_MANAGER_ENDPOINT": args.cloud.resource_manager,
+        "PYTHON_THREADPOOL_THREAD_COUNT": str(WORKER_THREADS),
     }
     settings |= identity_connection(
         "AzureWebJobsStorage",

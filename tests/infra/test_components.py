@@ -52,6 +52,7 @@ def test_the_function_gets_exactly_these_settings(program: Run) -> None:
         "AzureWebJobsStorage__clientId": "~client-of-function-identity",
         "AzureWebJobsStorage__credential": "managedidentity",
         "AzureWebJobsStorage__queueServiceUri": "~https://files.queue/",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "25",
     }
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 from pulumi import _types
 
 from infra.local import flex
-from tests.infra.recording import Run, run_program
+from tests.infra.recording import Run, run_program, settings_of
+
+HOST_JSON = Path(__file__).parents[2] / "function" / "host.json"
 
 # What the SDK adds to what this program declares. Each is the service's own default, and nothing of it is refused: the
 # four of a site went with a request of which Azure refused netFrameworkVersion alone
@@ -137,14 +140,21 @@ def test_the_configured_memory_reaches_the_app(artifact_cache: Path) -> None:
     assert scale == {"instanceMemoryMB": 512, "maximumInstanceCount": 40}
 
 
+def test_the_worker_has_a_thread_for_all_that_the_host_hands_over_at_a_time(program: Run) -> None:
+    queues = json.loads(HOST_JSON.read_text(encoding="utf-8"))["extensions"]["queues"]
+    threads = int(settings_of(program.one("web:WebApp"))["PYTHON_THREADPOOL_THREAD_COUNT"])
+    # One more is for the sweep; the worker takes no more than 32.
+    assert queues["batchSize"] + queues["newBatchThreshold"] + 1 <= threads <= 32
+
+
 @pytest.fixture
-def added(program: Run, function_package: None, artifact_cache: Path) -> Iterator[Mapping[str, Any]]:
+def added(program: Run, function_package: None, artifact_cache: Path) -> Mapping[str, Any]:
     """Run the program once more; return by class and parameter what its resources got without having been given it."""
     found: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         watch(patch, program, found)
         run_program({"artifactCache": str(artifact_cache), "tags": '{"team": "files"}'})
-    yield found
+    return found
 
 
 def watch(patch: pytest.MonkeyPatch, program: Run, found: dict[str, Any]) -> None:
@@ -192,7 +202,7 @@ def watch(patch: pytest.MonkeyPatch, program: Run, found: dict[str, Any]) -> Non
             if _types.is_input_type(kind):
                 patch.setattr(kind, "__init__", arguments(kind.__init__, kind))
             elif issubclass(kind, pulumi.CustomResource):
-                patch.setattr(kind, "_internal_init", resource(kind._internal_init, kind))
+                patch.setattr(kind, "_internal_init", resource(cast(Any, kind)._internal_init, kind))
 
 
 def test_the_sdk_adds_nothing_but_these_defaults(added: Mapping[str, Any]) -> None:
