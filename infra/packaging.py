@@ -202,7 +202,7 @@ def _check_needs(target: Path, requirements: Path) -> None:
         Package(
             name=each.metadata["Name"],
             requires=tuple(each.requires or ()),
-            requires_python=each.metadata["Requires-Python"],
+            requires_python=next(iter(each.metadata.get_all("Requires-Python") or []), None),
             version=each.version,
         )
         for each in importlib.metadata.distributions(path=[str(target)])

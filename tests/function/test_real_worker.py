@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import socket
@@ -16,14 +17,19 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
+from filelock import FileLock
 
 from infra import packaging
 from infra.function_app import WORKER_THREADS
 from infra.local.arm import ArmServer
+from infra.local.data import DataFolder
+from infra.local.functions import FunctionHost, Site
 from infra.local.identity import Directory, TokenServer
+from infra.local.processes import Supervisor, wait_until
 from infra.packaging import PYTHON_VERSION, function_archive
 from pipeline_app.contract import JOBS_QUEUE, STATE_CONTAINER, FileJob
 from tests.function.real_worker.host import FunctionsHost, WorkerEndedError, base_environment
+from tests.local.fakes import Recorder
 
 ACCOUNT = "appstorage1"
 CLIENT = "00000000-0000-4000-8000-00000000000c"
@@ -128,7 +134,7 @@ def worker_packages() -> Path:
     """Return a folder with Microsoft's worker and what it needs, for the Function App's Python."""
     build = ROOT / packaging.BUILD_DIRECTORY
     build.mkdir(exist_ok=True)
-    with packaging.FileLock(build / "function.lock"):
+    with FileLock(build / "function.lock"):
         return packaging._installed_packages(build, REQUIREMENTS)
 
 
@@ -251,6 +257,71 @@ def event(name: str) -> str:
 def job_names(jobs: QueueClient) -> list[str]:
     """Take all jobs off the queue; return the names of their inputs."""
     return sorted(FileJob.decode(each.content).name for each in jobs.receive_messages(messages_per_page=32))
+
+
+PROBE = """
+import json, os
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+def tell(name, thing, fields):
+    values = {field: getattr(thing, field) for field in fields}
+    form = {field: [type(value).__name__, str(getattr(value, "tzinfo", None))] for field, value in values.items()}
+    body = repr(thing.get_body()) if hasattr(thing, "get_body") else sorted(thing.schedule_status)
+    told = {"body": body, "count": values.get("dequeue_count"), "form": form, "schedule": values.get("schedule")}
+    with open(os.environ["PROBE_FILE"] + name, "w") as file:
+        json.dump(told, file)
+    os.replace(file.name, file.name + ".done")
+
+
+@app.queue_trigger(arg_name="message", connection="APP_STORAGE_CONNECTION", queue_name="probe")
+def take(message: func.QueueMessage) -> None:
+    fields = ["dequeue_count", "expiration_time", "id", "insertion_time", "pop_receipt", "time_next_visible"]
+    tell("take", message, fields)
+
+
+@app.timer_trigger(arg_name="timer", schedule="* * * * * *")
+def tick(timer: func.TimerRequest) -> None:
+    tell("tick", timer, ["past_due", "schedule", "schedule_status"])
+"""
+
+
+def told(path: Path) -> dict[str, Any]:
+    """Wait for what a function was given; return it."""
+    assert wait_until(path.exists, seconds=60)
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def test_the_local_host_gives_a_function_what_the_real_worker_gives_it(
+    hosts: Hosts, connection_string: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "probe"
+    root.mkdir()
+    (root / "function_app.py").write_text(PROBE, encoding="utf-8")
+    shutil.copy(HOST_JSON, root)
+    settings = {"APP_STORAGE_CONNECTION": connection_string}
+    # Not all of it is text.
+    body = b"\xc3\xa4\xff"
+    real = hosts.start(root, settings | {"PROBE_FILE": str(tmp_path / "real-")})
+    for _, future in (real.deliver("take", body.decode(errors="replace")), real.tick("tick")):
+        assert real.succeeded(future.result(SECONDS))
+    data = DataFolder(tmp_path / "data")
+    supervisor = Supervisor(tmp_path / "processes.json", tmp_path / "beacon")
+    with QueueClient.from_connection_string(connection_string, "probe") as queue:
+        queue.create_queue()
+        queue.send_message(base64.b64encode(body).decode(), time_to_live=-1)
+        try:
+            site = Site(client_ids=frozenset(), name="s", settings=settings | {"PROBE_FILE": str(tmp_path / "local-")})
+            FunctionHost(site, root, data, Recorder(), lambda *_: None).start(supervisor)
+            for function in ("take", "tick"):
+                assert told(tmp_path / f"local-{function}.done") == told(tmp_path / f"real-{function}.done")
+        finally:
+            supervisor.close()
+            data.release()
+    assert told(tmp_path / "real-take.done")["count"] == 1
 
 
 @pytest.mark.parametrize("mode", ["started", "specialized"])
