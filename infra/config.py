@@ -18,6 +18,7 @@ from infra.config_values import (
     BlobContainer,
     BlobPath,
     Emails,
+    FunctionMemory,
     ImageWord,
     Line,
     OptionalActionGroup,
@@ -93,6 +94,7 @@ class StackConfig(BaseModel):
     container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
     container_os_type: Literal["Linux"] = "Linux"
     export_config_file: str = ""
+    function_memory_mb: FunctionMemory = 2048
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
     image_reference: OptionalImage = None
     input_path: BlobPath = "incoming"

@@ -49,6 +49,17 @@ def none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def function_memory(value: int) -> int:
+    """Return a size of memory that Flex Consumption has.
+
+    The smallest was refused once (https://github.com/Azure/azure-rest-api-specs/issues/40898), so it is no default.
+    Source: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#instance-sizes
+    """
+    if value not in (512, 2048, 4096):
+        raise ValueError("Allowed: 512, 2048 or 4096, the sizes that Flex Consumption has.")
+    return value
+
+
 def json_object(value: object) -> object:
     """Return the object that a text holds as JSON; what is no text is returned as it is."""
     if not isinstance(value, str):
@@ -67,6 +78,7 @@ def single_line(value: str) -> str | None:
 BlobContainer: TypeAlias = Annotated[str, named(naming.BLOB_CONTAINER)]
 BlobPath: TypeAlias = Annotated[str, named(naming.BLOB_PATH)]
 Emails: TypeAlias = Annotated[tuple[Annotated[str, named(naming.EMAIL)], ...], BeforeValidator(comma_separated)]
+FunctionMemory: TypeAlias = Annotated[int, AfterValidator(function_memory)]
 ImageWord: TypeAlias = Annotated[str, named(naming.IMAGE_WORD)]
 Line: TypeAlias = Annotated[str, checked(single_line)]
 Version: TypeAlias = Annotated[str, named(naming.VERSION)]

@@ -87,6 +87,7 @@ def function_app(
         cloud=cfg.cloud,
         groups=groups,
         identity=identity,
+        memory_mb=cfg.function_memory_mb,
         monitoring=logs,
         names=cfg.storage_names(),
         package=function_archive(cfg.project),

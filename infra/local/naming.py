@@ -40,6 +40,8 @@ PATHS: Final = {
     "azure-native:storage:StorageAccount": "Microsoft.Storage/storageAccounts/{accountName}",
     "azure-native:web:AppServicePlan": "Microsoft.Web/serverfarms/{name}",
     "azure-native:web:WebApp": "Microsoft.Web/sites/{name}",
+    "azure-native:web:WebAppFtpAllowed": "Microsoft.Web/sites/{name}/basicPublishingCredentialsPolicies/ftp",
+    "azure-native:web:WebAppScmAllowed": "Microsoft.Web/sites/{name}/basicPublishingCredentialsPolicies/scm",
 }
 
 # These names allow lower-case letters and digits alone; the numbers are the longest names that Azure allows.

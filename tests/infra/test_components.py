@@ -52,6 +52,7 @@ def test_the_function_gets_exactly_these_settings(program: Run) -> None:
         "AzureWebJobsStorage__clientId": "~client-of-function-identity",
         "AzureWebJobsStorage__credential": "managedidentity",
         "AzureWebJobsStorage__queueServiceUri": "~https://files.queue/",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "25",
     }
 
 
@@ -66,7 +67,7 @@ def test_the_function_app_is_flex_consumption_and_signs_in_by_its_identity(progr
         "type": "blobContainer",
         "value": "~https://artifacts.blob/~function-packages",
     }
-    assert app.inputs["functionAppConfig"]["runtime"] == {"name": "python", "version": "3.12"}
+    assert app.inputs["functionAppConfig"]["runtime"] == {"name": "python", "version": "3.13"}
     assert app.inputs["httpsOnly"] is True
 
 

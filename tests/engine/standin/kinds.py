@@ -182,4 +182,6 @@ KINDS: Final = {
         global_name=True,
         force_new=frozenset({"kind", "location"}),
     ),
+    "azure-native:web:WebAppFtpAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/ftp"),
+    "azure-native:web:WebAppScmAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/scm"),
 }

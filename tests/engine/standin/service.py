@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
+from infra.local.flex import refusal
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT, Kind
 from tests.engine.standin.wire import Properties, difference
@@ -64,6 +65,14 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
             raise CloudError(f"LinkedInvalidPropertyId: there is no {reference}")
     if token == "azure-native:containerinstance:ContainerGroup":
         _check_group(content, inputs)
+    elif token == "azure-native:web:WebApp":
+        plan = resources.get(inputs["serverFarmId"])
+        tier = (plan["inputs"].get("sku") or {}).get("tier") if plan else None
+        if tier == "FlexConsumption" and (problem := refusal(inputs)):
+            raise CloudError(problem)
+    elif token in ("azure-native:web:WebAppFtpAllowed", "azure-native:web:WebAppScmAllowed"):
+        if _named(content, "azure-native:web:WebApp", inputs["name"]) is None:
+            raise CloudError(f"ResourceNotFound: there is no app {inputs['name']!r}")
     elif token == "azure-native:authorization:RoleAssignment" and inputs["principalType"] == "ServicePrincipal":
         principals = {each["outputs"].get("principalId") for each in resources.values() if each["type"] == IDENTITY}
         if inputs["principalId"] not in principals:
