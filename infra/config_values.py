@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from infra import naming
+from infra.alert_rules import silence_problem
 from infra.naming import SHARE_MOUNT
+from infra.retention import days_problem
+
+Value = TypeVar("Value")
 
 
 def named(rule: naming.NameRule) -> AfterValidator:
@@ -18,10 +22,10 @@ def named(rule: naming.NameRule) -> AfterValidator:
     return checked(rule.problem)
 
 
-def checked(problem: Callable[[str], str | None]) -> AfterValidator:
+def checked(problem: Callable[[Value], str | None]) -> AfterValidator:
     """Return a check from a function that says what is wrong with a value, or None."""
 
-    def check(value: str) -> str:
+    def check(value: Value) -> Value:
         if text := problem(value):
             raise ValueError(text)
         return value
@@ -77,6 +81,7 @@ def single_line(value: str) -> str | None:
 
 BlobContainer: TypeAlias = Annotated[str, named(naming.BLOB_CONTAINER)]
 BlobPath: TypeAlias = Annotated[str, named(naming.BLOB_PATH)]
+Days: TypeAlias = Annotated[int, checked(days_problem)]
 Emails: TypeAlias = Annotated[tuple[Annotated[str, named(naming.EMAIL)], ...], BeforeValidator(comma_separated)]
 FunctionMemory: TypeAlias = Annotated[int, AfterValidator(function_memory)]
 ImageWord: TypeAlias = Annotated[str, named(naming.IMAGE_WORD)]
@@ -96,9 +101,14 @@ OptionalImage: TypeAlias = Annotated[
 OptionalLine: TypeAlias = Annotated[Line | None, BeforeValidator(none_if_empty)]
 OptionalRegistry: TypeAlias = Annotated[Annotated[str, named(naming.REGISTRY)] | None, BeforeValidator(none_if_empty)]
 OptionalSha256: TypeAlias = Annotated[Annotated[str, named(naming.SHA256)] | None, BeforeValidator(none_if_empty)]
+OptionalSilence: TypeAlias = Annotated[Annotated[int, checked(silence_problem)] | None, BeforeValidator(none_if_empty)]
 OptionalStorage: TypeAlias = Annotated[
     Annotated[str, named(naming.STORAGE_ACCOUNT)] | None, BeforeValidator(none_if_empty)
 ]
+# Log Analytics takes no cap below this, and more than 4,000 GB a day no single workspace takes in without asking.
+# Source: https://learn.microsoft.com/azure/azure-monitor/logs/daily-cap
+OptionalCap: TypeAlias = Annotated[Annotated[float, Field(ge=0.1, le=4000)] | None, BeforeValidator(none_if_empty)]
+OptionalTopic: TypeAlias = Annotated[Annotated[str, named(naming.SYSTEM_TOPIC)] | None, BeforeValidator(none_if_empty)]
 OptionalUuid: TypeAlias = Annotated[Annotated[str, named(naming.UUID)] | None, BeforeValidator(none_if_empty)]
 OptionalVault: TypeAlias = Annotated[Annotated[str, named(naming.VAULT)] | None, BeforeValidator(none_if_empty)]
 OptionalVersion: TypeAlias = Annotated[Version | None, BeforeValidator(none_if_empty)]

@@ -10,7 +10,8 @@ import pulumi
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """The resource group by name, and the tags on everything that takes tags."""
+    """The resource group by ARM id and by name, and the tags on everything that takes tags."""
 
+    resource_group_id: pulumi.Input[str]
     resource_group_name: pulumi.Input[str]
     tags: Mapping[str, str]

@@ -34,6 +34,9 @@ PATHS: Final = {
     "azure-native:storage:FileShare": (
         "Microsoft.Storage/storageAccounts/{accountName}/fileServices/default/shares/{shareName}"
     ),
+    "azure-native:storage:ManagementPolicy": (
+        "Microsoft.Storage/storageAccounts/{accountName}/managementPolicies/{managementPolicyName}"
+    ),
     "azure-native:storage:Queue": (
         "Microsoft.Storage/storageAccounts/{accountName}/queueServices/default/queues/{queueName}"
     ),

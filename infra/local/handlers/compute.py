@@ -42,6 +42,8 @@ def container_group(scene: Scene, declared: Declared) -> Properties:
         name=declared.name,
     )
     group = ContainerGroup(definition, machine.engine, machine.supervisor, machine.watcher)
+    # Roles on a group of that name have ended with it.
+    machine.directory.forget(declared.id)
     machine.groups[declared.id.lower()] = group
     group.start()
     return {"identity": _identity(scene, declared), "location": scene.location, "provisioningState": "Succeeded"}

@@ -14,6 +14,10 @@ from azure.storage.blob import ContentSettings
 from ..azurite import StorageAccount
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 
+# Source: https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure
+MAX_PREFIXES: Final = 10
+MAX_RULES: Final = 100
+
 
 def account(scene: Scene, declared: Declared) -> Properties:
     """Start an Azurite."""
@@ -59,6 +63,28 @@ def keys(scene: Scene, inputs: Properties) -> Properties:
     """Return an account's keys."""
     key = _account(scene, inputs["accountName"]).key
     return {"keys": [{"keyName": name, "permissions": "FULL", "value": key} for name in ("key1", "key2")]}
+
+
+def policy(scene: Scene, declared: Declared) -> Properties:
+    """Name the rules by which an account deletes old blobs; here everything stays.
+
+    Raises:
+        CloudError: Azure would refuse the policy, or a rule is for a container that is not there.
+    """
+    rules = declared.inputs["policy"]["rules"]
+    if declared.name != "default" or not 1 <= len(rules) <= MAX_RULES:
+        raise CloudError(f"{declared.title!r} must be called default and have 1 to {MAX_RULES} rules.")
+    with _owner(scene, declared).blobs() as service:
+        containers = {each.name for each in service.list_containers()}
+    for rule in rules:
+        prefixes = rule["definition"]["filters"]["prefixMatch"]
+        if not rule["name"].isalnum() or not 1 <= len(prefixes) <= MAX_PREFIXES:
+            raise CloudError(f"The rule {rule['name']!r} of {declared.title!r} has no plain name or no prefix.")
+        if unknown := [each for each in prefixes if each.partition("/")[0] not in containers]:
+            raise CloudError(
+                f"The rule {rule['name']!r} is for {unknown}, which begin with no container of the account."
+            )
+    return {}
 
 
 def queue(scene: Scene, declared: Declared) -> Properties:
@@ -109,6 +135,7 @@ RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:storage:Blob": blob,
     "azure-native:storage:BlobContainer": container,
     "azure-native:storage:FileShare": share,
+    "azure-native:storage:ManagementPolicy": policy,
     "azure-native:storage:Queue": queue,
     "azure-native:storage:StorageAccount": account,
     "pulumi-python:dynamic/storage:ShareFile": share_file,

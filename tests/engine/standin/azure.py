@@ -125,7 +125,11 @@ class AzureNative(Plugin):
                 ]
                 if users:
                     raise CloudError(f"Conflict: the plan has the app(s) {', '.join(users)}")
+                kind = resources.get(request.id, {}).get("type")
                 for each in [each for each in resources if f"{each}/".startswith(f"{request.id}/")]:
+                    if kind == service.GROUP and resources[each]["type"] == service.SETTING:
+                        # It stays behind, for the next group of that name.
+                        continue
                     gone = resources.pop(each)
                     if gone["type"].endswith(":Vault"):
                         content["vaults"].append(gone["name"].lower())
@@ -166,6 +170,11 @@ class AzureNative(Plugin):
                 "outputs": outputs,
                 "type": token,
             }
+            if token == service.SETTING:
+                # Applying a setting restarts a container group.
+                content["log"].append(["restart", inputs["resourceUri"]])
+            if token.endswith(":StorageAccount") and content["defender"]:
+                service.defend(content, resource_id)
         if fault == "after" and token.endswith(":Blob"):
             # Blobs are put up on the data plane, whose errors carry no state.
             raise CloudError(f"ConnectionReset: the answer to the upload of {name} got lost")

@@ -71,7 +71,7 @@ def _fill(template: str, inputs: Properties) -> str:
     def value(match: re.Match[str]) -> str:
         text = str(values[match[1]])
         # A scope is a path, and comes with a slash of its own.
-        return text.strip("/") if match[1] == "scope" else quote(text, safe="")
+        return text.strip("/") if match[1] in ("resourceUri", "scope") else quote(text, safe="")
 
     return re.sub(r"\{(\w+)\}", value, template)
 
@@ -90,21 +90,23 @@ KINDS: Final = {
     "azure-native:containerinstance:ContainerGroup": Kind(
         path=f"{GROUP}/providers/Microsoft.ContainerInstance/containerGroups/{{containerGroupName}}",
         name_pattern=r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*",
-        # The service answers InvalidContainerGroupUpdate; the provider knows nothing of it and sends the update.
+        # The service answers InvalidContainerGroupUpdate; the provider knows nothing of it and sends the update. Of
+        # image and environment the documents say both, and of tags that an update takes none.
         fixed=frozenset(
             {
-                "containers[].name",
-                "containers[].ports",
-                "containers[].resources",
-                "containers[].volumeMounts",
+                "containers",
+                "diagnostics",
+                "identity",
+                "imageRegistryCredentials",
                 "ipAddress",
                 "osType",
                 "restartPolicy",
                 "subnetIds",
+                "tags",
                 "volumes",
             }
         ),
-        secret=frozenset({"storageAccountKey", "workspaceKey"}),
+        secret=frozenset({"storageAccountKey"}),
     ),
     "azure-native:containerregistry:Registry": Kind(
         path=f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}",
@@ -138,6 +140,10 @@ KINDS: Final = {
         path=f"{INSIGHTS}/actionGroups/{{actionGroupName}}",
         name_pattern=r"[^/&%?]{1,260}",
     ),
+    "azure-native:monitor:DiagnosticSetting": Kind(
+        path="/{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}",
+        name_pattern=r"[^*<>%&:\\?+/]{1,260}",
+    ),
     "azure-native:monitor:MetricAlert": Kind(
         path=f"{INSIGHTS}/metricAlerts/{{ruleName}}",
         name_pattern=r"[^#*&+:<>?@%{}/\\]{1,260}",
@@ -164,6 +170,10 @@ KINDS: Final = {
     "azure-native:storage:FileShare": Kind(
         path=f"{ACCOUNT}/fileServices/default/shares/{{shareName}}",
         name_pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+    ),
+    "azure-native:storage:ManagementPolicy": Kind(
+        path=f"{ACCOUNT}/managementPolicies/{{managementPolicyName}}",
+        name_pattern="default",
     ),
     "azure-native:storage:Queue": Kind(
         path=f"{ACCOUNT}/queueServices/default/queues/{{queueName}}",
