@@ -92,6 +92,9 @@ class StackConfig(BaseModel):
     container_group_count: Annotated[int, Field(ge=1, le=20)] = 1
     container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
     container_os_type: Literal["Linux"] = "Linux"
+    deleted_blob_days: Annotated[int, Field(ge=0, le=365)] = 0
+    deleted_container_days: Annotated[int, Field(ge=0, le=365)] = 7
+    deleted_share_days: Annotated[int, Field(ge=0, le=365)] = 7
     export_config_file: str = ""
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
     image_reference: OptionalImage = None
@@ -104,6 +107,7 @@ class StackConfig(BaseModel):
     model_version: ImageWord = "1.0.0"
     output_path: BlobPath = "outgoing"
     proj_version: Version = "0.1.0"
+    protect_files: bool = True
     registry_name: OptionalRegistry = None
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"

@@ -110,6 +110,9 @@ class WorkerGroup(pulumi.ComponentResource):
                 delete_before_replace=True,
                 # Creating a group runs it: its roles and its config files have to be there.
                 depends_on=[args.identity, args.share_files],
+                # Azure takes no tags in an update of a group, and a new group for a tag would stop running work.
+                # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_group_resource.go
+                ignore_changes=["tags"],
                 replace_on_changes=REPLACE_ON_CHANGES,
             ),
         )

@@ -39,14 +39,17 @@ class UploadEvents(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: UploadEventsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:UploadEvents", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         topic = eventgrid.SystemTopic(
             name,
             resource_group_name=args.placement.resource_group_name,
             source=args.storage.account_id,
             tags=args.placement.tags,
             topic_type="Microsoft.Storage.StorageAccounts",
-            opts=child,
+            # Event Grid answers that a topic's source cannot be modified, and takes one topic for a source.
+            # Source: https://github.com/Azure/azure-quickstart-templates/issues/13688
+            opts=pulumi.ResourceOptions(
+                delete_before_replace=True, parent=self, replace_on_changes=["source", "topicType"]
+            ),
         )
         subscription = eventgrid.SystemTopicEventSubscription(
             f"{name}-to-queue",
@@ -81,7 +84,8 @@ class UploadEvents(pulumi.ComponentResource):
                 event_time_to_live_in_minutes=DELIVERY_MINUTES, max_delivery_attempts=DELIVERY_ATTEMPTS
             ),
             system_topic_name=topic.name,
-            opts=child,
+            # Source: https://github.com/MicrosoftDocs/azure-docs/issues/17010
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["eventDeliverySchema"]),
         )
         self.subscription_name = subscription.name
         self.topic_id = topic.id

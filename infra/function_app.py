@@ -91,7 +91,7 @@ class FunctionApp(pulumi.ComponentResource):
             ),
             tags=args.placement.tags,
             # The platform fetches the code with the identity, whose roles have to be there.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.identity]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.identity], replace_on_changes=["serverFarmId"]),
         )
         OneDeploy(
             f"{name}-code",

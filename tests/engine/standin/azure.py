@@ -125,7 +125,8 @@ class AzureNative(Plugin):
                 ]
                 if users:
                     raise CloudError(f"Conflict: the plan has the app(s) {', '.join(users)}")
-                for each in [each for each in resources if f"{each}/".startswith(f"{request.id}/")]:
+                alone = KINDS[_token_and_name(request.urn)[0]].singleton
+                for each in [request.id] if alone else _with_content(resources, request.id):
                     gone = resources.pop(each)
                     if gone["type"].endswith(":Vault"):
                         content["vaults"].append(gone["name"].lower())
@@ -172,6 +173,10 @@ class AzureNative(Plugin):
         if fault == "after":
             raise PartlyCreatedError(f"OperationTimedOut: {name} did not come up", resource_id, inputs, outputs)
         return resource_id, outputs
+
+
+def _with_content(resources: Properties, resource_id: str) -> list[str]:
+    return [each for each in resources if f"{each}/".startswith(f"{resource_id}/")]
 
 
 def _new_name(kind: Kind, name: str, seed: bytes) -> str:
