@@ -4,9 +4,8 @@ import gc
 from pathlib import Path
 
 import pulumi
-from pulumi_azure_native import resources
 
-from infra import config, naming, wiring
+from infra import config, wiring
 from infra.alerts import Alerts
 from infra.artifact import Artifact
 from infra.container import WorkerGroup
@@ -16,7 +15,7 @@ from infra.identities import WorkloadIdentity
 from infra.image import WorkerImage
 from infra.monitoring import Monitoring
 from infra.outputs import stack_outputs
-from infra.placement import Placement
+from infra.placement import Placement, resource_group
 from infra.registry import Registry
 from infra.retention import Retention
 from infra.share_files import ShareFiles
@@ -27,7 +26,7 @@ from infra.vault import Vault
 gc.disable()
 
 cfg = config.load(Path(__file__).parent)
-group = resources.ResourceGroup(naming.resource_group(pulumi.get_project(), pulumi.get_stack()), tags=cfg.tags)
+group = resource_group(pulumi.get_project(), pulumi.get_stack(), protect=cfg.protect_files, tags=cfg.tags)
 here = Placement(resource_group_id=group.id, resource_group_name=group.name, tags=cfg.tags)
 
 logs = Monitoring("monitoring", wiring.monitoring(cfg, here))

@@ -16,6 +16,9 @@ from infra.monitoring import Monitoring
 from infra.placement import Placement
 
 EVALUATED_EVERY: Final = "PT5M"
+# Azure Monitor answers that the scope of a rule cannot be updated.
+# Source: https://github.com/pulumi/pulumi-azure-native/issues/4839
+FIXED: Final = ["scopes"]
 # Action groups and metric alerts live in no region.
 GLOBAL: Final = "global"
 METRIC_SEVERITY: Final = 1
@@ -121,8 +124,12 @@ def _log_alert(
         skip_query_validation=True,
         tags=args.placement.tags,
         window_size=alert.window,
-        # What misses a line fires from its creation on, so whatever writes that line has to be there.
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[args.function] if alert.absence else None),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            # What misses a line fires from its creation on, so whatever writes that line has to be there.
+            depends_on=[args.function] if alert.absence else None,
+            replace_on_changes=FIXED,
+        ),
     )
 
 
@@ -155,5 +162,5 @@ def _metric_alert(
         severity=METRIC_SEVERITY,
         tags=args.placement.tags,
         window_size=EVALUATED_EVERY,
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=pulumi.ResourceOptions(parent=parent, replace_on_changes=FIXED),
     )

@@ -102,6 +102,9 @@ class StackConfig(BaseModel):
     container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
     container_os_type: Literal["Linux"] = "Linux"
     dead_letter_retention_days: Days = 0
+    deleted_blob_days: Annotated[int, Field(ge=0, le=365)] = 0
+    deleted_container_days: Annotated[int, Field(ge=0, le=365)] = 7
+    deleted_share_days: Annotated[int, Field(ge=0, le=365)] = 7
     export_config_file: str = ""
     function_memory_mb: FunctionMemory = 2048
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
@@ -118,6 +121,7 @@ class StackConfig(BaseModel):
     output_path: BlobPath = "outgoing"
     package_retention_days: Days = 0
     proj_version: Version = "0.1.0"
+    protect_files: bool = True
     registry_name: OptionalRegistry = None
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"

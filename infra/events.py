@@ -87,7 +87,8 @@ class UploadEvents(pulumi.ComponentResource):
                 event_time_to_live_in_minutes=DELIVERY_MINUTES, max_delivery_attempts=DELIVERY_ATTEMPTS
             ),
             system_topic_name=topic.name,
-            opts=child,
+            # Source: https://github.com/MicrosoftDocs/azure-docs/issues/17010
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["eventDeliverySchema"]),
         )
         self.subscription_name = subscription.name
         self.topic_id = topic.id
@@ -123,5 +124,9 @@ def _made(name: str, args: UploadEventsArgs, parent: pulumi.Resource) -> eventgr
         source=args.storage.account_id,
         tags=args.placement.tags,
         topic_type="Microsoft.Storage.StorageAccounts",
-        opts=pulumi.ResourceOptions(parent=parent),
+        # Event Grid answers that a topic's source cannot be modified, and takes one topic for a source.
+        # Source: https://github.com/Azure/azure-quickstart-templates/issues/13688
+        opts=pulumi.ResourceOptions(
+            delete_before_replace=True, parent=parent, replace_on_changes=["source", "topicType"]
+        ),
     )

@@ -99,7 +99,9 @@ class FunctionApp(pulumi.ComponentResource):
             ),
             tags=args.placement.tags,
             # The platform fetches the code with the identity, whose roles have to be there.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.identity, *args.groups]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[args.identity, *args.groups], replace_on_changes=["serverFarmId"]
+            ),
         )
         # Passwords of the app open nothing: the code is deployed through Resource Manager, which signs in by token.
         policy = pulumi.ResourceOptions(deleted_with=app, parent=self)

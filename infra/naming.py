@@ -106,10 +106,10 @@ def image_version(project_version: str, build: str) -> str:
     return f"{project_version}.dev{build}"
 
 
-def resource_group(project: str, stack: str) -> str:
-    """Return the name that the provider makes the resource group's name from, which a person finds it by.
+def resource_group(*parts: str) -> str:
+    """Return the name that the provider makes the resource group's name from.
 
     Characters that Azure does not take become hyphens, and what is too long loses its end.
     """
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{project}-{stack}")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", "-".join(parts))
     return name[: RESOURCE_GROUP_LENGTH - AUTONAME_LENGTH]

@@ -59,5 +59,12 @@ def assign(
             grant.role.value if isinstance(grant.role, Role) else grant.role,
         ),
         scope=grant.scope,
-        opts=opts,
+        # Azure changes nothing of an assignment, and takes no second one of the same role, principal and scope.
+        # Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            pulumi.ResourceOptions(
+                delete_before_replace=True, replace_on_changes=["principalType", "roleDefinitionId"]
+            ),
+        ),
     )

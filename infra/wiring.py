@@ -22,7 +22,7 @@ from infra.placement import Placement
 from infra.registry import Registry, RegistryArgs
 from infra.retention import RetentionArgs
 from infra.share_files import ShareFiles, ShareFilesArgs
-from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs
+from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs, Deleted
 from infra.vault import VaultArgs
 
 
@@ -51,7 +51,9 @@ def application_storage(cfg: StackConfig, placement: Placement) -> ApplicationSt
     return ApplicationStorageArgs(
         account_name=cfg.app_storage_account_name,
         container_name=cfg.storage_container,
+        deleted=_deleted(cfg),
         placement=placement,
+        protect=cfg.protect_files,
         share_name=cfg.share_name,
         share_quota_gib=cfg.share_quota_gib,
     )
@@ -78,7 +80,9 @@ def artifact_storage(cfg: StackConfig, placement: Placement) -> ArtifactStorageA
     return ArtifactStorageArgs(
         account_name=cfg.artifact_storage_account_name,
         container_name=cfg.artifact_container,
+        deleted=_deleted(cfg),
         placement=placement,
+        protect=cfg.protect_files,
     )
 
 
@@ -123,7 +127,9 @@ def monitoring(cfg: StackConfig, placement: Placement) -> MonitoringArgs:
 
 def registry(cfg: StackConfig, placement: Placement) -> RegistryArgs:
     """Return the registry's name and size."""
-    return RegistryArgs(placement=placement, registry_name=cfg.registry_name, sku=cfg.registry_sku)
+    return RegistryArgs(
+        placement=placement, protect=cfg.protect_files, registry_name=cfg.registry_name, sku=cfg.registry_sku
+    )
 
 
 def retention(
@@ -208,4 +214,10 @@ def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) ->
         registry=registry,
         repository=cfg.image_repository(),
         version=version,
+    )
+
+
+def _deleted(cfg: StackConfig) -> Deleted:
+    return Deleted(
+        blob_days=cfg.deleted_blob_days, container_days=cfg.deleted_container_days, share_days=cfg.deleted_share_days
     )

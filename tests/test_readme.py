@@ -21,7 +21,8 @@ def test_every_setting_is_in_the_reference_with_its_default_and_description() ->
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, re.MULTILINE))
     expected = {}
     for key, about in keys.items():
-        default = "" if about["default"] == "" else f"`{about['default']}`"
+        text = str(about["default"]).lower() if isinstance(about["default"], bool) else about["default"]
+        default = "" if text == "" else f"`{text}`"
         expected[key] = f"{default} | {about['description']}"
     assert {key: rows.get(key) for key in expected} == expected
 

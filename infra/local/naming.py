@@ -31,6 +31,12 @@ PATHS: Final = {
     "azure-native:storage:BlobContainer": (
         "Microsoft.Storage/storageAccounts/{accountName}/blobServices/default/containers/{containerName}"
     ),
+    "azure-native:storage:BlobServiceProperties": (
+        "Microsoft.Storage/storageAccounts/{accountName}/blobServices/{blobServicesName}"
+    ),
+    "azure-native:storage:FileServiceProperties": (
+        "Microsoft.Storage/storageAccounts/{accountName}/fileServices/{fileServicesName}"
+    ),
     "azure-native:storage:FileShare": (
         "Microsoft.Storage/storageAccounts/{accountName}/fileServices/default/shares/{shareName}"
     ),

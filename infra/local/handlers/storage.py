@@ -94,6 +94,19 @@ def queue(scene: Scene, declared: Declared) -> Properties:
     return {}
 
 
+def service(scene: Scene, declared: Declared) -> Properties:
+    """Check how long a service keeps what was deleted; Azurite keeps nothing."""
+    _owner(scene, declared)
+    if declared.name != "default":
+        raise CloudError(
+            f"{declared.title!r} is called {declared.name!r}; a service of an account is called 'default'."
+        )
+    for key, policy in declared.inputs.items():
+        if key.endswith("RetentionPolicy") and policy["enabled"] != (1 <= policy.get("days", 0) <= 365):
+            raise CloudError(f"{declared.title!r} has the {key} {policy}; Azure takes 1 to 365 days, or none at all.")
+    return {}
+
+
 def share(scene: Scene, declared: Declared) -> Properties:
     """Make the folder that stands for the file share."""
     machine = scene.machine
@@ -134,6 +147,8 @@ INVOKES: Final[Mapping[str, InvokeHandler]] = {"azure-native:storage:listStorage
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:storage:Blob": blob,
     "azure-native:storage:BlobContainer": container,
+    "azure-native:storage:BlobServiceProperties": service,
+    "azure-native:storage:FileServiceProperties": service,
     "azure-native:storage:FileShare": share,
     "azure-native:storage:ManagementPolicy": policy,
     "azure-native:storage:Queue": queue,

@@ -125,8 +125,9 @@ class AzureNative(Plugin):
                 ]
                 if users:
                     raise CloudError(f"Conflict: the plan has the app(s) {', '.join(users)}")
+                alone = KINDS[_token_and_name(request.urn)[0]].singleton
                 kind = resources.get(request.id, {}).get("type")
-                for each in [each for each in resources if f"{each}/".startswith(f"{request.id}/")]:
+                for each in [request.id] if alone else _with_content(resources, request.id):
                     if kind == service.GROUP and resources[each]["type"] == service.SETTING:
                         # It stays behind, for the next group of that name.
                         continue
@@ -181,6 +182,10 @@ class AzureNative(Plugin):
         if fault == "after":
             raise PartlyCreatedError(f"OperationTimedOut: {name} did not come up", resource_id, inputs, outputs)
         return resource_id, outputs
+
+
+def _with_content(resources: Properties, resource_id: str) -> list[str]:
+    return [each for each in resources if f"{each}/".startswith(f"{resource_id}/")]
 
 
 def _new_name(kind: Kind, name: str, seed: bytes) -> str:

@@ -33,6 +33,7 @@ class Kind:
         force_new: further inputs that need a new resource, as the provider's metadata has it.
         fixed: inputs that the service refuses to change, whatever the provider believes; ``[]`` is any index.
         secret: inputs that the service never gives back.
+        singleton: whether there is just one, which comes and goes with its parent.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Kind:
     force_new: frozenset[str] = frozenset({"location"})
     fixed: frozenset[str] = frozenset()
     secret: frozenset[str] = field(default=frozenset())
+    singleton: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -102,6 +104,8 @@ KINDS: Final = {
                 "osType",
                 "restartPolicy",
                 "subnetIds",
+                # Only a PATCH updates these, and the provider sends none.
+                # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_group_resource.go
                 "tags",
                 "volumes",
             }
@@ -116,11 +120,14 @@ KINDS: Final = {
     "azure-native:eventgrid:SystemTopic": Kind(
         path=TOPIC,
         name_pattern=r"[A-Za-z0-9-]{3,50}",
+        # Source: https://github.com/Azure/azure-quickstart-templates/issues/13688
         fixed=frozenset({"source", "topicType"}),
     ),
     "azure-native:eventgrid:SystemTopicEventSubscription": Kind(
         path=f"{TOPIC}/eventSubscriptions/{{eventSubscriptionName}}",
         name_pattern=r"[A-Za-z0-9-]{3,64}",
+        # Source: https://github.com/MicrosoftDocs/azure-docs/issues/17010
+        fixed=frozenset({"eventDeliverySchema"}),
     ),
     "azure-native:keyvault:Secret": Kind(
         path=f"{VAULT}/secrets/{{secretName}}",
@@ -131,6 +138,8 @@ KINDS: Final = {
         path=VAULT,
         name_pattern=r"(?=.{3,24}$)[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*",
         global_name=True,
+        # Source: https://github.com/MicrosoftDocs/azure-docs/issues/110047
+        fixed=frozenset({"properties.softDeleteRetentionInDays"}),
     ),
     "azure-native:managedidentity:UserAssignedIdentity": Kind(
         path=f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}",
@@ -147,10 +156,14 @@ KINDS: Final = {
     "azure-native:monitor:MetricAlert": Kind(
         path=f"{INSIGHTS}/metricAlerts/{{ruleName}}",
         name_pattern=r"[^#*&+:<>?@%{}/\\]{1,260}",
+        # Inferred from what the service answers for the other kind of rule.
+        fixed=frozenset({"scopes"}),
     ),
     "azure-native:monitor:ScheduledQueryRule": Kind(
         path=f"{INSIGHTS}/scheduledQueryRules/{{ruleName}}",
         name_pattern=r"[^#*&+:<>?@%{}/\\]{1,260}",
+        # Source: https://github.com/pulumi/pulumi-azure-native/issues/4839
+        fixed=frozenset({"scopes"}),
     ),
     "azure-native:operationalinsights:Workspace": Kind(
         path=f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}",
@@ -166,6 +179,18 @@ KINDS: Final = {
     "azure-native:storage:BlobContainer": Kind(
         path=CONTAINER,
         name_pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+    ),
+    # The services are there with their account, so making one takes it over as it is, and nothing deletes it.
+    # Source: https://github.com/pulumi/pulumi-azure-native, provider/pkg/azure/client_azcore.go, CanCreate
+    "azure-native:storage:BlobServiceProperties": Kind(
+        path=f"{ACCOUNT}/blobServices/{{blobServicesName}}",
+        name_pattern="default",
+        singleton=True,
+    ),
+    "azure-native:storage:FileServiceProperties": Kind(
+        path=f"{ACCOUNT}/fileServices/{{fileServicesName}}",
+        name_pattern="default",
+        singleton=True,
     ),
     "azure-native:storage:FileShare": Kind(
         path=f"{ACCOUNT}/fileServices/default/shares/{{shareName}}",
@@ -191,6 +216,8 @@ KINDS: Final = {
         name_pattern=r"(?=.{2,60}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*",
         global_name=True,
         force_new=frozenset({"kind", "location"}),
+        # Source: https://github.com/hashicorp/terraform-provider-azurerm, function_app_flex_consumption_resource.go
+        fixed=frozenset({"serverFarmId"}),
     ),
     "azure-native:web:WebAppFtpAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/ftp"),
     "azure-native:web:WebAppScmAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/scm"),

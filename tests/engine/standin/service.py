@@ -34,7 +34,7 @@ def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Pro
     """
     kind = KINDS[token]
     resources = content["resources"]
-    if resource_id in resources:
+    if resource_id in resources and not kind.singleton:
         raise CloudError(f"cannot create already existing resource '{resource_id}'")
     parent = kind.parent_id(inputs)
     if parent is not None and parent not in resources:
