@@ -15,9 +15,16 @@ def _ask(site: Site) -> Seen:
     with probe_group(site, "acceptance-share", wanted) as group:
         state = group.wait_ended()
         lines = group.lines()
-        if not lines:
-            told = "; ".join(str(each.get("message")) for each in group.events()[-3:])
-            raise NotAnswered(f"The container ended as {state} and printed nothing. {told}")
+        told = "; ".join(str(each.get("message")) for each in group.events()[-3:])
+    if not lines and "mount" in told.lower():
+        return Seen(
+            advice="No worker runs. Look at the account's firewall and key, and that its shared keys are allowed.",
+            as_expected=False,
+            details={"events": told, "state": state},
+            text=f"The share is not mounted; the group ended as {state}: {told}",
+        )
+    if not lines:
+        raise NotAnswered(f"The container ended as {state} and printed nothing. {told}")
     found = lines[-1]
     reads, writes = "read" in found, "written" in found
     may = f"user {found['uid']} can{'' if reads else 'not'} read and can{'' if writes else 'not'} write"

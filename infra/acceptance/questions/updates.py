@@ -23,7 +23,9 @@ def _put(site: Site, name: str, change: Change) -> Seen:
         change(body)
         reply = group.put(body)
         after = _start_after(group, before) if reply.ok else before
-    ran = " The group ran again." if after != before else " The group did not run again." if reply.ok else ""
+    said = [f"{'Accepted' if reply.ok else 'Refused'}: {reply.told}.", reply.message]
+    if reply.ok:
+        said.append("The group ran again." if after != before else "The group did not run again.")
     return Seen(
         advice=(
             "The pipeline replaces the group in this case, which works all the same; an update in place would do, "
@@ -31,7 +33,7 @@ def _put(site: Site, name: str, change: Change) -> Seen:
         ),
         as_expected=not reply.ok,
         details={"code": reply.code, "message": reply.message, "ran_again": after != before, "status": reply.status},
-        text=f"{'Accepted' if reply.ok else 'Refused'}: {reply.told}. {reply.message}{ran}".strip(),
+        text=" ".join(filter(None, said)),
     )
 
 
