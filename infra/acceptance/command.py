@@ -14,6 +14,7 @@ from rich.text import Text
 
 from infra.acceptance.asking import Question
 from infra.acceptance.estimate import estimate
+from infra.acceptance.interrupts import listen
 from infra.acceptance.questions import QUESTIONS
 from infra.acceptance.refusals import refusal
 from infra.acceptance.report import as_json, as_markdown, show
@@ -47,7 +48,9 @@ def acceptance(
     settings = stack_config(_pairs(config or []))
 
     def say(line: str) -> None:
-        console.print(Text(line), soft_wrap=True)
+        # Where nobody listens any more, a closed terminal or the end of a pipe, the stack is destroyed all the same.
+        with contextlib.suppress(OSError):
+            console.print(Text(line), soft_wrap=True)
 
     stage = PulumiStage(StageOptions(config=settings, name=stack, project=PROJECT), say)
     try:
@@ -66,10 +69,11 @@ def acceptance(
             yield site
 
     outcome = run(stage, questions, opened, say, keep=keep)
-    show(outcome, console)
+    listen()
     for file, text in ((json_file, as_json(outcome, stack)), (markdown_file, as_markdown(outcome, stack))):
         if file is not None:
             file.write_text(text, encoding="utf-8")
+    show(outcome, console)
     raise typer.Exit(outcome.exit_code)
 
 

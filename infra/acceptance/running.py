@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final
 
 from infra.acceptance.asking import Answer, Question, ask, unasked
+from infra.acceptance.interrupts import withhold
 from infra.acceptance.site import Site
 from infra.acceptance.stage import Deployed, Left, Stage, StageError
 
 INTERRUPTED: Final = 130
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 OpenSite = Callable[[Deployed], AbstractContextManager[Site]]
 
@@ -61,41 +59,28 @@ def run(
     left: Left | None = None
     kept: Sequence[str] = ()
     try:
-        say(f"Deploying the stack {stage.name}.")
-        stage.create()
-        with open_site(stage.up()) as site:
-            for number, question in enumerate(questions, start=1):
-                say(f"Question {number} of {len(questions)}, {question.name}: {question.text}")
-                answers.append(ask(question, site))
-                say(f"  {answers[-1].verdict}: {answers[-1].seen}")
+        try:
+            say(f"Deploying the stack {stage.name}.")
+            stage.create()
+            with open_site(stage.up()) as site:
+                for number, question in enumerate(questions, start=1):
+                    say(f"Question {number} of {len(questions)}, {question.name}: {question.text}")
+                    answers.append(ask(question, site))
+                    say(f"  {answers[-1].verdict}: {answers[-1].seen}")
+        except StageError as error:
+            failure = str(error)
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+        withhold(lambda: None)
     except KeyboardInterrupt:
         interrupted = True
         failure = "It was interrupted."
-    except StageError as error:
-        failure = str(error)
-    except Exception as error:
-        failure = f"{type(error).__name__}: {error}"
     finally:
-        with _uninterrupted(say):
-            if keep:
-                kept = stage.how_to_destroy()
-            else:
-                say(f"Destroying the stack {stage.name}.")
-                left = stage.destroy()
+        withhold(lambda: say("The stack is being destroyed; this ends by itself."))
+        if keep:
+            kept = stage.how_to_destroy()
+        else:
+            say(f"Destroying the stack {stage.name}.")
+            left = stage.destroy()
     answers += unasked(questions[len(answers) :], failure or "It was never asked.")
     return Outcome(answers=answers, failure=failure, interrupted=interrupted, kept=kept, left=left)
-
-
-@contextmanager
-def _uninterrupted(say: Callable[[str], object]) -> Iterator[None]:
-    """Let no signal break off what is done here: whatever is left running would stay and cost."""
-
-    def tell(_number: int, _frame: FrameType | None) -> None:
-        say("The stack is being destroyed; this ends by itself.")
-
-    before = {number: signal.signal(number, tell) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
