@@ -20,10 +20,10 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from infra.acceptance.asking import NotAnswered
 
-# Where each cloud's Log Analytics is asked, by its Resource Manager.
-# Source: https://learn.microsoft.com/azure/azure-monitor/logs/api/access-api
+# Where each cloud's Log Analytics is asked, by its Resource Manager; tokens are for the same address.
+# Source: https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/monitor/query/azlogs/cloud_config.go
 LOGS: Final = {
-    "https://management.azure.com": "https://api.loganalytics.azure.com",
+    "https://management.azure.com": "https://api.loganalytics.io",
     "https://management.chinacloudapi.cn": "https://api.loganalytics.azure.cn",
     "https://management.usgovcloudapi.net": "https://api.loganalytics.us",
 }

@@ -49,7 +49,7 @@ def _manifest(site: Site) -> dict[str, Any]:
     """Return the image's manifest as the registry has it, signed in as whoever deployed."""
     server, _, path = site.output("imageReference").partition("/")
     repository, _, digest = path.partition("@")
-    # Source: https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md
+    # Source: https://azure.github.io/acr/AAD-OAuth.html
     exchange = site.azure.form(
         f"https://{server}/oauth2/exchange",
         {"access_token": site.azure.token(), "grant_type": "access_token", "service": server},
