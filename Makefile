@@ -7,10 +7,13 @@ SLOW := bench chaos container engine local
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
-.PHONY: bench chaos clean demo format help lint local pulumi quick test
+.PHONY: acceptance bench chaos clean demo format help lint local pulumi quick test
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+acceptance: $(VENV)/.run ## Ask Azure what only Azure knows, by a throw-away stack that costs (STACK=name, docs/acceptance.md).
+	@$(BIN)/python -m infra.acceptance --stack "$(STACK)" $(ARGS)
 
 demo: $(VENV)/.run ## Process the sample files (or FILE=path) on this machine and show the results.
 	@$(BIN)/python -m infra.local demo $(if $(FILE),"$(FILE)")

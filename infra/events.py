@@ -52,7 +52,6 @@ class UploadEvents(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: UploadEventsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:UploadEvents", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         topic = _found(args.topic_name, args, self) if args.topic_name else _made(name, args, self)
         subscription = eventgrid.SystemTopicEventSubscription(
             f"{name}-to-queue",
