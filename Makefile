@@ -3,13 +3,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SLOW := bench chaos container engine local
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
-.PHONY: bench chaos clean demo format help lint local pulumi test
+.PHONY: acceptance bench chaos clean demo format help lint local pulumi quick test
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+acceptance: $(VENV)/.run ## Ask Azure what only Azure knows, by a throw-away stack that costs (STACK=name, docs/acceptance.md).
+	@$(BIN)/python -m infra.acceptance --stack "$(STACK)" $(ARGS)
 
 demo: $(VENV)/.run ## Process the sample files (or FILE=path) on this machine and show the results.
 	@$(BIN)/python -m infra.local demo $(if $(FILE),"$(FILE)")
@@ -20,6 +24,9 @@ local: $(VENV)/.run ## Stay up on this machine and serve any Azure client until 
 pulumi: $(VENV)/.run ## Install the Pulumi CLI of the SDK's version into .venv/bin.
 	$(BIN)/python -c 'import pulumi.automation; pulumi.automation.PulumiCommand.install(root="$(CURDIR)/$(VENV)")'
 
+quick: $(VENV)/.test ## Run the tests that start neither the stack nor containers: some minutes.
+	$(BIN)/python -m pytest $(SLOW:%=--ignore=tests/%) $(ARGS)
+
 test: $(VENV)/.test ## Run all tests.
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -28,7 +35,7 @@ lint: $(VENV)/.test ## Check style, types, spelling, shell scripts, the Dockerfi
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/codespell
-	$(BIN)/shellcheck --external-sources .ci/run .ci/docker-engine $$(git ls-files '*.sh')
+	$(BIN)/shellcheck --external-sources .ci/docker-engine .ci/interpreters .ci/on-interpreter .ci/run $$(git ls-files '*.sh')
 	$(BIN)/hadolint pipeline_app/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
@@ -49,8 +56,8 @@ clean: ## Remove everything that the other commands made, but keep the data of l
 	rm -rf $(VENV) .azurite .build .artifact_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is too old; install Python 3.11 to 3.13 or say PYTHON=/path/to/python3.12." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo "$(PYTHON) is too old or too new; install Python 3.11 to 3.14 or say PYTHON=/path/to/python3.13." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.txt function/requirements.txt pipeline_app/requirements.txt | $(VENV)/bin/python

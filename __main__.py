@@ -4,20 +4,20 @@ import gc
 from pathlib import Path
 
 import pulumi
-from pulumi_azure_native import resources
 
-from infra import config, grants, naming, wiring
+from infra import config, wiring
 from infra.alerts import Alerts
 from infra.artifact import Artifact
 from infra.container import WorkerGroup
 from infra.events import UploadEvents
 from infra.function_app import FunctionApp
-from infra.identities import WorkloadIdentity, WorkloadIdentityArgs
+from infra.identities import WorkloadIdentity
 from infra.image import WorkerImage
 from infra.monitoring import Monitoring
 from infra.outputs import stack_outputs
-from infra.placement import Placement
+from infra.placement import Placement, resource_group
 from infra.registry import Registry
+from infra.retention import Retention
 from infra.share_files import ShareFiles
 from infra.storage import ApplicationStorage, ArtifactStorage
 from infra.vault import Vault
@@ -26,14 +26,15 @@ from infra.vault import Vault
 gc.disable()
 
 cfg = config.load(Path(__file__).parent)
-group = resources.ResourceGroup(naming.resource_group(pulumi.get_project(), pulumi.get_stack()), tags=cfg.tags)
-here = Placement(resource_group_name=group.name, tags=cfg.tags)
+group = resource_group(pulumi.get_project(), pulumi.get_stack(), protect=cfg.protect_files, tags=cfg.tags)
+here = Placement(resource_group_id=group.id, resource_group_name=group.name, tags=cfg.tags)
 
 logs = Monitoring("monitoring", wiring.monitoring(cfg, here))
 registry = Registry("registry", wiring.registry(cfg, here))
 vault = Vault("vault", wiring.vault(cfg, here, registry))
 artifacts = ArtifactStorage("artifacts", wiring.artifact_storage(cfg, here))
 files = ApplicationStorage("files", wiring.application_storage(cfg, here))
+Retention("retention", wiring.retention(cfg, here, artifacts, files))
 
 # The worker: its image, its config on the share, what it may do, and the container groups that run it.
 if cfg.image_reference:
@@ -42,18 +43,15 @@ else:
     application = Artifact("application", wiring.artifact(cfg, here, artifacts))
     image = WorkerImage("worker-image", wiring.worker_image(cfg, registry, application)).reference
 share_files = ShareFiles("worker-config", wiring.share_files(cfg, files))
-worker = WorkloadIdentity(
-    "worker-identity", WorkloadIdentityArgs(grants=grants.worker_grants(registry, files), placement=here)
-)
+worker = WorkloadIdentity("worker-identity", wiring.worker_identity(here, registry, files))
 group_args = wiring.worker_group(cfg, here, files, image, logs, registry, share_files, worker)
 groups = [WorkerGroup(f"worker-{number}", group_args) for number in range(1, cfg.container_group_count + 1)]
 
 # The function: what it may do, and its code; then the events that wake it, and the alerts for when that goes wrong.
-may = grants.function_grants(artifacts, files, groups, logs)
-function = WorkloadIdentity("function-identity", WorkloadIdentityArgs(grants=may, placement=here))
+function = WorkloadIdentity("function-identity", wiring.function_identity(cfg, here, artifacts, files, logs))
 app = FunctionApp("function", wiring.function_app(cfg, here, artifacts, files, function, groups, logs))
 uploads = UploadEvents("uploads", wiring.upload_events(cfg, here, files))
-Alerts("alerts", wiring.alerts(cfg, here, logs, uploads))
+Alerts("alerts", wiring.alerts(cfg, here, logs, uploads, app))
 
 for name, value in stack_outputs(app, artifacts, cfg, files, group, groups, image, registry, vault).items():
     pulumi.export(name, value)

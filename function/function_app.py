@@ -11,7 +11,7 @@ app = func.FunctionApp()
 
 @app.queue_trigger(arg_name="message", connection="APP_STORAGE_CONNECTION", queue_name=EVENTS_QUEUE)
 def dispatch(message: func.QueueMessage) -> None:
-    """Turn one Event Grid event into a job and see that a runner will look at it."""
+    """Turn one Event Grid event into a job and see that a runner will look at it; or look again, for a wake-up."""
     handlers.dispatch(message.get_body(), services())
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from infra.schedule import longest_gap
+
 # Parts of lines of this project's own code.
 BACKLOG: Final = "Backlog: "
 BURIED: Final = "is buried in the poison queue"
@@ -25,11 +27,41 @@ HOST_POISON: Final = "Message has reached MaxDequeueCount"
 # Source: https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting
 PLATFORM: Final = ("Back-off pulling image", "Failed to mount", "Failed to pull image")
 
-# Container Instances makes its tables with the first line, long after the rules. A fuzzy union passes over tables that
-# are not there yet, and the empty one keeps it from having none at all.
+# What containers print and what the platform says of them. Diagnostic settings fill the first table of each; the second
+# is that of the workspace's key, which a policy may add to groups, and has the same columns as far as they are used.
+# Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
+CONTAINER_EVENTS: Final = ("ContainerEvent", "ContainerEvent_CL")
+CONTAINER_LOGS: Final = ("ContainerInstanceLog", "ContainerInstanceLog_CL")
+
+# Some tables are made with the first line, long after the rules. A fuzzy union passes over tables that are not there
+# yet, and the empty one keeps it from having none at all.
 # Source: https://learn.microsoft.com/kusto/query/union-operator
 _COLUMNS: Final = "InnermostMessage: string, Message: string, OuterMessage: string, TimeGenerated: datetime"
 _FUZZY: Final = f"union isfuzzy=true (datatable({_COLUMNS})[])"
+
+# Every sweep logs its line, whatever it finds; none is left out by sampling, as the function's host.json says.
+_SWEEPS: Final = f'AppTraces\n| where Message startswith_cs "{BACKLOG}"'
+
+# A line is there to be found within so many minutes, and so long nobody minds hearing nothing.
+# Source: https://learn.microsoft.com/azure/azure-monitor/logs/data-ingestion-time
+LINE_MINUTES: Final = 10
+SILENT_MINUTES: Final = 30
+
+# The windows that Azure Monitor takes, by their minutes, but those that are shorter than a line may take to get there.
+# Source: https://github.com/Azure/azure-rest-api-specs/issues/21258
+SILENT_WINDOWS: Final[Mapping[int, str]] = {
+    15: "PT15M",
+    30: "PT30M",
+    45: "PT45M",
+    60: "PT1H",
+    120: "PT2H",
+    180: "PT3H",
+    240: "PT4H",
+    300: "PT5H",
+    360: "PT6H",
+    1440: "P1D",
+    2880: "P2D",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +69,17 @@ class LogAlert:
     """An alert on log lines.
 
     Attributes:
+        absence: whether it fires below the threshold, so where lines are missing, and not above.
         description: what it means, in a sentence.
         measure: the column whose smallest value is compared; None counts the lines.
-        periods: how many windows in a row have to be above the threshold.
+        periods: how many windows in a row have to be beyond the threshold.
         query: what to look at, in the Kusto language.
         severity: from 0, critical, to 4.
-        threshold: the alert fires above it.
+        threshold: the alert fires beyond it.
         window: how far one look goes back, as an ISO 8601 duration.
     """
 
+    absence: bool = False
     description: str
     measure: str | None = None
     periods: int = 1
@@ -76,34 +110,83 @@ METRIC_RULES: Final[Mapping[str, MetricRule]] = {
 }
 
 
-def log_alerts(backlog_jobs: int, failed_files: int) -> Mapping[str, LogAlert]:
+def silence_problem(minutes: int) -> str | None:
+    """Return what is wrong with a number of minutes that the sweep may say nothing, or None."""
+    if minutes in (0, *SILENT_WINDOWS):
+        return None
+    return f"Allowed: 0 for no such alert, or {', '.join(map(str, SILENT_WINDOWS))} minutes."
+
+
+def silence_problems(minutes: int | None, schedule: str) -> list[str]:
+    """Return what is wrong with such a number beside the sweep's schedule."""
+    allowed = _silences(schedule)
+    if not minutes or minutes in allowed:
+        return []
+    gap = longest_gap(schedule)
+    passes = "no time ever comes up" if gap is None else f"up to {gap} minutes pass from one sweep to the next"
+    return [
+        f"alertSilentMinutes is {minutes}, but by sweepSchedule {schedule!r} {passes}, and a line takes up to "
+        f"{LINE_MINUTES} more to be seen. Allowed: {', '.join(map(str, [0, *allowed]))}."
+    ]
+
+
+def silent_minutes(schedule: str) -> int:
+    """Return for how long the sweep may say nothing where nobody said it: half an hour, or as its schedule needs.
+
+    0, for no alert, is for a schedule that lets more time pass than an alert can look back.
+    """
+    return next((minutes for minutes in _silences(schedule) if minutes >= SILENT_MINUTES), 0)
+
+
+def _silences(schedule: str) -> list[int]:
+    gap = longest_gap(schedule)
+    return [] if gap is None else [minutes for minutes in SILENT_WINDOWS if minutes >= gap + LINE_MINUTES]
+
+
+def log_alerts(
+    *, backlog_events: int, backlog_jobs: int, failed_files: int, silent_minutes: int
+) -> Mapping[str, LogAlert]:
     """Return the alerts on log lines by name.
 
     Args:
+        backlog_events: so many events may wait for 15 minutes.
         backlog_jobs: so many jobs may wait for 15 minutes.
         failed_files: so many files may fail within 15 minutes.
+        silent_minutes: for so long the sweep may say nothing, one of ``SILENT_WINDOWS``; 0 is for ever.
     """
+    alerts = _alerts(backlog_events, backlog_jobs, failed_files)
+    if silent_minutes:
+        alerts["silent-sweep"] = LogAlert(
+            absence=True,
+            description=f"The sweep has not reported for {silent_minutes} minutes, so the function does not run.",
+            query=f"{_SWEEPS}\n| project TimeGenerated",
+            severity=1,
+            threshold=1,
+            window=SILENT_WINDOWS[silent_minutes],
+        )
+    return alerts
+
+
+def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[str, LogAlert]:
     return {
         "backlog": LogAlert(
             description=f"More than {backlog_jobs} jobs have been waiting for 15 minutes.",
             measure="Jobs",
-            query=(
-                f'AppTraces\n| where Message startswith_cs "{BACKLOG}"\n| parse Message with * "jobs=" Jobs: long "." *'
-            ),
+            query=f'{_SWEEPS}\n| parse Message with * "jobs=" Jobs: long "." *',
             severity=2,
             threshold=backlog_jobs,
             window="PT15M",
         ),
         "failed-files": LogAlert(
             description=f"More than {failed_files} files failed within 15 minutes.",
-            query=f"{_FUZZY}, ContainerInstanceLog_CL\n| where {_holds('Message', FAILED)}",
+            query=f"{_union(*CONTAINER_LOGS)}\n| where {_holds('Message', FAILED)}",
             severity=2,
             threshold=failed_files,
             window="PT15M",
         ),
         "poisoned-messages": LogAlert(
             description="A job or an event was moved to a poison queue.",
-            query=f"{_FUZZY}, AppTraces, ContainerInstanceLog_CL\n| where {_holds('Message', BURIED, HOST_POISON)}",
+            query=f"{_union('AppTraces', *CONTAINER_LOGS)}\n| where {_holds('Message', BURIED, HOST_POISON)}",
             severity=1,
             threshold=0,
             window="PT15M",
@@ -113,7 +196,7 @@ def log_alerts(backlog_jobs: int, failed_files: int) -> Mapping[str, LogAlert]:
             description="A container group has not been able to start for 15 minutes.",
             periods=3,
             query=(
-                f"{_FUZZY}, AppExceptions, AppTraces, ContainerEvent_CL\n"
+                f"{_union('AppExceptions', 'AppTraces', *CONTAINER_EVENTS)}\n"
                 '| extend Text = strcat(Message, " ", OuterMessage, " ", InnermostMessage)\n'
                 f"| where {_holds('Text', MISSING_GROUP, UNSTARTABLE, *PLATFORM)}"
             ),
@@ -121,8 +204,20 @@ def log_alerts(backlog_jobs: int, failed_files: int) -> Mapping[str, LogAlert]:
             threshold=0,
             window="PT5M",
         ),
+        "waiting-events": LogAlert(
+            description=f"More than {backlog_events} events have been waiting for 15 minutes.",
+            measure="Events",
+            query=f'{_SWEEPS}\n| parse Message with * "events=" Events: long " " *',
+            severity=2,
+            threshold=backlog_events,
+            window="PT15M",
+        ),
     }
 
 
 def _holds(column: str, *terms: str) -> str:
     return " or ".join(f'{column} contains_cs "{term}"' for term in terms)
+
+
+def _union(*tables: str) -> str:
+    return ", ".join([_FUZZY, *tables])

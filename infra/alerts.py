@@ -11,10 +11,14 @@ from pulumi_azure_native import monitor
 
 from infra.alert_rules import METRIC_RULES, LogAlert, MetricRule, log_alerts
 from infra.events import UploadEvents
+from infra.function_app import FunctionApp
 from infra.monitoring import Monitoring
 from infra.placement import Placement
 
 EVALUATED_EVERY: Final = "PT5M"
+# Azure Monitor answers that the scope of a rule cannot be updated.
+# Source: https://github.com/pulumi/pulumi-azure-native/issues/4839
+FIXED: Final = ["scopes"]
 # Action groups and metric alerts live in no region.
 GLOBAL: Final = "global"
 METRIC_SEVERITY: Final = 1
@@ -23,19 +27,23 @@ SHORT_NAME: Final = "filepipeline"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertsArgs:
-    """What is watched, from how many jobs or failed files on, and who is told.
+    """What is watched, from how many waiting or failed things on, and who is told.
 
-    ``action_group_id`` is the ARM id of an action group that is there already, or None; ``emails`` may be empty. Alerts
-    that notify nobody show in the portal.
+    ``function`` is there before what watches that it runs; ``silent_minutes`` of 0 leave that out. ``action_group_id``
+    is the ARM id of an action group that is there already, or None; ``emails`` may be empty. Alerts that notify nobody
+    show in the portal.
     """
 
     action_group_id: str | None
+    backlog_events: int
     backlog_jobs: int
     emails: Sequence[str]
     events: UploadEvents
     failed_files: int
+    function: FunctionApp
     monitoring: Monitoring
     placement: Placement
+    silent_minutes: int
 
 
 class Alerts(pulumi.ComponentResource):
@@ -50,7 +58,13 @@ class Alerts(pulumi.ComponentResource):
             groups.append(_email_group(f"{name}-email", args, self).id)
         for rule_name, rule in METRIC_RULES.items():
             _metric_alert(f"{name}-{rule_name}", rule, args, groups, self)
-        for rule_name, alert in log_alerts(args.backlog_jobs, args.failed_files).items():
+        rules = log_alerts(
+            backlog_events=args.backlog_events,
+            backlog_jobs=args.backlog_jobs,
+            failed_files=args.failed_files,
+            silent_minutes=args.silent_minutes,
+        )
+        for rule_name, alert in rules.items():
             _log_alert(f"{name}-{rule_name}", alert, args, groups, self)
         self.action_group_ids = pulumi.Output.all(*groups)
         self.register_outputs({"action_group_ids": self.action_group_ids})
@@ -89,7 +103,7 @@ def _log_alert(
                     ),
                     metric_measure_column=alert.measure,
                     # The SDK's ConditionOperator is that of another resource, whose words the service refuses here.
-                    operator=monitor.Operator.GREATER_THAN,
+                    operator=monitor.Operator.LESS_THAN if alert.absence else monitor.Operator.GREATER_THAN,
                     query=alert.query,
                     threshold=alert.threshold,
                     time_aggregation=(
@@ -110,7 +124,12 @@ def _log_alert(
         skip_query_validation=True,
         tags=args.placement.tags,
         window_size=alert.window,
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            # What misses a line fires from its creation on, so whatever writes that line has to be there.
+            depends_on=[args.function] if alert.absence else None,
+            replace_on_changes=FIXED,
+        ),
     )
 
 
@@ -143,5 +162,5 @@ def _metric_alert(
         severity=METRIC_SEVERITY,
         tags=args.placement.tags,
         window_size=EVALUATED_EVERY,
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=pulumi.ResourceOptions(parent=parent, replace_on_changes=FIXED),
     )

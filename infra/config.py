@@ -12,22 +12,28 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from infra import naming
+from infra.alert_rules import silence_problems
 from infra.archive import ArchiveError, check_folder, check_zip, file_sha256
 from infra.clouds import CLOUDS, Cloud
 from infra.config_values import (
     BlobContainer,
     BlobPath,
+    Days,
     Emails,
+    FunctionMemory,
     ImageWord,
     Line,
     OptionalActionGroup,
     OptionalBlobName,
+    OptionalCap,
     OptionalDisk,
     OptionalImage,
     OptionalLine,
     OptionalRegistry,
     OptionalSha256,
+    OptionalSilence,
     OptionalStorage,
+    OptionalTopic,
     OptionalUuid,
     OptionalVault,
     OptionalVersion,
@@ -38,6 +44,7 @@ from infra.config_values import (
     named,
 )
 from infra.naming import DEAD_LETTER_CONTAINER, SHARE_MOUNT
+from infra.retention import retention_problems
 from infra.schedule import schedule_problem
 from infra.storage import FUNCTION_PACKAGE_CONTAINER
 from pipeline_app.contract import STATE_CONTAINER, StorageNames, overlap
@@ -70,9 +77,11 @@ class StackConfig(BaseModel):
     project: Path
 
     action_group_id: OptionalActionGroup = None
+    alert_backlog_events: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
     alert_backlog_jobs: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
     alert_emails: Emails = ()
     alert_failed_files: Annotated[int, Field(ge=0, le=1_000_000)] = 10
+    alert_silent_minutes: OptionalSilence = None
     app_alias: Annotated[str, named(naming.COMMAND)] = "csvreport"
     app_file: Line = "csvreport"
     app_installer_file: Line = "install.sh"
@@ -92,10 +101,17 @@ class StackConfig(BaseModel):
     container_group_count: Annotated[int, Field(ge=1, le=20)] = 1
     container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
     container_os_type: Literal["Linux"] = "Linux"
+    dead_letter_retention_days: Days = 0
+    deleted_blob_days: Annotated[int, Field(ge=0, le=365)] = 0
+    deleted_container_days: Annotated[int, Field(ge=0, le=365)] = 7
+    deleted_share_days: Annotated[int, Field(ge=0, le=365)] = 7
     export_config_file: str = ""
+    function_memory_mb: FunctionMemory = 2048
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
     image_reference: OptionalImage = None
     input_path: BlobPath = "incoming"
+    input_retention_days: Days = 0
+    log_daily_cap_gb: OptionalCap = None
     log_file: Annotated[str, checked(log_file_problem)] = f"{SHARE_MOUNT}/logs/app.log"
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
@@ -103,18 +119,23 @@ class StackConfig(BaseModel):
     model_name: ImageWord = "csvreport"
     model_version: ImageWord = "1.0.0"
     output_path: BlobPath = "outgoing"
+    package_retention_days: Days = 0
     proj_version: Version = "0.1.0"
+    protect_files: bool = True
     registry_name: OptionalRegistry = None
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
+    result_retention_days: Days = 0
     runtime_config_file: str = "pipeline_app/config/runtime.json"
     scratch_gib: OptionalDisk = None
     share_name: Annotated[str, named(naming.SHARE)] = "share"
     share_quota_gib: Annotated[int, Field(ge=1, le=102400)] = 5
     slots: Annotated[int, Field(ge=1, le=64)] = 1
+    start_role_id: OptionalUuid = None
     storage_container: BlobContainer = "pipeline-files"
     sweep_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 120
     sweep_schedule: Annotated[str, checked(schedule_problem)] = "0 * * * * *"
+    system_topic_name: OptionalTopic = None
     tags: Annotated[Mapping[str, str], BeforeValidator(json_object)] = {}
     vault_name: OptionalVault = None
     vault_retention_days: Annotated[int, Field(ge=7, le=90)] = 7
@@ -268,6 +289,8 @@ def _between(config: StackConfig) -> list[str]:
             f"appStorageAccountName and artifactStorageAccountName are both {config.app_storage_account_name!r}. "
             "Choose two names."
         )
+    problems += retention_problems(config.input_retention_days, config.result_retention_days)
+    problems += silence_problems(config.alert_silent_minutes, config.sweep_schedule)
     for key, value in (("containerCpu", config.container_cpu), ("containerMemoryGib", config.container_memory_gib)):
         if round(value * 10) != value * 10:
             problems.append(f"{key} is {value}. Allowed: tenths, such as {round(value, 1)}.")

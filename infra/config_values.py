@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from infra import naming
+from infra.alert_rules import silence_problem
 from infra.naming import SHARE_MOUNT
+from infra.retention import days_problem
+
+Value = TypeVar("Value")
 
 
 def named(rule: naming.NameRule) -> AfterValidator:
@@ -18,10 +22,10 @@ def named(rule: naming.NameRule) -> AfterValidator:
     return checked(rule.problem)
 
 
-def checked(problem: Callable[[str], str | None]) -> AfterValidator:
+def checked(problem: Callable[[Value], str | None]) -> AfterValidator:
     """Return a check from a function that says what is wrong with a value, or None."""
 
-    def check(value: str) -> str:
+    def check(value: Value) -> Value:
         if text := problem(value):
             raise ValueError(text)
         return value
@@ -49,6 +53,17 @@ def none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def function_memory(value: int) -> int:
+    """Return a size of memory that Flex Consumption has.
+
+    The smallest was refused once (https://github.com/Azure/azure-rest-api-specs/issues/40898), so it is no default.
+    Source: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#instance-sizes
+    """
+    if value not in (512, 2048, 4096):
+        raise ValueError("Allowed: 512, 2048 or 4096, the sizes that Flex Consumption has.")
+    return value
+
+
 def json_object(value: object) -> object:
     """Return the object that a text holds as JSON; what is no text is returned as it is."""
     if not isinstance(value, str):
@@ -66,7 +81,9 @@ def single_line(value: str) -> str | None:
 
 BlobContainer: TypeAlias = Annotated[str, named(naming.BLOB_CONTAINER)]
 BlobPath: TypeAlias = Annotated[str, named(naming.BLOB_PATH)]
+Days: TypeAlias = Annotated[int, checked(days_problem)]
 Emails: TypeAlias = Annotated[tuple[Annotated[str, named(naming.EMAIL)], ...], BeforeValidator(comma_separated)]
+FunctionMemory: TypeAlias = Annotated[int, AfterValidator(function_memory)]
 ImageWord: TypeAlias = Annotated[str, named(naming.IMAGE_WORD)]
 Line: TypeAlias = Annotated[str, checked(single_line)]
 Version: TypeAlias = Annotated[str, named(naming.VERSION)]
@@ -84,9 +101,14 @@ OptionalImage: TypeAlias = Annotated[
 OptionalLine: TypeAlias = Annotated[Line | None, BeforeValidator(none_if_empty)]
 OptionalRegistry: TypeAlias = Annotated[Annotated[str, named(naming.REGISTRY)] | None, BeforeValidator(none_if_empty)]
 OptionalSha256: TypeAlias = Annotated[Annotated[str, named(naming.SHA256)] | None, BeforeValidator(none_if_empty)]
+OptionalSilence: TypeAlias = Annotated[Annotated[int, checked(silence_problem)] | None, BeforeValidator(none_if_empty)]
 OptionalStorage: TypeAlias = Annotated[
     Annotated[str, named(naming.STORAGE_ACCOUNT)] | None, BeforeValidator(none_if_empty)
 ]
+# Log Analytics takes no cap below this, and more than 4,000 GB a day no single workspace takes in without asking.
+# Source: https://learn.microsoft.com/azure/azure-monitor/logs/daily-cap
+OptionalCap: TypeAlias = Annotated[Annotated[float, Field(ge=0.1, le=4000)] | None, BeforeValidator(none_if_empty)]
+OptionalTopic: TypeAlias = Annotated[Annotated[str, named(naming.SYSTEM_TOPIC)] | None, BeforeValidator(none_if_empty)]
 OptionalUuid: TypeAlias = Annotated[Annotated[str, named(naming.UUID)] | None, BeforeValidator(none_if_empty)]
 OptionalVault: TypeAlias = Annotated[Annotated[str, named(naming.VAULT)] | None, BeforeValidator(none_if_empty)]
 OptionalVersion: TypeAlias = Annotated[Version | None, BeforeValidator(none_if_empty)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import containerinstance
+from pulumi_azure_native import containerinstance, monitor
 
 from infra.connections import storage_settings
 from infra.identities import WorkloadIdentity
@@ -18,20 +18,22 @@ from infra.share_files import ShareFiles
 from infra.storage import ApplicationStorage
 from pipeline_app.contract import StorageNames
 
+GROUP_ID = "{0}/providers/Microsoft.ContainerInstance/containerGroups/{1}"
 HEALTH_PATH = "/healthz"
 HEALTH_PORT = 5000
 SHARE_VOLUME = "share"
 
-# Container Instances refuses these as updates of a group; a change needs a new group. What is not listed, such as the
-# image and the environment, is updated in place, which keeps the group's id and the function's role on it.
-# Source: https://learn.microsoft.com/azure/container-instances/container-instances-update
+# The categories of a group's logs, which are the names of their tables in Log Analytics as well.
+# Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
+LOG_CATEGORIES = ("ContainerEvent", "ContainerInstanceLog")
+LOG_TABLES = "Dedicated"
+
+# Every change makes a new group, which runs at once. Most of these Container Instances refuses as updates; of a new
+# image or environment its documents say both, and a group at rest may refuse any update, while a new group takes all.
+# Sources: https://learn.microsoft.com/azure/container-instances/container-instances-update,
+# https://github.com/hashicorp/terraform-provider-azurerm/issues/21308
 REPLACE_ON_CHANGES = [
-    "containers[*].livenessProbe",
-    "containers[*].name",
-    "containers[*].ports",
-    "containers[*].resources",
-    "containers[*].volumeMounts",
-    "diagnostics",
+    "containers",
     "identity",
     "imageRegistryCredentials",
     "ipAddress",
@@ -63,7 +65,10 @@ class WorkerGroupArgs:
 
 
 class WorkerGroup(pulumi.ComponentResource):
-    """A container group that runs the worker once and stays terminated until it is started again."""
+    """A container group that runs the worker once and stays terminated until it is started again.
+
+    What the worker prints, and what the platform says of the group, goes to Log Analytics.
+    """
 
     group_id: pulumi.Output[str]
     group_name: pulumi.Output[str]
@@ -72,16 +77,9 @@ class WorkerGroup(pulumi.ComponentResource):
         super().__init__("file-processing:infra:WorkerGroup", name, None, opts)
         group = containerinstance.ContainerGroup(
             name,
-            # The name is kept, so that the id in the function's settings outlives every new image.
+            # The name is kept, so that the id in the function's settings and the alerts outlives every new image.
             container_group_name=name,
             containers=[_worker(args)],
-            diagnostics=containerinstance.ContainerGroupDiagnosticsArgs(
-                log_analytics=containerinstance.LogAnalyticsArgs(
-                    log_type=containerinstance.LogAnalyticsLogType.CONTAINER_INSTANCE_LOGS,
-                    workspace_id=args.monitoring.workspace_customer_id,
-                    workspace_key=args.monitoring.workspace_key,
-                )
-            ),
             identity=containerinstance.ContainerGroupIdentityArgs(
                 type=containerinstance.ResourceIdentityType.USER_ASSIGNED,
                 user_assigned_identities=[args.identity.identity_id],
@@ -110,10 +108,27 @@ class WorkerGroup(pulumi.ComponentResource):
                 delete_before_replace=True,
                 # Creating a group runs it: its roles and its config files have to be there.
                 depends_on=[args.identity, args.share_files],
+                # Azure takes no tags in an update of a group, and a new group for a tag would stop running work.
+                # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_group_resource.go
+                ignore_changes=["tags"],
                 replace_on_changes=REPLACE_ON_CHANGES,
             ),
         )
-        self.group_id = group.id
+        # Applying it restarts the group, so it comes right behind the group, which has hardly begun to work. It goes
+        # before the group does: left behind, it would be there again on a new group of the same name.
+        # Sources: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference,
+        # https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings
+        monitor.DiagnosticSetting(
+            f"{name}-logs",
+            log_analytics_destination_type=LOG_TABLES,
+            logs=[monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in LOG_CATEGORIES],
+            resource_uri=group.id,
+            workspace_id=args.monitoring.workspace_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        # It is that of the group, which the platform gives after its end too; taken from the group, a preview of each
+        # new image would not know it, and announce a change of whatever is told of it.
+        self.group_id = pulumi.Output.format(GROUP_ID, args.placement.resource_group_id, name)
         self.group_name = group.name
         self.register_outputs({"group_id": self.group_id, "group_name": self.group_name})
 

@@ -15,25 +15,33 @@ from infra.container import WorkerGroup
 from infra.identities import WorkloadIdentity
 from infra.monitoring import Monitoring
 from infra.one_deploy import OneDeploy
-from infra.packaging import FunctionPackage
+from infra.packaging import PYTHON_VERSION, FunctionPackage
 from infra.placement import Placement
 from infra.storage import ApplicationStorage, ArtifactStorage
 from pipeline_app.contract import StorageNames
 
 HASH_LENGTH: Final = 16
-INSTANCE_MEMORY_MB: Final = 2048
 MAXIMUM_INSTANCES: Final = 40
-PYTHON_VERSION: Final = "3.12"
+# The host hands as many events to a worker at a time as host.json says, and the sweep beside them; left to itself the
+# worker has five threads on one core, and what waits for one is claimed in vain.
+# Source: https://learn.microsoft.com/azure/azure-functions/functions-app-settings#python_threadpool_thread_count
+WORKER_THREADS: Final = 25
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionAppArgs:
-    """The function's code, identity and surroundings; ``groups`` are the workers that it starts."""
+    """The function's code, identity and surroundings.
+
+    Attributes:
+        groups: the workers that it starts.
+        memory_mb: memory of one of its instances in MB, of the sizes that Flex Consumption has.
+    """
 
     artifacts: ArtifactStorage
     cloud: Cloud
     groups: Sequence[WorkerGroup]
     identity: WorkloadIdentity
+    memory_mb: int
     monitoring: Monitoring
     names: StorageNames
     package: FunctionPackage
@@ -81,18 +89,30 @@ class FunctionApp(pulumi.ComponentResource):
                 type=web.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity.identity_id]
             ),
             kind="functionapp,linux",
-            reserved=True,
             resource_group_name=args.placement.resource_group_name,
             server_farm_id=plan.id,
-            site_config=web.SiteConfigArgs(
+            # Its class would add netFrameworkVersion unasked, and Azure refuses what belongs to other plans.
+            # Source: https://github.com/pulumi/pulumi-azure-native/issues/4168
+            site_config=web.SiteConfigArgsDict(
                 app_settings=_app_settings(args),
-                ftps_state=web.FtpsState.DISABLED,
                 min_tls_version=web.SupportedTlsVersions.SUPPORTED_TLS_VERSIONS_1_2,
             ),
             tags=args.placement.tags,
             # The platform fetches the code with the identity, whose roles have to be there.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.identity]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[args.identity, *args.groups], replace_on_changes=["serverFarmId"]
+            ),
         )
+        # Passwords of the app open nothing: the code is deployed through Resource Manager, which signs in by token.
+        policy = pulumi.ResourceOptions(deleted_with=app, parent=self)
+        for kind, resource in (("ftp", web.WebAppFtpAllowed), ("scm", web.WebAppScmAllowed)):
+            resource(
+                f"{name}-{kind}-passwords",
+                allow=False,
+                name=app.name,
+                resource_group_name=args.placement.resource_group_name,
+                opts=policy,
+            )
         OneDeploy(
             f"{name}-code",
             app_id=app.id,
@@ -107,7 +127,7 @@ class FunctionApp(pulumi.ComponentResource):
         self.register_outputs({"app_id": self.app_id, "app_name": self.app_name})
 
 
-def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgs]:
+def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgsDict]:
     settings: dict[str, pulumi.Input[str]] = {
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": pulumi.Output.format(
             "ClientId={0};Authorization=AAD", args.identity.client_id
@@ -118,6 +138,7 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgs]:
         "APP_SWEEP_SCHEDULE": args.sweep_schedule,
         "AZURE_CLIENT_ID": args.identity.client_id,
         "AZURE_RESOURCE_MANAGER_ENDPOINT": args.cloud.resource_manager,
+        "PYTHON_THREADPOOL_THREAD_COUNT": str(WORKER_THREADS),
     }
     settings |= identity_connection(
         "AzureWebJobsStorage",
@@ -125,7 +146,7 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgs]:
         {"blob": args.storage.blob_endpoint, "queue": args.storage.queue_endpoint},
     )
     settings |= storage_settings(args.storage, args.names, args.identity)
-    return [web.NameValuePairArgs(name=key, value=value) for key, value in sorted(settings.items())]
+    return [web.NameValuePairArgsDict(name=key, value=value) for key, value in sorted(settings.items())]
 
 
 def _function_app_config(args: FunctionAppArgs) -> web.FunctionAppConfigArgs:
@@ -142,6 +163,6 @@ def _function_app_config(args: FunctionAppArgs) -> web.FunctionAppConfigArgs:
         ),
         runtime=web.FunctionsRuntimeArgs(name=web.RuntimeName.PYTHON, version=PYTHON_VERSION),
         scale_and_concurrency=web.FunctionsScaleAndConcurrencyArgs(
-            instance_memory_mb=INSTANCE_MEMORY_MB, maximum_instance_count=MAXIMUM_INSTANCES
+            instance_memory_mb=args.memory_mb, maximum_instance_count=MAXIMUM_INSTANCES
         ),
     )

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from infra.container import WorkerGroup
 from infra.monitoring import Monitoring
+from infra.placement import Placement
 from infra.registry import Registry
 from infra.roles import Grant, Role
 from infra.storage import ApplicationStorage, ArtifactStorage
 
 
 def function_grants(
-    artifacts: ArtifactStorage, storage: ApplicationStorage, groups: Sequence[WorkerGroup], monitoring: Monitoring
+    artifacts: ArtifactStorage,
+    storage: ApplicationStorage,
+    placement: Placement,
+    monitoring: Monitoring,
+    start_role_id: str | None,
 ) -> Mapping[str, Grant]:
-    """Return what the function may do, by a name that says what for."""
-    starts = {
-        f"start-worker-{number}": Grant(role=Role.CONTAINER_INSTANCES_CONTRIBUTOR, scope=group.group_id)
-        for number, group in enumerate(groups, start=1)
-    }
-    return starts | {
+    """Return what the function may do, by a name that says what for.
+
+    Args:
+        artifacts: the account with the function's packages.
+        storage: the application's account.
+        placement: the stack's resource group, which holds its container groups and no others.
+        monitoring: where telemetry goes.
+        start_role_id: the id of a role definition of one's own that allows to read and start container groups; None
+            takes the built-in one.
+    """
+    return {
         # The Functions host keeps its locks, timers and keys in containers that it makes itself, and the sweep lists
         # inputs and receipts; the host's documentation asks for the owner role on the whole account.
         "host-storage": Grant(role=Role.STORAGE_BLOB_DATA_OWNER, scope=storage.account_id),
@@ -28,6 +37,12 @@ def function_grants(
         "publish-telemetry": Grant(role=Role.MONITORING_METRICS_PUBLISHER, scope=monitoring.insights_id),
         "send-jobs": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.jobs_queue_id),
         "send-poison": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.events_poison_queue_id),
+        # A role on a group ends with the group, and a new one is in force minutes later, while each new image makes a
+        # new group. The resource group is the narrowest scope that outlives it.
+        # Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+        "start-workers": Grant(
+            role=start_role_id or Role.CONTAINER_INSTANCES_CONTRIBUTOR, scope=placement.resource_group_id
+        ),
         # The host gives an event back by Update Message, which the message processor role does not allow.
         "take-events": Grant(role=Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, scope=storage.events_queue_id),
     }

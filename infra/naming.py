@@ -82,6 +82,7 @@ REGISTRY: Final = _rule(r"[a-zA-Z0-9]{5,50}", "5 to 50 letters and digits")
 SHA256: Final = _rule(r"[0-9a-fA-F]{64}", "64 hexadecimal digits")
 SHARE: Final = BLOB_CONTAINER
 STORAGE_ACCOUNT: Final = _rule(r"[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")
+SYSTEM_TOPIC: Final = _rule(r"[A-Za-z0-9-]{3,128}", "3 to 128 letters, digits and hyphens")
 UUID: Final = _rule(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "an id such as 00000000-0000-0000-0000-000000000000"
 )
@@ -105,10 +106,10 @@ def image_version(project_version: str, build: str) -> str:
     return f"{project_version}.dev{build}"
 
 
-def resource_group(project: str, stack: str) -> str:
-    """Return the name that the provider makes the resource group's name from, which a person finds it by.
+def resource_group(*parts: str) -> str:
+    """Return the name that the provider makes the resource group's name from.
 
     Characters that Azure does not take become hyphens, and what is too long loses its end.
     """
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{project}-{stack}")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", "-".join(parts))
     return name[: RESOURCE_GROUP_LENGTH - AUTONAME_LENGTH]

@@ -7,18 +7,21 @@ alone: neither dates nor modes nor the machine that builds it change a byte, so 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock
+
+from infra.pins import Package, PinError, read_pins, taken, unmet
 
 BUILD_DIRECTORY: Final = ".build"
 FUNCTION_FILES: Final = ("function_app.py", "host.json", "requirements.txt")
@@ -32,12 +35,11 @@ SHARED_PACKAGE: Final = "pipeline_app/rest"
 # The wheels are chosen for the Function App's Python and Linux, whatever this machine has. The newer tags are glibc
 # versions that the Functions images of this Python fulfil; a package is free to have stopped publishing older ones.
 PLATFORMS: Final = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64")
-PYTHON_VERSION: Final = "3.12"
+PYTHON_VERSION: Final = "3.13"
 
 # What pip writes about the installation itself differs from run to run and is read by nobody at run time.
 INSTALLATION_RECORDS: Final = frozenset({"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"})
 
-PINNED: Final = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==[A-Za-z0-9.!+_-]+$")
 ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -149,16 +151,18 @@ def _forget_old_archives(build: Path) -> None:
 
 def _installed_packages(build: Path, requirements: Path) -> Path:
     """Return the folder with the installed dependencies, from the cache where the same ones were installed before."""
-    text = requirements.read_text(encoding="utf-8")
-    pinned = _pinned_names(text, requirements)
-    key = hashlib.sha256("\0".join((text, PYTHON_VERSION, *PLATFORMS)).encode()).hexdigest()
+    try:
+        pins = [str(pin) for _, pin in sorted(taken(read_pins(requirements), PYTHON_VERSION).items())]
+    except PinError as error:
+        raise PackagingError(str(error)) from error
+    key = hashlib.sha256("\0".join((*pins, PYTHON_VERSION, *PLATFORMS)).encode()).hexdigest()
     packages = build / f"function-packages-{key[:16]}"
     if packages.is_dir():
         return packages
     with tempfile.TemporaryDirectory(prefix="function-new.", dir=build) as folder:
         target = Path(folder, "site-packages")
-        _pip_install(requirements, target)
-        _check_pinned(target, pinned, requirements)
+        _pip_install(pins, target, requirements)
+        _check_needs(target, requirements)
         for record in target.glob("*.dist-info/*"):
             if record.name in INSTALLATION_RECORDS:
                 record.unlink()
@@ -168,31 +172,13 @@ def _installed_packages(build: Path, requirements: Path) -> Path:
     return packages
 
 
-def _pinned_names(text: str, requirements: Path) -> set[str]:
-    """Return the normalised names of the packages, each of which must be pinned."""
-    names: set[str] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
-        requirement = line.partition("#")[0].strip()
-        if not requirement:
-            continue
-        if (match := PINNED.match(requirement)) is None:
-            raise PackagingError(
-                f"{requirements}:{number}: {requirement!r} is not pinned, so two builds could differ. "
-                "Write it as name==version."
-            )
-        names.add(_normalised(match["name"]))
-    return names
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _pip_install(requirements: Path, target: Path) -> None:
+def _pip_install(pins: Sequence[str], target: Path, requirements: Path) -> None:
+    """Install what is pinned and nothing else; pip would take the markers of what it needs for this Python's."""
     platforms = [argument for platform in PLATFORMS for argument in ("--platform", platform)]
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile", "--no-input"]
-    command += ["--implementation", "cp", "--only-binary=:all:", "--python-version", PYTHON_VERSION, *platforms]
-    command += ["--progress-bar", "off", "--requirement", str(requirements), "--target", str(target)]
+    command += ["--implementation", "cp", "--no-deps", "--only-binary=:all:", "--python-version", PYTHON_VERSION]
+    # Older versions of pip compare what a package says of Python with the one that runs pip; it is compared afterwards.
+    command += ["--ignore-requires-python", *platforms, "--progress-bar", "off", "--target", str(target), *pins]
     # A user's pip configuration may ask for --user, which cannot go with --target.
     environment = os.environ | {"PIP_USER": "0"}
     result = subprocess.run(command, capture_output=True, check=False, env=environment, text=True)  # noqa: S603
@@ -210,14 +196,20 @@ def _pip_install(requirements: Path, target: Path) -> None:
     raise PackagingError(f"pip could not install {requirements} (exit code {result.returncode}):\n{reason}\n{fix}")
 
 
-def _check_pinned(target: Path, pinned: set[str], requirements: Path) -> None:
-    """See that only pinned packages were installed: an unpinned one comes in another version tomorrow."""
-    installed: list[tuple[str, str]] = []
-    for metadata in target.glob("*.dist-info/METADATA"):
-        headers = metadata.read_text(encoding="utf-8").partition("\n\n")[0]
-        name, version = (re.search(rf"^{field}: (.+)$", headers, re.MULTILINE) for field in ("Name", "Version"))
-        if name is None or version is None:
-            raise PackagingError(f"{metadata} lacks a name or version. Remove it and run again.")
-        installed.append((name[1].strip(), version[1].strip()))
-    if missing := sorted(f"{name}=={version}" for name, version in installed if _normalised(name) not in pinned):
-        raise PackagingError(f"{requirements} does not pin what its packages need. Add {', '.join(missing)}.")
+def _check_needs(target: Path, requirements: Path) -> None:
+    """See that what was installed needs nothing else: an import would fail in Azure, or find another version."""
+    packages = [
+        Package(
+            name=each.metadata["Name"],
+            requires=tuple(each.requires or ()),
+            requires_python=next(iter(each.metadata.get_all("Requires-Python") or []), None),
+            version=each.version,
+        )
+        for each in importlib.metadata.distributions(path=[str(target)])
+    ]
+    if problems := unmet(packages, PYTHON_VERSION):
+        raise PackagingError(
+            f"{requirements} is not all that the function needs on Python {PYTHON_VERSION}:\n"
+            + "\n".join(f"    {problem}" for problem in problems)
+            + "\nPin it there, for that Python."
+        )

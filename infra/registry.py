@@ -12,9 +12,13 @@ from infra.placement import Placement
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryArgs:
-    """``registry_name`` is chosen by the provider where it is None."""
+    """``registry_name`` is chosen by the provider where it is None.
+
+    ``protect`` is whether the registry, with all images in it, refuses to be deleted or replaced.
+    """
 
     placement: Placement
+    protect: bool
     registry_name: str | None
     sku: str
 
@@ -37,7 +41,7 @@ class Registry(pulumi.ComponentResource):
             resource_group_name=args.placement.resource_group_name,
             sku=containerregistry.SkuArgs(name=containerregistry.SkuName(args.sku)),
             tags=args.placement.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         credentials = containerregistry.list_registry_credentials_output(
             registry_name=registry.name,

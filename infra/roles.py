@@ -25,9 +25,12 @@ class Role(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """One role at one scope (the ARM id of a resource)."""
+    """One role at one scope (the ARM id of a resource).
 
-    role: Role
+    ``role`` is a built-in one, or the id of the definition of a role of one's own, a GUID.
+    """
+
+    role: Role | str
     scope: pulumi.Input[str]
 
 
@@ -53,8 +56,15 @@ def assign(
         role_definition_id=pulumi.Output.format(
             "/subscriptions/{0}/providers/Microsoft.Authorization/roleDefinitions/{1}",
             client.subscription_id,
-            grant.role.value,
+            grant.role.value if isinstance(grant.role, Role) else grant.role,
         ),
         scope=grant.scope,
-        opts=opts,
+        # Azure changes nothing of an assignment, and takes no second one of the same role, principal and scope.
+        # Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            pulumi.ResourceOptions(
+                delete_before_replace=True, replace_on_changes=["principalType", "roleDefinitionId"]
+            ),
+        ),
     )

@@ -11,16 +11,37 @@ from infra.naming import DEAD_LETTER_CONTAINER
 from infra.placement import Placement
 from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, JOBS_POISON_QUEUE, JOBS_QUEUE, STATE_CONTAINER
 
+DEFAULT_SERVICE = "default"
 FUNCTION_PACKAGE_CONTAINER = "function-packages"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Deleted:
+    """For how many days what was deleted can be restored; 0 for not at all.
+
+    Blobs are apart from containers and shares: of these only what a person, or this stack, deleted is kept, but of
+    blobs each overwritten state as well, and the pipeline overwrites all the time (``run.log`` while a file is worked
+    on, the sweep's state and the Functions host's timers every minute). All that is kept is paid for.
+    Source: https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview
+    """
+
+    blob_days: int
+    container_days: int
+    share_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApplicationStorageArgs:
-    """Names within the account; ``account_name`` is chosen by the provider where it is None; the quota is in GiB."""
+    """Names within the account; ``account_name`` is chosen by the provider where it is None; the quota is in GiB.
+
+    ``protect`` is whether the account and what is in it refuse to be deleted or replaced.
+    """
 
     account_name: str | None
     container_name: str
+    deleted: Deleted
     placement: Placement
+    protect: bool
     share_name: str
     share_quota_gib: int
 
@@ -46,8 +67,10 @@ class ApplicationStorage(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ApplicationStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ApplicationStorage", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        account = _account(name, args.account_name, args.placement, self)
+        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        account = _account(name, args.account_name, args.placement, kept)
+        _restorable_blobs(name, account, args.deleted, args.placement, self)
+        _restorable_shares(name, account, args.deleted, args.placement, self)
         # The third is the sweep's own, which reaches it by its role on the whole account.
         container, dead_letters, _ = (
             storage.BlobContainer(
@@ -56,7 +79,7 @@ class ApplicationStorage(pulumi.ComponentResource):
                 container_name=container_name,
                 public_access=storage.PublicAccess.NONE,
                 resource_group_name=args.placement.resource_group_name,
-                opts=child,
+                opts=kept,
             )
             for container_name in (args.container_name, DEAD_LETTER_CONTAINER, STATE_CONTAINER)
         )
@@ -68,7 +91,7 @@ class ApplicationStorage(pulumi.ComponentResource):
                 account_name=account.name,
                 queue_name=queue_name,
                 resource_group_name=args.placement.resource_group_name,
-                opts=child,
+                opts=kept,
             )
             for queue_name in (EVENTS_QUEUE, EVENTS_POISON_QUEUE, JOBS_QUEUE, JOBS_POISON_QUEUE)
         )
@@ -78,7 +101,7 @@ class ApplicationStorage(pulumi.ComponentResource):
             resource_group_name=args.placement.resource_group_name,
             share_name=args.share_name,
             share_quota=args.share_quota_gib,
-            opts=child,
+            opts=kept,
         )
         keys = storage.list_storage_account_keys_output(
             account_name=account.name,
@@ -104,11 +127,16 @@ class ApplicationStorage(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactStorageArgs:
-    """Names within the account; ``account_name`` is chosen by the provider where it is None."""
+    """Names within the account; ``account_name`` is chosen by the provider where it is None.
+
+    ``protect`` is whether the account and its containers refuse to be deleted or replaced.
+    """
 
     account_name: str | None
     container_name: str
+    deleted: Deleted
     placement: Placement
+    protect: bool
 
 
 class ArtifactStorage(pulumi.ComponentResource):
@@ -123,7 +151,9 @@ class ArtifactStorage(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ArtifactStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ArtifactStorage", name, None, opts)
-        account = _account(name, args.account_name, args.placement, self)
+        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        account = _account(name, args.account_name, args.placement, kept)
+        _restorable_blobs(name, account, args.deleted, args.placement, self)
         artifacts, packages = (
             storage.BlobContainer(
                 f"{name}-{container_name}",
@@ -131,7 +161,7 @@ class ArtifactStorage(pulumi.ComponentResource):
                 container_name=container_name,
                 public_access=storage.PublicAccess.NONE,
                 resource_group_name=args.placement.resource_group_name,
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=kept,
             )
             for container_name in (args.container_name, FUNCTION_PACKAGE_CONTAINER)
         )
@@ -145,7 +175,7 @@ class ArtifactStorage(pulumi.ComponentResource):
 
 
 def _account(
-    name: str, account_name: str | None, placement: Placement, parent: pulumi.Resource
+    name: str, account_name: str | None, placement: Placement, opts: pulumi.ResourceOptions
 ) -> storage.StorageAccount:
     # Shared keys stay allowed: Container Instances mounts a file share with nothing else, and the provider puts
     # blobs up with the key.
@@ -161,5 +191,38 @@ def _account(
         resource_group_name=placement.resource_group_name,
         sku=storage.SkuArgs(name=storage.SkuName.STANDARD_LRS),
         tags=placement.tags,
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=opts,
+    )
+
+
+def _policy(days: int) -> storage.DeleteRetentionPolicyArgs:
+    return storage.DeleteRetentionPolicyArgs(days=days or None, enabled=days > 0)
+
+
+# The services of an account are there with it and cannot be deleted: the provider takes them over as they are, and
+# there is nothing to be done when the account goes.
+def _restorable_blobs(
+    name: str, account: storage.StorageAccount, deleted: Deleted, placement: Placement, parent: pulumi.Resource
+) -> storage.BlobServiceProperties:
+    return storage.BlobServiceProperties(
+        f"{name}-blobs",
+        account_name=account.name,
+        blob_services_name=DEFAULT_SERVICE,
+        container_delete_retention_policy=_policy(deleted.container_days),
+        delete_retention_policy=_policy(deleted.blob_days),
+        resource_group_name=placement.resource_group_name,
+        opts=pulumi.ResourceOptions(deleted_with=account, parent=parent),
+    )
+
+
+def _restorable_shares(
+    name: str, account: storage.StorageAccount, deleted: Deleted, placement: Placement, parent: pulumi.Resource
+) -> storage.FileServiceProperties:
+    return storage.FileServiceProperties(
+        f"{name}-shares",
+        account_name=account.name,
+        file_services_name=DEFAULT_SERVICE,
+        resource_group_name=placement.resource_group_name,
+        share_delete_retention_policy=_policy(deleted.share_days),
+        opts=pulumi.ResourceOptions(deleted_with=account, parent=parent),
     )

@@ -46,7 +46,10 @@ class Vault(pulumi.ComponentResource):
             resource_group_name=args.placement.resource_group_name,
             tags=args.placement.tags,
             vault_name=args.vault_name,
-            opts=child,
+            # Azure answers that it has been set already and can't be modified. A new vault for it would cost the
+            # secrets, and could not have the old one's name while that is held.
+            # Source: https://github.com/MicrosoftDocs/azure-docs/issues/110047
+            opts=pulumi.ResourceOptions(ignore_changes=["properties.softDeleteRetentionInDays"], parent=self),
         )
         # A secret is deleted on the data plane, where the deployer may have no rights; it goes with its vault.
         keyvault.Secret(

@@ -6,33 +6,43 @@ from collections.abc import Sequence
 
 import pulumi
 
+from infra.alert_rules import silent_minutes
 from infra.alerts import AlertsArgs
 from infra.artifact import Artifact, ArtifactArgs, find_package
 from infra.config import StackConfig
 from infra.container import WorkerGroup, WorkerGroupArgs
 from infra.events import UploadEvents, UploadEventsArgs
-from infra.function_app import FunctionAppArgs
-from infra.identities import WorkloadIdentity
+from infra.function_app import FunctionApp, FunctionAppArgs
+from infra.grants import function_grants, worker_grants
+from infra.identities import WorkloadIdentity, WorkloadIdentityArgs
 from infra.image import WorkerImageArgs, build_hash
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.packaging import function_archive
 from infra.placement import Placement
 from infra.registry import Registry, RegistryArgs
+from infra.retention import RetentionArgs
 from infra.share_files import ShareFiles, ShareFilesArgs
-from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs
+from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs, Deleted
 from infra.vault import VaultArgs
 
 
-def alerts(cfg: StackConfig, placement: Placement, logs: Monitoring, events: UploadEvents) -> AlertsArgs:
+def alerts(
+    cfg: StackConfig, placement: Placement, logs: Monitoring, events: UploadEvents, function: FunctionApp
+) -> AlertsArgs:
     """Return what raises an alert and whom it notifies."""
     return AlertsArgs(
         action_group_id=cfg.action_group_id,
+        backlog_events=cfg.alert_backlog_events,
         backlog_jobs=cfg.alert_backlog_jobs,
         emails=cfg.alert_emails,
         events=events,
         failed_files=cfg.alert_failed_files,
+        function=function,
         monitoring=logs,
         placement=placement,
+        silent_minutes=(
+            silent_minutes(cfg.sweep_schedule) if cfg.alert_silent_minutes is None else cfg.alert_silent_minutes
+        ),
     )
 
 
@@ -41,7 +51,9 @@ def application_storage(cfg: StackConfig, placement: Placement) -> ApplicationSt
     return ApplicationStorageArgs(
         account_name=cfg.app_storage_account_name,
         container_name=cfg.storage_container,
+        deleted=_deleted(cfg),
         placement=placement,
+        protect=cfg.protect_files,
         share_name=cfg.share_name,
         share_quota_gib=cfg.share_quota_gib,
     )
@@ -68,7 +80,9 @@ def artifact_storage(cfg: StackConfig, placement: Placement) -> ArtifactStorageA
     return ArtifactStorageArgs(
         account_name=cfg.artifact_storage_account_name,
         container_name=cfg.artifact_container,
+        deleted=_deleted(cfg),
         placement=placement,
+        protect=cfg.protect_files,
     )
 
 
@@ -87,6 +101,7 @@ def function_app(
         cloud=cfg.cloud,
         groups=groups,
         identity=identity,
+        memory_mb=cfg.function_memory_mb,
         monitoring=logs,
         names=cfg.storage_names(),
         package=function_archive(cfg.project),
@@ -97,14 +112,40 @@ def function_app(
     )
 
 
+def function_identity(
+    cfg: StackConfig, placement: Placement, artifacts: ArtifactStorage, files: ApplicationStorage, logs: Monitoring
+) -> WorkloadIdentityArgs:
+    """Return what the function may do."""
+    grants = function_grants(artifacts, files, placement, logs, cfg.start_role_id)
+    return WorkloadIdentityArgs(grants=grants, placement=placement)
+
+
 def monitoring(cfg: StackConfig, placement: Placement) -> MonitoringArgs:
-    """Return how long logs are kept."""
-    return MonitoringArgs(placement=placement, retention_days=cfg.log_retention_days)
+    """Return how much is logged on a day at most, and how long logs are kept."""
+    return MonitoringArgs(daily_cap_gb=cfg.log_daily_cap_gb, placement=placement, retention_days=cfg.log_retention_days)
 
 
 def registry(cfg: StackConfig, placement: Placement) -> RegistryArgs:
     """Return the registry's name and size."""
-    return RegistryArgs(placement=placement, registry_name=cfg.registry_name, sku=cfg.registry_sku)
+    return RegistryArgs(
+        placement=placement, protect=cfg.protect_files, registry_name=cfg.registry_name, sku=cfg.registry_sku
+    )
+
+
+def retention(
+    cfg: StackConfig, placement: Placement, artifacts: ArtifactStorage, files: ApplicationStorage
+) -> RetentionArgs:
+    """Return how long blobs are kept."""
+    return RetentionArgs(
+        artifacts=artifacts,
+        dead_letter_days=cfg.dead_letter_retention_days,
+        input_days=cfg.input_retention_days,
+        names=cfg.storage_names(),
+        package_days=cfg.package_retention_days,
+        placement=placement,
+        result_days=cfg.result_retention_days,
+        storage=files,
+    )
 
 
 def share_files(cfg: StackConfig, files: ApplicationStorage) -> ShareFilesArgs:
@@ -114,7 +155,9 @@ def share_files(cfg: StackConfig, files: ApplicationStorage) -> ShareFilesArgs:
 
 def upload_events(cfg: StackConfig, placement: Placement, files: ApplicationStorage) -> UploadEventsArgs:
     """Return what counts as an upload."""
-    return UploadEventsArgs(names=cfg.storage_names(), placement=placement, storage=files)
+    return UploadEventsArgs(
+        names=cfg.storage_names(), placement=placement, storage=files, topic_name=cfg.system_topic_name
+    )
 
 
 def vault(cfg: StackConfig, placement: Placement, registry: Registry) -> VaultArgs:
@@ -156,6 +199,11 @@ def worker_group(
     )
 
 
+def worker_identity(placement: Placement, registry: Registry, files: ApplicationStorage) -> WorkloadIdentityArgs:
+    """Return what the worker may do."""
+    return WorkloadIdentityArgs(grants=worker_grants(registry, files), placement=placement)
+
+
 def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) -> WorkerImageArgs:
     """Return what the image is built from and what it is called."""
     build_args = cfg.build_args()
@@ -166,4 +214,10 @@ def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) ->
         registry=registry,
         repository=cfg.image_repository(),
         version=version,
+    )
+
+
+def _deleted(cfg: StackConfig) -> Deleted:
+    return Deleted(
+        blob_days=cfg.deleted_blob_days, container_days=cfg.deleted_container_days, share_days=cfg.deleted_share_days
     )

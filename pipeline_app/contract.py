@@ -20,6 +20,9 @@ CANARY_FOLDER: Final = ".pipeline-canary"
 # The Functions host moves what it could not handle to a queue of this name; it cannot be told another.
 EVENTS_POISON_QUEUE: Final = "events-poison"
 EVENTS_QUEUE: Final = "events"
+# The worker's exit codes for a run that would end so again; the function then waits before it starts the next.
+EXIT_REFUSED: Final = 3
+EXIT_SETTINGS: Final = 2
 JOBS_POISON_QUEUE: Final = "jobs-poison"
 JOBS_QUEUE: Final = "jobs"
 LOG_NAME: Final = "run.log"
@@ -31,9 +34,12 @@ RESERVED_NAMES: Final = frozenset({LOG_NAME, RECEIPT_NAME})
 # What the sweep remembers from run to run lies apart from the files, where nobody takes it for a result.
 STATE_CONTAINER: Final = "pipeline-state"
 
-# Azure refuses a blob name of more than 1,024 characters, so the output folder leaves room for "/receipt.json".
+# Azure refuses a blob name of more than 1,024 characters, or of more than 254 parts between slashes, so the output
+# folder leaves room for "/receipt.json".
 MAX_BLOB_NAME: Final = 1024
+MAX_SEGMENTS: Final = 254
 MAX_OUTPUT_DIRECTORY: Final = MAX_BLOB_NAME - len(f"/{RECEIPT_NAME}")
+MAX_OUTPUT_SEGMENTS: Final = MAX_SEGMENTS - 1
 # No counter and no size comes near this, and what is larger would not pass through every reader of JSON.
 MAX_NATURAL: Final = 2**63 - 1
 
@@ -47,8 +53,15 @@ LOG_SECONDS_METADATA: Final = "claim_seconds"
 LOG_STATE_METADATA: Final = "state"
 LOG_WORKING: Final = "working"
 
-# What the XML of a listing cannot carry: control characters but tab and line ends, surrogates, and two non-characters.
-_BEYOND_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Azure refuses control characters; surrogates and two non-characters can be neither in a URL nor in a listing.
+_NEVER: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# Of further control characters, private use and non-characters one document says that they are refused, another that
+# they are not, and reports that some are: a name that is made here has none, a blob that has some is taken as it is.
+_UNSURE: Final = re.compile(
+    "[\x80-\x9f\ue000-\uf8ff\ufdd0-\ufdef"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+    + "]"
+)
 _HASHED: Final = re.compile("~[0-9a-f]{64}$")
 # The types of fields by what the classes below write; what is not here is looked at on its own.
 _KINDS: Final[Mapping[str, Any]] = {"int": int, "int | None": int | None, "str": str, "str | None": str | None}
@@ -87,6 +100,9 @@ class StorageNames:
                 f"APP_STORAGE_INPUT_PATH is {names.input_path!r} and APP_STORAGE_OUTPUT_PATH is {names.output_path!r}: "
                 "results would count as inputs. Choose two paths of which neither contains the other."
             )
+        for setting, path in (("INPUT", names.input_path), ("OUTPUT", names.output_path)):
+            if (problem := name_problem(path)) is not None:
+                raise ContractError(f"APP_STORAGE_{setting}_PATH cannot be used: {problem} Choose another path.")
         return names
 
     @property
@@ -106,13 +122,13 @@ class StorageNames:
         """Return why a blob of this name is no input of the pipeline, in a sentence, or None if it is one."""
         if not blob_name.startswith(f"{self.input_path}/") or len(blob_name) == len(self.input_path) + 1:
             return f"{_shown(blob_name)} is not below the input path {self.input_path!r}."
-        return name_problem(blob_name)
+        return name_problem(blob_name, exists=True)
 
     def output_directory(self, input_name: str) -> str:
         """Return the folder (no slash at its end) that holds the results, log and receipt of an input.
 
-        ``incoming/a/b.csv`` gives ``outgoing/a/b.csv``. A name too long for Azure keeps its beginning and ends
-        in its SHA-256, so that two inputs never share a folder.
+        ``incoming/a/b.csv`` gives ``outgoing/a/b.csv``. A name too long for Azure, or of too many parts, keeps its
+        beginning and ends in its SHA-256, so that two inputs never share a folder.
 
         Raises:
             ContractError: the name is not an input.
@@ -120,14 +136,16 @@ class StorageNames:
         if (reason := self.refusal(input_name)) is not None:
             raise ContractError(reason)
         directory = f"{self.output_path}/{input_name[len(self.input_path) + 1 :]}"
-        length = _length(directory)
-        # A name of full length that ends like a hashed one is hashed as well, or it could take the other's folder.
-        if length < MAX_OUTPUT_DIRECTORY - 1 or (length <= MAX_OUTPUT_DIRECTORY and not _HASHED.search(directory)):
-            return directory
+        length, segments = _length(directory), directory.count("/") + 1
+        if length <= MAX_OUTPUT_DIRECTORY and segments <= MAX_OUTPUT_SEGMENTS:
+            # A name at a limit that ends like a hashed one is hashed as well, or it could take the other's folder.
+            at_limit = length >= MAX_OUTPUT_DIRECTORY - 1 or segments == MAX_OUTPUT_SEGMENTS
+            if not (at_limit and _HASHED.search(directory)):
+                return directory
         ending = f"~{hashlib.sha256(input_name.encode()).hexdigest()}"
-        beginning = directory.encode("utf-16-le")[: 2 * (MAX_OUTPUT_DIRECTORY - len(ending))]
+        beginning = "/".join(directory.split("/")[:MAX_OUTPUT_SEGMENTS]).encode("utf-16-le")
         # The cut may go through a pair of surrogates.
-        return beginning.decode("utf-16-le", "ignore") + ending
+        return beginning[: 2 * (MAX_OUTPUT_DIRECTORY - len(ending))].decode("utf-16-le", "ignore") + ending
 
     def receipt_name(self, input_name: str) -> str:
         """Return the blob name of an input's receipt."""
@@ -285,24 +303,36 @@ class Receipt:
         return receipt
 
 
-def name_problem(name: str) -> str | None:
+def name_problem(name: str, *, exists: bool = False) -> str | None:
     """Return why the service has no blob of this name, in a sentence, or None.
 
-    A request for such a name would reach another blob, or none. The service and HTTP clients take ``.`` and ``..``
-    between slashes for steps in a path, however they are encoded, and the service takes a backslash for a slash.
+    A request for such a name would be refused, or would reach another blob. The service and HTTP clients take ``.``
+    and ``..`` between slashes for steps in a path, however they are encoded; the service takes a backslash for a slash
+    and cuts dots off at the end of every part between slashes. Length counts as the service counts, in UTF-16.
+
+    Args:
+        name: the whole name, without the container's.
+        exists: the name is, or begins with, one of a blob that is there, so characters that documents disagree about
+            are not held against it.
 
     Sources: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata,
-    https://github.com/Azure/azure-sdk-for-rust/issues/5275, https://github.com/Azure/azure-sdk-for-js/pull/5405
+    https://github.com/Azure/azure-sdk-for-java/issues/36674, https://github.com/Azure/azure-sdk-for-js/pull/5405,
+    https://github.com/Azure/azure-sdk-for-rust/issues/5275, https://github.com/Azure/azure-storage-node/issues/385
     """
+    parts = name.split("/")
     reason = None
-    if len(name) > MAX_BLOB_NAME:
-        reason = f"it has {len(name)} characters, more than {MAX_BLOB_NAME}"
-    elif match := _BEYOND_XML.search(name):
-        reason = f"it has the character {match[0]!a}, which no listing can carry"
+    if (length := _length(name)) > MAX_BLOB_NAME:
+        reason = f"it has {length} characters, more than {MAX_BLOB_NAME}"
+    elif match := _NEVER.search(name) or (None if exists else _UNSURE.search(name)):
+        reason = f"it has the character {match[0]!a}, which Azure takes in no name"
     elif "\\" in name:
         reason = "it has a backslash, which the service takes for a slash"
-    elif not {".", ".."}.isdisjoint(name.split("/")):
+    elif not {".", ".."}.isdisjoint(parts):
         reason = "it has '.' or '..' between slashes, which a URL takes for a step in a path"
+    elif any(part.endswith(".") for part in parts):
+        reason = "it has a part that ends in a dot, which the service cuts off"
+    elif len(parts) > MAX_SEGMENTS:
+        reason = f"it has {len(parts)} parts between slashes, more than {MAX_SEGMENTS}"
     return None if reason is None else f"{_shown(name)} is not a name that a blob can have: {reason}."
 
 
@@ -331,6 +361,15 @@ def require(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise ContractError(f"The setting {name} is missing or empty. Set it in the environment.")
     return value
+
+
+def stored_name(name: str) -> str:
+    """Return the name that the service gives a blob which was asked for by this name, as an event may still say it.
+
+    A part of nothing but dots stays as it is, and ``name_problem`` refuses it: it would be a step in a path.
+    """
+    parts = name.replace("\\", "/").split("/")
+    return "/".join(part.rstrip(".") or part for part in parts)
 
 
 def _field(record: Mapping[str, Any], name: str, kind: type[T], what: str) -> T:
@@ -367,7 +406,7 @@ def _known(record: object, kind: type[Any], what: str) -> dict[str, Any]:
 
 def _length(text: str) -> int:
     """Return the length in UTF-16, as the service counts; outside the basic plane a character has two units."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _natural(record: Mapping[str, Any], name: str) -> int:

@@ -21,7 +21,8 @@ def test_every_setting_is_in_the_reference_with_its_default_and_description() ->
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, re.MULTILINE))
     expected = {}
     for key, about in keys.items():
-        default = "" if about["default"] == "" else f"`{about['default']}`"
+        text = str(about["default"]).lower() if isinstance(about["default"], bool) else about["default"]
+        default = "" if text == "" else f"`{text}`"
         expected[key] = f"{default} | {about['description']}"
     assert {key: rows.get(key) for key in expected} == expected
 
@@ -34,7 +35,8 @@ def test_every_role_is_in_the_identity_table(role: Role) -> None:
 
 def test_every_alert_has_its_entry_in_the_runbook_and_no_other_has() -> None:
     entries = re.findall(r"^\| `alerts-([a-z-]+)` \| .{20,} \| .{20,} \|$", README, re.MULTILINE)
-    assert entries == sorted([*METRIC_RULES, *log_alerts(1, 1)])
+    logs = log_alerts(backlog_events=1, backlog_jobs=1, failed_files=1, silent_minutes=30)
+    assert entries == sorted([*METRIC_RULES, *logs])
 
 
 def test_every_file_and_folder_it_names_exists() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import logging
 import os
-from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -29,11 +29,12 @@ from pipeline_app.contract import (
     plain_etag,
 )
 from pipeline_app.rest import operations
-from pipeline_app.rest.endpoint import StorageError, open_account
+from pipeline_app.rest.endpoint import StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
-from pipeline_function.runners import GroupState, RunnersUnavailable, SharedRun, ensure_running
+from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
 from pipeline_function.services import Backlog, InputBlob, InputPage, Progress, Services
 from pipeline_function.settings import Settings, split_group_id
+from pipeline_function.wakeups import WAKE_UP, WakeUps
 
 LOGGER = logging.getLogger(__name__)
 
@@ -47,8 +48,9 @@ STORAGE_RETRIES: Final = 3
 BAD_REQUEST: Final = 400
 NOT_FOUND: Final = 404
 
-# The SDK waits as long as Retry-After says before each of these; then the event goes back to its queue.
-RETRIES: Final = 3
+# A request to Azure Resource Manager is not tried again while the function waits, which costs: a wake-up is to come.
+CONNECT_SECONDS: Final = 5
+READ_SECONDS: Final = 20
 
 _LOCK = Lock()
 
@@ -97,8 +99,11 @@ class AzureStorage:
         return InputPage(blobs=blobs, next=page.marker or None)
 
     def job_count(self) -> int:
-        """Count the jobs, those in progress among them."""
-        return operations.message_count(self._queues, JOBS_QUEUE)[0]
+        """Count the jobs, those in progress among them; raises ``RunnersUnavailable``."""
+        try:
+            return operations.message_count(self._queues, JOBS_QUEUE)[0]
+        except (StorageError, StorageUnreachable) as error:
+            raise RunnersUnavailable(f"Could not count the jobs ({error}).") from error
 
     def load_state(self) -> str | None:
         """Return what ``save_state`` was given last, or None."""
@@ -122,6 +127,12 @@ class AzureStorage:
     def put(self, job: FileJob) -> None:
         """Put a job on the queue, without expiry."""
         operations.put_message(self._queues, JOBS_QUEUE, job.encode())
+
+    def put_wake_up(self, seconds: int) -> None:
+        """Put a wake-up on the queue of events, visible after so many seconds."""
+        # The host expects what Event Grid writes, which is base64.
+        content = base64.b64encode(WAKE_UP).decode()
+        operations.put_message(self._queues, EVENTS_QUEUE, content, seconds)
 
     def save_state(self, text: str) -> None:
         """Keep a text from one sweep to the next."""
@@ -163,30 +174,28 @@ class AzureGroups:
             raise _unavailable("read", group_id, error) from error
         except AzureError as error:
             raise _unavailable("read", group_id, error) from error
-        views = (container.instance_view for container in group.containers)
+        views = [container.instance_view for container in group.containers]
+        currents = [view.current_state if view else None for view in views]
+        first = currents[0] if currents else None
         return GroupState(
             provisioning=group.provisioning_state,
             state=group.instance_view.state if group.instance_view else None,
-            containers=tuple(view.current_state.state if view and view.current_state else None for view in views),
+            containers=tuple(current.state if current else None for current in currents),
+            exit_code=first.exit_code if first else None,
+            finished=first.finish_time if first else None,
         )
 
     def start(self, group_id: str) -> None:
-        """Ask for a start; does not wait until the group runs, since the worker looks at the queue when it does."""
-        _, resource_group, name = split_group_id(group_id)
-        start = self._client(group_id).container_groups.begin_start
-        self._post("start", group_id, lambda: start(resource_group, name, polling=False))
+        """Ask for a start; does not wait until the group runs, since the worker looks at the queue when it does.
 
-    def stop(self, group_id: str) -> None:
-        """Ask for a stop; does not wait until the group has stopped."""
+        Azure answers 202 where it starts the group and 204 where it runs or starts already.
+        Source: https://learn.microsoft.com/rest/api/container-instances/container-groups/start
+        """
         _, resource_group, name = split_group_id(group_id)
-        stop = self._client(group_id).container_groups.stop
-        self._post("stop", group_id, lambda: stop(resource_group, name))
-
-    def _post(self, verb: str, group_id: str, call: Callable[[], object]) -> None:
         try:
-            call()
+            self._client(group_id).container_groups.begin_start(resource_group, name, polling=False)
         except AzureError as error:
-            raise _unavailable(verb, group_id, error) from error
+            raise _unavailable("start", group_id, error) from error
 
     def _client(self, group_id: str) -> ContainerInstanceManagementClient:
         subscription = split_group_id(group_id).subscription
@@ -195,10 +204,10 @@ class AzureGroups:
                 self._credential,
                 subscription,
                 base_url=self._arm_endpoint,
-                connection_timeout=10,
+                connection_timeout=CONNECT_SECONDS,
                 credential_scopes=[f"{self._arm_endpoint}/.default"],
-                read_timeout=60,
-                retry_total=RETRIES,
+                read_timeout=READ_SECONDS,
+                retry_total=0,
             )
         return self._clients[subscription]
 
@@ -220,5 +229,5 @@ def _services() -> Services:
     settings = Settings.from_environment(os.environ)
     storage = AzureStorage(settings)
     groups = AzureGroups(settings.arm_endpoint, ManagedIdentityCredential(client_id=settings.client_id))
-    run = SharedRun(lambda: ensure_running(groups, settings.group_ids, storage.job_count))
-    return Services(ensure_running=run, grace=settings.grace, names=settings.names, storage=storage)
+    wake_ups = WakeUps(storage.put_wake_up, lambda: ensure_running(groups, settings.group_ids, storage.job_count))
+    return Services(grace=settings.grace, names=settings.names, storage=storage, wake_ups=wake_ups)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline_app.contract import MAX_NATURAL, FileJob, StorageNames, now, plain_etag
+from pipeline_app.contract import MAX_NATURAL, FileJob, StorageNames, now, plain_etag, stored_name
 
 BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
 
@@ -78,8 +78,9 @@ def _foreign(event: Mapping[str, Any], names: StorageNames, account: str) -> str
 
 def _job(event: Mapping[str, Any], names: StorageNames) -> FileJob | Ignored:
     """Return the job of an event whose topic, subject and data have been looked at."""
-    # The service takes a backslash for a slash, so the blob has this name whatever the request for it said.
-    name = event["subject"].removeprefix(_subject_prefix(names)).replace("\\", "/")
+    # The service takes a backslash for a slash and cuts off dots at the end of a part, so the blob has this name
+    # whatever the request for it said.
+    name = stored_name(event["subject"].removeprefix(_subject_prefix(names)))
     if name.startswith(f"{names.output_path}/"):
         return Ignored(f"{_shown(name)} is an output of the pipeline.")
     if (reason := names.refusal(name)) is not None:

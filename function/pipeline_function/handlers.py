@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 from pipeline_function.events import Ignored, job_of_event
+from pipeline_function.runners import RunnersUnavailable
 from pipeline_function.services import Services
+from pipeline_function.wakeups import WAKE_UP
 
 LOGGER = logging.getLogger(__name__)
 
@@ -13,13 +15,28 @@ LOGGER = logging.getLogger(__name__)
 def dispatch(body: bytes, services: Services) -> None:
     """Put the job of an event on the queue and see that a runner will look at it; log why, if there is no job.
 
-    It raises for a passing fault (storage, Azure Resource Manager, network), so that the host delivers the event
-    again, and never for the content of an event.
+    It raises for a passing fault of the storage, so that the host delivers the event again, and never for the content
+    of an event, nor for what Azure Resource Manager answers once the job is on the queue: the event would come back
+    and put it there a second time.
     """
+    if body == WAKE_UP:
+        _wake_up(services)
+        return
     job = job_of_event(body, services.names, services.storage.account)
     if isinstance(job, Ignored):
         LOGGER.warning("Ignored an event. %s", job.reason)
         return
     services.storage.put(job)
     LOGGER.info("Queued %r for event %r.", job.name, job.event_id)
-    services.ensure_running()
+    services.wake_ups.job_was_put()
+
+
+def _wake_up(services: Services) -> None:
+    """Look whether a group runs, if there are jobs. Where none is left, there is nothing to wake up for."""
+    try:
+        # Azure never counts fewer messages than there are, and counts those in progress, too.
+        if services.storage.job_count() == 0:
+            return
+    except RunnersUnavailable as problem:
+        LOGGER.warning("There may be jobs: %s", problem)
+    services.wake_ups.jobs_are_there()

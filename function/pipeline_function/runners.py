@@ -1,42 +1,46 @@
-"""Seeing that the container groups run: what to do for which state, and one look for many callers at once.
+"""Seeing that the container groups run: what to do for which state, and how many groups are wanted.
 
 Pure: the groups are reached through the ``Groups`` protocol.
 
-Source of the states: https://learn.microsoft.com/azure/container-instances/container-state
+Sources: https://learn.microsoft.com/azure/container-instances/container-state for the states, and
+https://learn.microsoft.com/azure/container-instances/container-instances-stop-start for what starts a group.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import Enum
-from threading import Lock
 from typing import Final, Protocol
+
+from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS
 
 LOGGER = logging.getLogger(__name__)
 
 # A group in one of these provisioning states is on its way to running, and its worker looks at the queue first.
 ARRIVING: Final = frozenset({"creating", "pending", "repairing", "unhealthy", "updating"})
-# The group's own words for a run that ended are Succeeded and Failed; Terminated is the container's word for both.
-ENDED: Final = frozenset({"failed", "succeeded", "terminated"})
+# The group's own words for a run that ended are Succeeded and Failed, and Stopped where somebody stopped it;
+# Terminated is the container's word for all of them. POST start starts each; POST stop has no effect on the ended.
+ENDED: Final = frozenset({"failed", "stopped", "succeeded", "terminated"})
 
-STOP_POLL_SECONDS: Final = 1.0
-STOP_WAIT_SECONDS: Final = 20.0
+# A worker that ended with one of these codes would end so again. It costs money while it finds that out, and a start
+# with every event would be a storm, so the group is left alone for a while. Azure remembers when the run ended.
+HOLD: Final[Mapping[int, timedelta]] = {EXIT_REFUSED: timedelta(minutes=30), EXIT_SETTINGS: timedelta(minutes=5)}
 
 
 class Action(Enum):
     """What to do with a group so that it runs."""
 
-    NOTHING = "nothing"
+    HOLD = "hold"
+    LEAVE = "leave"
+    LOOK_AGAIN = "look-again"
     START = "start"
-    STOP_THEN_START = "stop-then-start"
 
 
 class RunnersUnavailable(Exception):
-    """No container group could be made to run now; a later try may succeed."""
+    """A container group could not be looked at or started now; a later try may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +51,28 @@ class GroupState:
         provisioning: the state of the last operation on the group, such as ``Creating``.
         state: the state of the group, such as ``Running`` or ``Stopped``.
         containers: the current state of each container, such as ``Terminated``.
+        exit_code: of the first container, where it has ended.
+        finished: when that was, with a time zone.
     """
 
     provisioning: str | None
     state: str | None
     containers: tuple[str | None, ...] = ()
+    exit_code: int | None = None
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a look at the groups came to.
+
+    Attributes:
+        calm: as many groups as are wanted run, are about to, or are to be left alone, as far as Azure says.
+        requests: how many requests Azure Resource Manager was asked.
+    """
+
+    calm: bool
+    requests: int
 
 
 class Groups(Protocol):
@@ -61,29 +82,27 @@ class Groups(Protocol):
         """Return the state of a group, or None if there is no such group."""
 
     def start(self, group_id: str) -> None:
-        """Ask for a start; does not wait until the group runs."""
-
-    def stop(self, group_id: str) -> None:
-        """Ask for a stop; does not wait until the group has stopped."""
+        """Ask for a start, which does nothing to a group that runs or starts already; does not wait until it runs."""
 
 
-def action_for(group: GroupState) -> Action:
-    """Return what to do with a group in this state.
+def action_for(group: GroupState, moment: datetime) -> Action:
+    """Return what to do with a group in this state at this moment.
 
     Raises:
         RunnersUnavailable: the group is being deleted, or is in a state not known here.
     """
     provisioning, state = (group.provisioning or "").lower(), (group.state or "").lower()
     if provisioning in ARRIVING or state == "pending":
-        return Action.NOTHING
+        return Action.LEAVE
     if state == "running":
-        # The group's state lags behind its containers: it says Running for a while after the worker has exited.
+        # The group's state lags behind its containers: it says Running for a while after the worker has exited. A
+        # start would be answered with "runs already", and a stop could hit the worker that somebody else starts.
         ended = bool(group.containers) and all((each or "").lower() == "terminated" for each in group.containers)
-        return Action.STOP_THEN_START if ended else Action.NOTHING
-    if state == "stopped":
-        return Action.START
+        return Action.LOOK_AGAIN if ended else Action.LEAVE
     if state in ENDED or (not state and provisioning == "failed"):
-        return Action.STOP_THEN_START
+        hold = HOLD.get(group.exit_code or 0)
+        held = hold is not None and group.finished is not None and moment < group.finished + hold
+        return Action.HOLD if held and state == "failed" else Action.START
     raise RunnersUnavailable(
         f"The container group is in the state {group.state!r} (provisioning: {group.provisioning!r}), "
         "in which it can be neither started nor left alone. It is looked at again."
@@ -91,27 +110,34 @@ def action_for(group: GroupState) -> Action:
 
 
 def ensure_running(
-    groups: Groups, group_ids: Sequence[str], backlog: Callable[[], int], sleep: Callable[[float], None] = time.sleep
-) -> None:
+    groups: Groups,
+    group_ids: Sequence[str],
+    backlog: Callable[[], int],
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Look:
     """See that as many groups run as there are jobs, at least one and at most all.
 
-    A group that does not exist is logged as an error and passed over: the job is on the queue already, so the next
-    sweep after the group has been deployed starts it, while raising would only use up the event's tries.
+    What cannot be done now is logged and left to the next look. Never raises for what Azure answers.
 
     Args:
         groups: the container groups.
         group_ids: their resource ids, in the order in which they are started.
-        backlog: returns the number of jobs; called only where there is more than one group.
-        sleep: waits for seconds.
-
-    Raises:
-        RunnersUnavailable: there is a group, and none runs or could be started.
+        backlog: returns the number of jobs, or raises ``RunnersUnavailable``; called only where there is more than one
+            group.
+        now: returns the present moment with a time zone.
     """
-    wanted = 1 if len(group_ids) == 1 else min(max(backlog(), 1), len(group_ids))
-    problems: list[RunnersUnavailable] = []
-    idle: list[tuple[str, Action]] = []
-    running = 0
+    requests = running = 0
+    idle: list[str] = []
+    known = True
+    wanted = 1
+    if len(group_ids) > 1:
+        try:
+            wanted = min(max(backlog(), 1), len(group_ids))
+        except RunnersUnavailable as problem:
+            known = False
+            _tell(problem)
     for group_id in group_ids:
+        requests += 1
         try:
             if (state := groups.state(group_id)) is None:
                 LOGGER.error(
@@ -119,78 +145,37 @@ def ensure_running(
                     group_id,
                 )
                 continue
-            action = action_for(state)
+            action = action_for(state, now())
         except RunnersUnavailable as problem:
-            problems.append(problem)
+            _tell(problem)
             continue
-        if action is Action.NOTHING:
+        if action is Action.START:
+            idle.append(group_id)
+        elif action is Action.HOLD:
+            LOGGER.warning(
+                "The worker of %s ended with exit code %s at %s, as it would again; it is started again %s later.",
+                group_id,
+                state.exit_code,
+                state.finished,
+                HOLD[state.exit_code or 0],
+            )
             running += 1
-        else:
-            idle.append((group_id, action))
-    for group_id, action in idle:
+        elif action is Action.LEAVE:
+            running += 1
+    for group_id in idle:
         if running >= wanted:
             break
+        LOGGER.info("Starting the container group %s.", group_id)
+        requests += 1
         try:
-            _start(groups, group_id, action, sleep)
+            groups.start(group_id)
         except RunnersUnavailable as problem:
-            problems.append(problem)
+            _tell(problem)
         else:
             running += 1
-    if problems and not running:
-        raise problems[0]
-    for left in problems:
-        LOGGER.warning("A container group was left as it is, since others run: %s", left)
+    return Look(calm=known and running >= wanted, requests=requests)
 
 
-def _start(groups: Groups, group_id: str, action: Action, sleep: Callable[[float], None]) -> None:
-    if action is Action.STOP_THEN_START:
-        LOGGER.info("Stopping the container group %s, whose last run has ended, to start it again.", group_id)
-        groups.stop(group_id)
-        waited = 0.0
-        # A start is refused while the stop is under way. If Azure never says Stopped, the start itself decides.
-        while waited < STOP_WAIT_SECONDS and _ended(groups.state(group_id)):
-            sleep(STOP_POLL_SECONDS)
-            waited += STOP_POLL_SECONDS
-    LOGGER.info("Starting the container group %s.", group_id)
-    groups.start(group_id)
-
-
-def _ended(group: GroupState | None) -> bool:
-    return group is not None and action_for(group) is Action.STOP_THEN_START
-
-
-class SharedRun:
-    """Runs work for callers that ask at the same time, so that all of them share one run that began after they asked.
-
-    A caller that comes while a run is under way shares the next run instead, because the present one may have
-    looked before the caller's job was there. Nothing is remembered between runs, so nothing is ever stale.
-    """
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work = work
-        self._lock = Lock()
-        self._next: Future[None] | None = None
-        self._turn = Lock()
-
-    def __call__(self) -> None:
-        """Return when a run that began after this call has ended.
-
-        Raises:
-            Exception: what the work raised, for each caller that shared the run.
-        """
-        with self._lock:
-            leads = self._next is None
-            if self._next is None:
-                self._next = Future()
-            run = self._next
-        if leads:
-            with self._turn:
-                with self._lock:
-                    self._next = None
-                try:
-                    self._work()
-                except BaseException as error:
-                    run.set_exception(error)
-                else:
-                    run.set_result(None)
-        run.result()
+def _tell(problem: RunnersUnavailable) -> None:
+    # The alert on groups that cannot be started looks for the name.
+    LOGGER.warning("%s: %s", type(problem).__name__, problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -67,6 +67,13 @@ class Storage(Protocol):
     def inputs(self, token: str | None) -> InputPage:
         """List the blobs below the input path from where ``token`` says, in the order of their names."""
 
+    def job_count(self) -> int:
+        """Count the jobs, those in progress among them; never lower than the true number.
+
+        Raises:
+            RunnersUnavailable: they cannot be counted now.
+        """
+
     def load_state(self) -> str | None:
         """Return what ``save_state`` was given last, or None."""
 
@@ -80,14 +87,27 @@ class Storage(Protocol):
         """Keep a text from one sweep to the next."""
 
 
+class Waking(Protocol):
+    """What sees that a runner will look at the queue of jobs, now or when it can be started; called by many threads.
+
+    Both raise what putting a wake-up raised, and nothing for what Azure Resource Manager answers.
+    """
+
+    def job_was_put(self) -> None:
+        """See to it after a job was put on the queue."""
+
+    def jobs_are_there(self) -> None:
+        """See to it where jobs were found, which somebody has seen to before."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What the handlers need: names, storage, and a call that sees that a runner will look at the queue.
+    """What the handlers need: names, storage, and what sees that a runner will look at the queue.
 
     An input younger than ``grace`` may have its event on the way: Event Grid delivers in seconds, as a rule.
     """
 
-    ensure_running: Callable[[], None]
     grace: timedelta
     names: StorageNames
     storage: Storage
+    wake_ups: Waking

@@ -37,25 +37,23 @@ def sweep(services: Services) -> None:
     # The backlog's alert reads this line.
     LOGGER.info("Backlog: events=%d jobs=%d.", backlog.events, backlog.jobs)
     if backlog.jobs:
-        services.ensure_running()
+        services.wake_ups.jobs_are_there()
     state = SweepState.decode(services.storage.load_state())
     if state is None:
         state = SweepState(horizon=backlog.moment, started=backlog.moment)
     elif state.token is None:
         state = state.next_pass(services.grace, backlog.moment)
-    queued = _go_on(services, backlog, state)
+    _go_on(services, backlog, state)
     services.storage.save_state(state.encode())
-    if queued:
-        services.ensure_running()
 
 
-def _go_on(services: Services, backlog: Backlog, state: SweepState) -> int:
-    """Take the pass further by one run, note in the state how far it came, and return how many jobs were queued."""
+def _go_on(services: Services, backlog: Backlog, state: SweepState) -> None:
+    """Take the pass further by one run, and note in the state how far it came."""
     # What changed after the oldest waiting message was put there may have a message that waits behind it.
     horizon = min(state.started, backlog.oldest or state.started)
     state.horizon = min(state.horizon, horizon)
     idle = not backlog.events and not backlog.jobs
-    looked = queued = 0
+    looked = 0
     with ThreadPoolExecutor(PARALLEL) as pool:
         for _ in range(MAX_PAGES):
             page = services.storage.inputs(state.token)
@@ -75,13 +73,15 @@ def _go_on(services: Services, backlog: Backlog, state: SweepState) -> int:
                 state.note(blob, queued=is_due or state.known.get(fingerprint(blob), False))
                 if is_due:
                     due.append(blob)
-            for blob in pool.map(lambda blob: _queue(services, blob), due):
-                LOGGER.warning("Queued %r, which has neither a receipt nor a message.", blob.name)
-            queued += len(due)
+            try:
+                for blob in pool.map(lambda blob: _queue(services, blob), due):
+                    LOGGER.warning("Queued %r, which has neither a receipt nor a message.", blob.name)
+            finally:
+                if due:
+                    services.wake_ups.job_was_put()
             state.token = page.next
             if page.next is None or looked >= MAX_LOOKUPS:
                 break
-    return queued
 
 
 def _open(blob: InputBlob, state: SweepState) -> bool:

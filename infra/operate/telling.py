@@ -99,7 +99,10 @@ def _messages(story: Story) -> Section:
 def _attempts(story: Story) -> Section:
     lines: list[str] = []
     if story.log is None:
-        query = f"ContainerInstanceLog_CL | where Message contains {_kusto(story.name)} | order by TimeGenerated asc"
+        query = (
+            "union isfuzzy=true ContainerInstanceLog, ContainerInstanceLog_CL "
+            f"| where Message contains {_kusto(story.name)} | order by TimeGenerated asc"
+        )
         lines.append(f"What the workers logged of it is in Log Analytics: {query}")
     elif story.log:
         lines += ["The last that the workers logged of it:", *(f"  {line.rstrip()}" for line in story.log)]

@@ -11,12 +11,12 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 from pipeline_app.contract import StorageConnection
+from pipeline_app.rest.clock import ServiceClock
 from pipeline_app.rest.connections import Connections
 from pipeline_app.rest.exchange import BROKEN, Answer, Body, LocalFailure, Request, Sink, exchange, read_answer
 from pipeline_app.rest.signing import Authorization, services
@@ -62,6 +62,7 @@ class Endpoint:
     def __init__(self, url: str, authorization: Authorization, retries: int = RETRIES) -> None:
         self._authorization = authorization
         self._retries = retries
+        self._clock = ServiceClock()
         self._connections = Connections(url)
 
     def call(
@@ -132,9 +133,9 @@ class Endpoint:
         self._connections.close()
 
     def _once(self, request: Request, sink: Sink | None) -> Answer:
-        fresh = False
+        corrected = fresh = False
         while True:
-            dated = {**request.headers, "x-ms-date": formatdate(usegmt=True)}
+            dated = {**request.headers, "x-ms-date": self._clock.date()}
             query, headers = self._authorization.sign(request.method, request.target, request.query, dated)
             url = f"{request.target}?{urlencode(query, quote_via=quote)}" if query else request.target
             connection, used_before = self._connections.take(fresh=fresh)
@@ -157,6 +158,10 @@ class Endpoint:
                 connection.close()
             else:
                 self._connections.give_back(connection)
+            if answer.status == 403 and not corrected:
+                corrected = self._clock.correct(dated["x-ms-date"], answer.headers.get("Date"))
+                if corrected:
+                    continue
             return answer
 
 
@@ -174,14 +179,15 @@ def _encoded(path: str) -> str:
     """Return a path as it stands in a URL.
 
     Raises:
-        ValueError: it has a part ``.`` or ``..``, or a backslash.
+        ValueError: it has a part ``.`` or ``..`` or one that ends in a dot, or a backslash.
     """
-    # The service itself resolves the former, however they are encoded, and takes the latter for a slash: the request
-    # would reach another blob. Source: https://github.com/Azure/azure-sdk-for-rust/issues/5275
-    if "\\" in path or not {".", ".."}.isdisjoint(path.split("/")):
+    # The service resolves the first, however they are encoded, cuts the dots off the second, and takes the last for a
+    # slash: the request would reach another blob. Sources: https://github.com/Azure/azure-sdk-for-rust/issues/5275,
+    # https://github.com/Azure/azure-sdk-for-java/issues/36674
+    if "\\" in path or any(part.endswith(".") for part in path.split("/")):
         raise ValueError(
-            f"The blob name {path!r} has a backslash or a part '.' or '..', which stand for another name in Azure. "
-            "Rename the file."
+            f"The blob name {path!r} has a backslash or a part that ends in a dot, which stand for another name in "
+            "Azure. Rename the file."
         )
     return quote(path, safe="~/")
 

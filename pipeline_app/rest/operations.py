@@ -70,9 +70,10 @@ def message_count(endpoint: Endpoint, queue: str) -> tuple[int, datetime]:
     return int(headers["x-ms-approximate-messages-count"]), parsedate_to_datetime(headers["Date"])
 
 
-def put_message(endpoint: Endpoint, queue: str, content: str) -> None:
-    """Put a message on a queue; it never expires, where one would be lost after 7 days by default."""
-    endpoint.call("POST", f"{queue}/messages", {"messagettl": "-1"}, XML, message_body(content))
+def put_message(endpoint: Endpoint, queue: str, content: str, delay_seconds: int = 0) -> None:
+    """Put a message on a queue, visible after a delay; it never expires, where one would be after 7 days by default."""
+    query = {"messagettl": "-1"} | ({"visibilitytimeout": str(delay_seconds)} if delay_seconds else {})
+    endpoint.call("POST", f"{queue}/messages", query, XML, message_body(content))
 
 
 def parsed(answer: Answer) -> ElementTree.Element:

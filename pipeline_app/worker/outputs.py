@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import unicodedata
 from pathlib import Path
 
 from pipeline_app.contract import RESERVED_NAMES, name_problem
@@ -13,10 +12,6 @@ from pipeline_app.worker.publication import LocalFile
 from pipeline_app.worker.scratch import walk
 
 _CHUNK = 1024 * 1024
-
-
-# An input may be called so by mistake; a result is not, and half of the tools that show it would break on it.
-_FORBIDDEN = frozenset({"Cc", "Cs"})
 
 
 class OutputError(ValueError):
@@ -68,10 +63,10 @@ def _local_file(path: Path, name: str, directory: str) -> LocalFile:
     # At every depth: what lies deeper may be the place of another input's receipt.
     if path.name in RESERVED_NAMES:
         raise OutputError(f"The application's result is called {name!r}, which the pipeline writes itself; rename it.")
-    if any(unicodedata.category(char) in _FORBIDDEN for char in name):
-        raise OutputError(f"The application's result {name!r} has a character in its name that a blob cannot have.")
-    if (problem := name_problem(f"{directory}/{name}")) is not None:
-        raise OutputError(f"The application's result {name!r} cannot be kept: {problem}")
+    if (problem := name_problem(name) or name_problem(f"{directory}/{name}", exists=True)) is not None:
+        raise OutputError(
+            f"The application's result {name!r} cannot be kept: {problem} Have the application give it another name."
+        )
     try:
         return LocalFile(name=name, path=path, sha256=sha256_of(path), size=path.stat().st_size)
     except OSError as error:

@@ -40,6 +40,8 @@ MAX_ROUNDS = 20
 
 _CLAIMED = "claimed"
 COMMITTED = "committed"
+# Whose a receipt is that says nothing of its attempt; metadata should not be empty.
+_NOBODY = "-"
 
 
 class InputChanged(Exception):
@@ -128,7 +130,7 @@ class Publication:
         if first:
             try:
                 for file in files:
-                    self._put_output(file, None, "")
+                    self._put_output(file, None, None)
                 self._put_log(log, len(record), None)
                 self._put_receipt(receipt, self.id, None)
             except Conflict:
@@ -225,7 +227,7 @@ class Publication:
             outputs=(),
             status="failed",
         )
-        return self._put_receipt(superseded, receipt.metadata.get("attempt", ""), receipt.etag)
+        return self._put_receipt(superseded, receipt.metadata.get("attempt", _NOBODY), receipt.etag)
 
     def _replace_outputs(self, files: Sequence[LocalFile], claim: str) -> None:
         mine = {f"{self.directory}/{file.name}": file for file in files}
@@ -271,12 +273,19 @@ class Publication:
         if log is None or log.etag != claim:
             raise ClaimLost(f"Another attempt took over {self.log_name!r}.")
 
-    def _put_output(self, file: LocalFile, expected: str | None, claim: str) -> None:
+    def _put_output(self, file: LocalFile, expected: str | None, claim: str | None) -> None:
         self.store.put_file(
             f"{self.directory}/{file.name}",
             file.path,
             expected=expected,
-            metadata={"attempt": self.id, "claim": claim, "owner": self.owner, "sha256": file.sha256},
+            # A value that is empty comes back as none from some versions of the service.
+            # Source: https://github.com/Azure/azure-sdk-for-js/issues/26501
+            metadata={
+                "attempt": self.id,
+                "owner": self.owner,
+                "sha256": file.sha256,
+                **({"claim": claim} if claim is not None else {}),
+            },
             writer=self.id,
         )
 

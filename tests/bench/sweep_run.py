@@ -109,12 +109,15 @@ def _services() -> Services:
     from datetime import timedelta
 
     from pipeline_function.azure import AzureStorage
+    from pipeline_function.runners import Look
     from pipeline_function.services import Services
     from pipeline_function.settings import Settings
+    from pipeline_function.wakeups import WakeUps
 
     settings = Settings.from_environment(os.environ)
     storage = AzureStorage(settings)
-    return Services(ensure_running=lambda: None, grace=timedelta(seconds=1), names=settings.names, storage=storage)
+    wake_ups = WakeUps(storage.put_wake_up, lambda: Look(calm=True, requests=0))
+    return Services(grace=timedelta(seconds=1), names=settings.names, storage=storage, wake_ups=wake_ups)
 
 
 def _timed(call: Callable[[], Value]) -> tuple[Value, float, float]:

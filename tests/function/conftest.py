@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from pipeline_function.services import Services
-from tests.function.fakes import GRACE, NAMES, Arm, FakeStorage
+from tests.function.fakes import GRACE, NAMES, Arm, FakeStorage, FakeWakeUps
 
 
 @pytest.fixture
@@ -24,10 +24,8 @@ def storage() -> FakeStorage:
 
 @pytest.fixture
 def services(storage: FakeStorage) -> Services:
-    """Return services over the fake storage, which notes calls that ensure a runner in its ``calls``."""
-    return Services(
-        ensure_running=lambda: storage.calls.append("ensure_running"), grace=GRACE, names=NAMES, storage=storage
-    )
+    """Return services over the fake storage, which notes what is asked of the wake-ups in its ``calls``, too."""
+    return Services(grace=GRACE, names=NAMES, storage=storage, wake_ups=FakeWakeUps(storage.calls))
 
 
 @pytest.fixture

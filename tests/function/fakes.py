@@ -22,7 +22,7 @@ MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NAMES = StorageNames(container="pipeline-files", input_path="incoming", output_path="outgoing")
 GROUP_PATH = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerInstance/containerGroups/"
-    r"(?P<name>[^/?]+)(/(?P<verb>start|stop))?\?api-version=.+"
+    r"(?P<name>[^/?]+)(/(?P<verb>start))?\?api-version=.+"
 )
 
 
@@ -58,6 +58,10 @@ class FakeStorage:
         end = start + self.page_size
         return InputPage(blobs=self.blobs[start:end], next=str(end) if end < len(self.blobs) else None)
 
+    def job_count(self) -> int:
+        self.calls.append("job_count")
+        return self.count.jobs
+
     def load_state(self) -> str | None:
         return self.state
 
@@ -73,6 +77,19 @@ class FakeStorage:
 
     def save_state(self, text: str) -> None:
         self.state = text
+
+
+@dataclass
+class FakeWakeUps:
+    """Notes in ``calls`` what it was told."""
+
+    calls: list[str] = field(default_factory=list)
+
+    def job_was_put(self) -> None:
+        self.calls.append("job_was_put")
+
+    def jobs_are_there(self) -> None:
+        self.calls.append("jobs_are_there")
 
 
 @dataclass
@@ -95,10 +112,6 @@ class FakeGroups:
             raise self.start_faults[group_id]
         self.states[group_id] = GroupState(provisioning="Succeeded", state="Running")
 
-    def stop(self, group_id: str) -> None:
-        self.calls.append(("stop", group_id))
-        self.states[group_id] = GroupState(provisioning="Succeeded", state="Stopped")
-
 
 @dataclass
 class Arm:
@@ -106,8 +119,8 @@ class Arm:
 
     Attributes:
         url: its https URL.
-        groups: the state of each group by name; after a stop it is Stopped, after a start Running.
-        answers: answers (status, headers, body) to give first, by ``GET``, ``start`` or ``stop``.
+        groups: the state of each group by name; after a start it is Running.
+        answers: answers (status, headers, body) to give first, by ``GET`` or ``start``.
         requests: (verb, group name) of each request, in order.
         tokens: the Authorization headers seen.
     """
@@ -121,11 +134,18 @@ class Arm:
     lock: Lock = field(default_factory=Lock)
 
     def have(
-        self, name: str, *, state: str | None, provisioning: str = "Succeeded", container: str = "Waiting"
+        self,
+        name: str,
+        *,
+        state: str | None,
+        provisioning: str = "Succeeded",
+        container: str = "Waiting",
+        **current: object,
     ) -> None:
-        """Let there be a group in this state."""
+        """Let there be a group in this state, and its container with such fields of its current state."""
         view = {} if state is None else {"instanceView": {"events": [], "state": state}}
-        containers = [{"name": "worker", "properties": {"instanceView": {"currentState": {"state": container}}}}]
+        shown = {"state": container, **current}
+        containers = [{"name": "worker", "properties": {"instanceView": {"currentState": shown}}}]
         properties = {"containers": containers, "osType": "Linux", "provisioningState": provisioning, **view}
         self.groups[name] = {"id": group_id(name), "location": "westeurope", "name": name, "properties": properties}
 
@@ -157,5 +177,8 @@ class Arm:
                 return 404, {}, {"error": {"code": "ResourceNotFound", "message": f"{name} was not found"}}
             if verb == "GET":
                 return 200, {}, self.groups[name]
-            self.have(name, state="Stopped" if verb == "stop" else "Running")
-            return (204, {}, None) if verb == "stop" else (202, {}, None)
+            # 202 where it starts, 204 where it runs or starts already, as the reference of the operation says.
+            if self.groups[name]["properties"].get("instanceView", {}).get("state") in ("Pending", "Running"):
+                return 204, {}, None
+            self.have(name, state="Running")
+            return 202, {}, None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import pytest
 from azure.core.credentials import AccessToken
 
+from pipeline_app.contract import EXIT_REFUSED
 from pipeline_function.azure import AzureGroups
-from pipeline_function.runners import RunnersUnavailable, SharedRun, ensure_running
+from pipeline_function.runners import Look, ensure_running
+from pipeline_function.wakeups import SOON_SECONDS, WakeUps
 from tests.function.fakes import Arm, group_id
 
 
@@ -26,29 +29,57 @@ def groups(arm: Arm) -> AzureGroups:
     return AzureGroups(arm.url, Credential())
 
 
-def ensure(groups: AzureGroups, *names: str, jobs: int = 1) -> None:
-    ensure_running(groups, [group_id(name) for name in names], lambda: jobs, lambda seconds: None)
+def ensure(groups: AzureGroups, *names: str, jobs: int = 1) -> Look:
+    return ensure_running(groups, [group_id(name) for name in names], lambda: jobs)
 
 
 @pytest.mark.parametrize(
-    ("state", "provisioning", "container", "requests"),
+    ("state", "provisioning", "container", "requests", "calm"),
     [
-        ("Failed", "Succeeded", "Terminated", ["GET", "stop", "GET", "start"]),
-        ("Pending", "Succeeded", "Waiting", ["GET"]),
-        ("Running", "Succeeded", "Running", ["GET"]),
-        ("Running", "Succeeded", "Terminated", ["GET", "stop", "GET", "start"]),
-        ("Stopped", "Succeeded", "Terminated", ["GET", "start"]),
-        ("Succeeded", "Succeeded", "Terminated", ["GET", "stop", "GET", "start"]),
-        ("Terminated", "Succeeded", "Terminated", ["GET", "stop", "GET", "start"]),
-        (None, "Creating", "Waiting", ["GET"]),
+        ("Failed", "Succeeded", "Terminated", ["GET", "start"], True),
+        ("Pending", "Succeeded", "Waiting", ["GET"], True),
+        ("Running", "Succeeded", "Running", ["GET"], True),
+        ("Running", "Succeeded", "Terminated", ["GET"], False),
+        ("Stopped", "Succeeded", "Terminated", ["GET", "start"], True),
+        ("Succeeded", "Succeeded", "Terminated", ["GET", "start"], True),
+        ("Terminated", "Succeeded", "Terminated", ["GET", "start"], True),
+        (None, "Creating", "Waiting", ["GET"], True),
     ],
 )
 def test_each_state_leads_to_its_requests(
-    arm: Arm, groups: AzureGroups, state: str | None, provisioning: str, container: str, requests: list[str]
+    arm: Arm,
+    groups: AzureGroups,
+    state: str | None,
+    provisioning: str,
+    container: str,
+    requests: list[str],
+    calm: bool,
 ) -> None:
     arm.have("group", container=container, provisioning=provisioning, state=state)
-    ensure(groups, "group")
+    assert ensure(groups, "group") == Look(calm=calm, requests=len(requests))
     assert arm.requests == [(verb, "group") for verb in requests]
+
+
+def test_when_and_how_a_worker_ended_holds_its_group_back(arm: Arm, groups: AzureGroups) -> None:
+    moment = datetime.now(UTC) - timedelta(minutes=1)
+    arm.have(
+        "group",
+        container="Terminated",
+        exitCode=EXIT_REFUSED,
+        finishTime=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        state="Failed",
+    )
+    assert ensure(groups, "group").calm
+    assert arm.requests == [("GET", "group")]
+    state = groups.state(group_id())
+    assert state is not None
+    assert (state.exit_code, state.finished) == (EXIT_REFUSED, moment.replace(microsecond=0))
+
+
+def test_a_start_of_a_group_that_somebody_else_has_started_is_no_failure(arm: Arm, groups: AzureGroups) -> None:
+    arm.have("group", state="Running")
+    groups.start(group_id())
+    assert arm.requests == [("start", "group")]
 
 
 def test_the_token_is_for_this_resource_manager(arm: Arm, groups: AzureGroups) -> None:
@@ -66,44 +97,27 @@ def test_a_missing_group_is_no_failure_and_is_named_with_the_fix(
     assert "pulumi up" in caplog.text
 
 
-@pytest.mark.parametrize(("state", "verb"), [("Stopped", "start"), ("Succeeded", "stop")])
-def test_a_group_in_transition_raises_at_once(arm: Arm, groups: AzureGroups, state: str, verb: str) -> None:
-    arm.have("group", state=state)
-    arm.refuse(verb, 409, "ContainerGroupTransitioning")
-    with pytest.raises(RunnersUnavailable, match=rf"{verb} .*{group_id()} \(HTTP 409: .*ContainerGroupTransitioning"):
-        ensure(groups, "group")
-    assert [made for made, _ in arm.requests].count(verb) == 1
-
-
-@pytest.mark.parametrize("verb", ["GET", "start", "stop"])
-def test_throttling_is_waited_out_as_long_as_retry_after_says(arm: Arm, groups: AzureGroups, verb: str) -> None:
-    arm.have("group", state="Succeeded" if verb == "stop" else "Stopped")
-    arm.refuse(verb, 429, "TooManyRequests", Retry_After="1")
-    began = time.monotonic()
-    ensure(groups, "group")
-    assert time.monotonic() - began >= 1
-    assert arm.requests.count((verb, "group")) >= 2
-    assert arm.requests[-1] == ("start", "group")
-
-
-def test_throttling_that_goes_on_raises_so_that_the_event_comes_back(arm: Arm, groups: AzureGroups) -> None:
-    arm.have("group", state="Stopped")
+@pytest.mark.parametrize("verb", ["GET", "start"])
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "AuthorizationFailed"), (409, "ContainerGroupTransitioning"), (429, "TooManyRequests")]
+)
+def test_what_is_refused_is_asked_once_and_told(
+    arm: Arm, groups: AzureGroups, caplog: pytest.LogCaptureFixture, verb: str, status: int, code: str
+) -> None:
+    """A function that waits for what Retry-After says costs money meanwhile, and the wake-up after it comes anyway."""
+    arm.have("group", state="Succeeded")
     for _ in range(4):
-        arm.refuse("start", 429, "TooManyRequests", Retry_After="0")
-    with pytest.raises(RunnersUnavailable, match="HTTP 429"):
-        ensure(groups, "group")
+        arm.refuse(verb, status, code, Retry_After="1")
+    assert not ensure(groups, "group").calm
+    assert [made for made, _ in arm.requests].count(verb) == 1
+    asked = "read" if verb == "GET" else verb
+    assert f"Could not {asked} the container group {group_id()} (HTTP {status}: " in caplog.text
+    assert code in caplog.text
 
 
-def test_a_refused_identity_raises_with_what_azure_says(arm: Arm, groups: AzureGroups) -> None:
-    arm.refuse("GET", 403, "AuthorizationFailed")
-    with pytest.raises(RunnersUnavailable, match=r"HTTP 403: .*AuthorizationFailed"):
-        ensure(groups, "group")
-
-
-def test_an_endpoint_out_of_reach_raises(arm: Arm) -> None:
-    groups = AzureGroups("https://127.0.0.1:9", Credential())
-    with pytest.raises(RunnersUnavailable, match="read the container group"):
-        ensure(groups, "group")
+def test_an_endpoint_out_of_reach_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert not ensure(AzureGroups("https://127.0.0.1:9", Credential()), "group").calm
+    assert "Could not read the container group" in caplog.text
 
 
 def test_only_as_many_groups_are_started_as_there_are_jobs(arm: Arm, groups: AzureGroups) -> None:
@@ -113,7 +127,7 @@ def test_only_as_many_groups_are_started_as_there_are_jobs(arm: Arm, groups: Azu
     assert [request for request in arm.requests if request[0] == "start"] == [("start", "a"), ("start", "b")]
 
 
-def test_many_dispatches_at_once_share_reads_of_the_group(arm: Arm, groups: AzureGroups) -> None:
+def test_many_dispatches_at_once_ask_no_more_than_one(arm: Arm, groups: AzureGroups) -> None:
     arm.have("group", state="Running")
     reading, go_on = Event(), Event()
 
@@ -122,12 +136,15 @@ def test_many_dispatches_at_once_share_reads_of_the_group(arm: Arm, groups: Azur
         assert go_on.wait(10)
 
     arm.on_request = hold
-    run = SharedRun(lambda: ensure(groups, "group"))
+    put: list[int] = []
+    wake_ups = WakeUps(put.append, lambda: ensure(groups, "group"))
     with ThreadPoolExecutor(32) as pool:
-        calls = [pool.submit(run) for _ in range(32)]
+        first = pool.submit(wake_ups.job_was_put)
         assert reading.wait(10)
-        time.sleep(0.3)
-        go_on.set()
-        for call in calls:
+        # While one asks, the others are done at once.
+        for call in [pool.submit(wake_ups.job_was_put) for _ in range(31)]:
             call.result(10)
-    assert 1 <= len(arm.requests) <= 16
+        go_on.set()
+        first.result(10)
+    assert len(arm.requests) == 1
+    assert SOON_SECONDS in put

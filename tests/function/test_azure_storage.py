@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -17,9 +18,11 @@ from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, STATE_CONTAINER, Fil
 from pipeline_app.rest.endpoint import StorageError
 from pipeline_function import azure, handlers, sweeping
 from pipeline_function.azure import AzureStorage
+from pipeline_function.events import Ignored, job_of_event
 from pipeline_function.services import InputBlob, Progress, Services
 from pipeline_function.settings import Settings
-from tests.function.fakes import ACCOUNT, NAMES, Arm, group_id
+from pipeline_function.wakeups import WAKE_UP
+from tests.function.fakes import ACCOUNT, NAMES, Arm, FakeWakeUps, group_id
 from tests.rest.scripted import Act, Service, reply, serving
 
 JOB = FileJob(etag="0x1", event_id="e", name="incoming/<ü> & \U0001f600.csv", queued_at="2026-01-01T00:00:00Z", size=1)
@@ -66,7 +69,7 @@ def container(connection_string: str) -> Iterator[ContainerClient]:
 
 
 def swept(storage: AzureStorage, grace: timedelta) -> Services:
-    return Services(ensure_running=lambda: None, grace=grace, names=NAMES, storage=storage)
+    return Services(grace=grace, names=NAMES, storage=storage, wake_ups=FakeWakeUps())
 
 
 def test_a_job_goes_through_the_queue_unchanged_and_never_expires(storage: AzureStorage, jobs: QueueClient) -> None:
@@ -76,6 +79,24 @@ def test_a_job_goes_through_the_queue_unchanged_and_never_expires(storage: Azure
     assert FileJob.decode(message.content) == JOB
     assert message.expires_on is not None
     assert message.expires_on.year == 9999
+
+
+def test_a_wake_up_is_an_event_that_is_there_later_and_never_expires(
+    storage: AzureStorage, jobs: QueueClient, connection_string: str
+) -> None:
+    assert jobs
+    with QueueServiceClient.from_connection_string(connection_string) as queues:
+        events = queues.get_queue_client(EVENTS_QUEUE)
+        storage.put_wake_up(600)
+        assert events.receive_message() is None
+        assert events.get_queue_properties().approximate_message_count == 1
+        storage.put_wake_up(0)
+        message = events.receive_message()
+    assert message is not None
+    assert base64.b64decode(message.content, validate=True) == WAKE_UP
+    assert message.expires_on is not None
+    assert message.expires_on.year == 9999
+    assert isinstance(job_of_event(WAKE_UP, NAMES, ACCOUNT), Ignored)
 
 
 def test_messages_in_progress_count_as_backlog_and_do_not_wait(storage: AzureStorage, jobs: QueueClient) -> None:

@@ -8,8 +8,10 @@ import logging
 import pytest
 
 from pipeline_function import handlers
-from pipeline_function.services import Services
-from tests.function.fakes import FakeStorage
+from pipeline_function.runners import RunnersUnavailable
+from pipeline_function.services import Backlog, Services
+from pipeline_function.wakeups import WAKE_UP
+from tests.function.fakes import MOMENT, FakeStorage
 
 EVENT = {
     "topic": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Storage/storageAccounts/appstorage1",
@@ -22,7 +24,7 @@ EVENT = {
 
 def test_a_dispatch_queues_the_job_before_it_looks_for_a_runner(services: Services, storage: FakeStorage) -> None:
     handlers.dispatch(json.dumps(EVENT).encode(), services)
-    assert storage.calls == ["put", "ensure_running"]
+    assert storage.calls == ["put", "job_was_put"]
     assert [(job.name, job.etag, job.event_id) for job in storage.jobs] == [("incoming/a.csv", "0x1", "event-1")]
 
 
@@ -42,4 +44,25 @@ def test_a_storage_fault_reaches_the_host_so_that_the_event_comes_back(
     storage.fault = OSError("503 Server Busy")
     with pytest.raises(OSError, match="503"):
         handlers.dispatch(json.dumps(EVENT).encode(), services)
-    assert "ensure_running" not in storage.calls
+    assert "job_was_put" not in storage.calls
+
+
+@pytest.mark.parametrize(("jobs", "calls"), [(0, ["job_count"]), (1, ["job_count", "jobs_are_there"])])
+def test_a_wake_up_is_passed_on_while_there_are_jobs(
+    services: Services, storage: FakeStorage, caplog: pytest.LogCaptureFixture, jobs: int, calls: list[str]
+) -> None:
+    storage.count = Backlog(events=0, jobs=jobs, moment=MOMENT)
+    handlers.dispatch(WAKE_UP, services)
+    assert storage.calls == calls
+    assert not caplog.records
+
+
+def test_a_wake_up_is_passed_on_where_the_jobs_cannot_be_counted(
+    services: Services, storage: FakeStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> int:
+        raise RunnersUnavailable("Could not count the jobs (HTTP 403).")
+
+    monkeypatch.setattr(storage, "job_count", refused)
+    handlers.dispatch(WAKE_UP, services)
+    assert storage.calls == ["jobs_are_there"]

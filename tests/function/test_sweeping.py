@@ -55,7 +55,7 @@ def test_every_sweep_tells_the_backlog_on_one_line(
 
 def test_a_backlog_gets_a_runner_before_anything_is_listed(services: Services, storage: FakeStorage) -> None:
     sweep(services, storage, jobs=1)
-    assert storage.calls == ["backlog", "ensure_running", "inputs"]
+    assert storage.calls == ["backlog", "jobs_are_there", "inputs"]
 
 
 def test_a_sweep_queues_exactly_the_old_inputs_without_a_receipt_for_their_version(
@@ -68,13 +68,13 @@ def test_a_sweep_queues_exactly_the_old_inputs_without_a_receipt_for_their_versi
     assert [(job.etag, job.size) for job in storage.jobs] == [("0x1", 7), ("0x2", 7)]
     assert len({job.event_id for job in storage.jobs}) == 2
     assert all(job.event_id.startswith("sweep-") for job in storage.jobs)
-    assert storage.calls[-1] == "ensure_running"
+    assert storage.calls[-1] == "job_was_put"
 
 
 def test_a_sweep_that_finds_nothing_starts_nothing(services: Services, storage: FakeStorage) -> None:
     have(storage, blob("done.csv"), done=True)
     assert sweep(services, storage) == []
-    assert "ensure_running" not in storage.calls
+    assert {"job_was_put", "jobs_are_there"}.isdisjoint(storage.calls)
 
 
 def test_a_folder_marker_is_no_input(services: Services, storage: FakeStorage) -> None:
@@ -238,6 +238,8 @@ def test_a_run_that_breaks_off_is_repeated_by_the_next(services: Services, stora
     storage.fault = OSError("503 Server Busy")
     with pytest.raises(OSError, match="503"):
         sweep(services, storage)
+    # Some jobs may be on the queue, so somebody has to look.
+    assert storage.calls[-1] == "job_was_put"
     storage.fault = None
     assert sweep(services, storage, MINUTE) == ["lost.csv"]
 

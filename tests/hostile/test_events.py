@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_app.contract import FileJob, StorageNames, name_problem
+from pipeline_app.contract import FileJob, StorageNames, name_problem, stored_name
 from pipeline_function.events import COMPLETE_UPLOADS, MAX_MESSAGE_BYTES, Ignored, job_of_event
 from tests.hostile.cases import cases, counted
 from tests.hostile.shapes import PATHS, TEXTS, VALUES, broken
@@ -41,7 +41,7 @@ def judge(body: bytes) -> FileJob | Ignored:
     assert FileJob.decode(text) == job
     assert NAMES.is_input(job.name)
     assert not job.name.startswith("outgoing/")
-    assert name_problem(job.name) is None
+    assert name_problem(job.name, exists=True) is None
     return job
 
 
@@ -65,7 +65,7 @@ def test_an_event_with_something_wrong_is_a_job_or_ignored(text: str) -> None:
 def test_every_name_is_an_input_of_that_name_or_refused(path: str, prefix: str, api: str) -> None:
     made = {**EVENT, "data": {**EVENT["data"], "api": api}, "subject": f"{SUBJECT}{prefix}{path}"}
     job = judge(dumped(made))
-    name = f"{prefix}{path}".replace("\\", "/")
+    name = stored_name(f"{prefix}{path}")
     if isinstance(job, FileJob):
         assert job.name == name
     else:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from pipeline_app.contract import LOG_NAME, MAX_BLOB_NAME, RECEIPT_NAME, ContractError, StorageNames, name_problem
+from pipeline_app.contract import (
+    LOG_NAME,
+    MAX_BLOB_NAME,
+    MAX_OUTPUT_SEGMENTS,
+    RECEIPT_NAME,
+    ContractError,
+    StorageNames,
+    name_problem,
+)
 from pipeline_app.worker.scratch import safe_file_name
 from tests.hostile.cases import cases, counted
 from tests.hostile.shapes import PATHS
@@ -38,21 +46,23 @@ def test_a_folder_is_below_the_output_path_and_has_room_for_the_receipt(
         return
     directory = names.output_directory(name)
     assert directory.startswith(f"{output_path}/")
-    assert name_problem(directory) is None
+    assert name_problem(directory, exists=True) is None
     for blob in (names.receipt_name(name), names.log_name(name)):
         assert blob in (f"{directory}/{RECEIPT_NAME}", f"{directory}/{LOG_NAME}")
-        assert name_problem(blob) is None
+        assert name_problem(blob, exists=True) is None
         # The service counts in UTF-16.
         assert len(blob.encode("utf-16-le")) // 2 <= MAX_BLOB_NAME
         assert not names.is_input(blob)
     short = directory == f"{output_path}/{path}"
-    assert short or len(directory.encode("utf-16-le")) // 2 >= MAX_BLOB_NAME - len(f"/{RECEIPT_NAME}") - 1
+    full = len(directory.encode("utf-16-le")) // 2 >= MAX_BLOB_NAME - len(f"/{RECEIPT_NAME}") - 1
+    assert short or full or directory.count("/") == MAX_OUTPUT_SEGMENTS - 1
 
 
 @given(PATHS, PATHS, st.sampled_from(["as it is", "its own folder", "one more", "another end"]))
 @cases(150)
 @counted
 @example(one=LONG, other="", how="its own folder")
+@example(one="/".join("x" * 253), other="", how="its own folder")
 def test_two_inputs_never_share_a_folder(one: str, other: str, how: str) -> None:
     first = f"incoming/{one}"
     assume(NAMES.is_input(first))

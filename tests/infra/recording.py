@@ -70,6 +70,7 @@ class Run:
     outputs: dict[str, Any] = field(default_factory=dict)
     resources: list[Registered] = field(default_factory=list)
     secret_outputs: set[str] = field(default_factory=set)
+    topic_source: str = f"{FROM_OUTPUT}azure-native:storage:StorageAccount/files"
 
     def all(self, token: str) -> list[Registered]:
         """Return the resources of a type, by name; ``token`` is the type's last part, such as ``storage:Queue``."""
@@ -104,7 +105,11 @@ class RecordingMocks(pulumi.runtime.Mocks):
                 "passwords": [{"name": "password", "value": f"{SECRET}-registry"}],
                 "username": f"{FROM_OUTPUT}admin",
             },
-            "azure-native:operationalinsights:getSharedKeys": {"primarySharedKey": f"{SECRET}-workspace"},
+            "azure-native:eventgrid:getSystemTopic": {
+                "id": f"{FROM_OUTPUT}topic-of-somebody",
+                "name": args.args.get("systemTopicName"),
+                "source": self.run.topic_source,
+            },
             "azure-native:storage:listStorageAccountKeys": {
                 "keys": [{"keyName": "key1", "permissions": "FULL", "value": f"{SECRET}-account"}]
             },

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import re
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +20,14 @@ from pipeline_app.worker.settings import WorkerSettings
 from pipeline_function import handlers, sweeping
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
 from pipeline_function.services import Backlog, Services
-from tests.function.fakes import ACCOUNT, GRACE, MOMENT, NAMES, FakeGroups, FakeStorage, group_id
-from tests.infra.recording import FROM_OUTPUT, Run, run_program
+from tests.function.fakes import ACCOUNT, GRACE, MOMENT, NAMES, FakeGroups, FakeStorage, FakeWakeUps, group_id
+from tests.infra.recording import FROM_OUTPUT, PROJECT_FOLDER, Run, run_program
 from tests.worker.fakes import FakeBlobStore, FakeJobQueue
 from tests.worker.world import process
 
 ACTION_GROUP = "/subscriptions/s/resourceGroups/g/providers/microsoft.insights/actionGroups/on-call"
-ALERTS = log_alerts(backlog_jobs=1000, failed_files=10)
+ALERTS = log_alerts(backlog_events=500, backlog_jobs=1000, failed_files=10, silent_minutes=30)
+SWEEPS = {"backlog", "silent-sweep", "waiting-events"}
 TERM = re.compile(r'(contains_cs|startswith_cs) "([^"]+)"')
 
 
@@ -78,7 +78,7 @@ def work(folder: Path, command: str, contents: list[str]) -> list[Outcome]:
 
 
 def services(backlog: Backlog) -> Services:
-    return Services(ensure_running=lambda: None, grace=GRACE, names=NAMES, storage=FakeStorage(count=backlog))
+    return Services(grace=GRACE, names=NAMES, storage=FakeStorage(count=backlog), wake_ups=FakeWakeUps())
 
 
 def job() -> str:
@@ -101,16 +101,34 @@ def test_a_failed_file_counts_once_and_a_succeeded_one_not_at_all(tmp_path: Path
     assert [line for line in lines if found(line)] == []
 
 
-def test_a_sweep_s_line_is_the_backlog_s_measure(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("alert", "column", "value"), [("backlog", "Jobs", "1234"), ("waiting-events", "Events", "7")])
+def test_a_sweep_s_line_is_the_measure_of_what_waits(
+    caplog: pytest.LogCaptureFixture, alert: str, column: str, value: str
+) -> None:
     caplog.set_level(logging.INFO)
     sweeping.sweep(services(Backlog(events=7, jobs=1234, moment=MOMENT)))
     (line,) = [record.getMessage() for record in caplog.records if found(record.getMessage())]
-    assert found(line) == {"backlog"}
+    assert found(line) == SWEEPS
+    assert ALERTS[alert].measure == column
     # The query's parse operator, as a regular expression.
-    before, after = re.findall(r'parse Message with \* "(.*?)" Jobs: long "(.*?)" \*', ALERTS["backlog"].query)[0]
+    pattern = rf'parse Message with \* "(.*?)" {column}: long "(.*?)" \*'
+    before, after = re.findall(pattern, ALERTS[alert].query)[0]
     measured = re.fullmatch(f".*?{re.escape(before)}(\\d+){re.escape(after)}.*", line)
     assert measured
-    assert measured[1] == "1234"
+    assert measured[1] == value
+
+
+def test_a_sweep_reports_whatever_it_finds_so_that_silence_means_something(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    storage = FakeStorage(count=Backlog(events=0, jobs=0, moment=MOMENT))
+    idle = Services(ensure_running=lambda: None, grace=GRACE, names=NAMES, storage=storage)
+    for _ in range(3):
+        sweeping.sweep(idle)
+    assert [found(record.getMessage()) for record in caplog.records if "Backlog" in record.getMessage()] == [SWEEPS] * 3
+    # A sampled line could be one that is missed.
+    host = json.loads((PROJECT_FOLDER / "function" / "host.json").read_text(encoding="utf-8"))
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+    assert "Trace" in sampling["excludedTypes"].split(";")
 
 
 def test_a_group_that_is_not_there_or_refuses_to_start_counts(caplog: pytest.LogCaptureFixture) -> None:
@@ -119,10 +137,10 @@ def test_a_group_that_is_not_there_or_refuses_to_start_counts(caplog: pytest.Log
     assert found(line) == {"unstartable-group"}
     stopped = GroupState(provisioning="Succeeded", state="Stopped")
     groups = FakeGroups({group_id(): stopped}, start_faults={group_id(): RunnersUnavailable("Could not start it.")})
-    with pytest.raises(RunnersUnavailable) as caught:
-        ensure_running(groups, [group_id()], lambda: 1)
-    # The Functions host reports what a function raised as Python formats it.
-    assert found("".join(traceback.format_exception(caught.value))) == {"unstartable-group"}
+    caplog.clear()
+    ensure_running(groups, [group_id()], lambda: 1)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert found(line) == {"unstartable-group"}
 
 
 def test_an_everyday_dispatch_counts_for_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -157,8 +175,51 @@ def test_no_query_needs_a_table_that_a_new_workspace_does_not_have() -> None:
         assert source == "AppTraces" or source.startswith("union isfuzzy=true (datatable("), name
 
 
+def test_what_containers_print_is_read_from_the_tables_of_diagnostic_settings(program: Run) -> None:
+    settings = program.all("monitor:DiagnosticSetting")
+    categories = {log["category"] for each in settings for log in each.inputs["logs"]}
+    read = {table for alert in ALERTS.values() for table in re.findall(r"\bContainer\w+", alert.query)}
+    # The second of each is the legacy one, which a policy may fill.
+    assert categories == {"ContainerEvent", "ContainerInstanceLog"}
+    assert read == categories | {f"{each}_CL" for each in categories}
+
+
+def test_a_sweep_that_is_not_heard_of_counts_as_a_function_that_does_not_run(program: Run) -> None:
+    rule = program.one("monitor:ScheduledQueryRule", "alerts-silent-sweep")
+    (condition,) = rule.inputs["criteria"]["allOf"]
+    assert (condition["operator"], condition["threshold"], condition["timeAggregation"]) == ("LessThan", 1, "Count")
+    assert (rule.inputs["windowSize"], condition["failingPeriods"]["numberOfEvaluationPeriods"]) == ("PT30M", 1)
+    # It would fire at once if it were there before the code that is to report.
+    assert "function-code" in {urn.rpartition("::")[2] for urn in rule.request.dependencies}
+
+
+@pytest.mark.parametrize(
+    ("config", "window"),
+    [
+        ({"sweepSchedule": "0 */20 * * * *"}, "PT30M"),
+        ({"sweepSchedule": "0 */30 * * * *"}, "PT45M"),
+        ({"sweepSchedule": "0 0 * * * *"}, "PT2H"),
+        ({"sweepSchedule": "0 0 3 * * *"}, "P2D"),
+        ({"sweepSchedule": "0 0 3 * * MON"}, None),
+        ({"alertSilentMinutes": "60"}, "PT1H"),
+        ({"alertSilentMinutes": "0"}, None),
+    ],
+)
+def test_silence_is_longer_than_the_schedule_lets_the_sweep_be_silent(
+    function_package: None, artifact_cache: Path, config: dict[str, str], window: str | None
+) -> None:
+    run = run_program(config | {"artifactCache": str(artifact_cache)})
+    rules = {each.name: each.inputs["windowSize"] for each in run.all("monitor:ScheduledQueryRule")}
+    assert rules.get("alerts-silent-sweep") == window
+
+
 def test_the_thresholds_are_those_of_the_configuration(function_package: None, artifact_cache: Path) -> None:
-    config = {"alertBacklogJobs": "7", "alertFailedFiles": "3", "artifactCache": str(artifact_cache)}
+    config = {
+        "alertBacklogEvents": "5",
+        "alertBacklogJobs": "7",
+        "alertFailedFiles": "3",
+        "artifactCache": str(artifact_cache),
+    }
     run = run_program(config)
     thresholds = {
         each.name: each.inputs["criteria"]["allOf"][0]["threshold"] for each in run.all("monitor:ScheduledQueryRule")
@@ -167,7 +228,9 @@ def test_the_thresholds_are_those_of_the_configuration(function_package: None, a
         "alerts-backlog": 7,
         "alerts-failed-files": 3,
         "alerts-poisoned-messages": 0,
+        "alerts-silent-sweep": 1,
         "alerts-unstartable-group": 0,
+        "alerts-waiting-events": 5,
     }
 
 
@@ -179,7 +242,7 @@ def test_a_log_alert_looks_at_the_stack_s_own_workspace(program: Run) -> None:
         assert each.inputs["enabled"] is True
         assert each.inputs["evaluationFrequency"] == "PT5M"
         (condition,) = each.inputs["criteria"]["allOf"]
-        assert condition["operator"] == "GreaterThan"
+        assert condition["operator"] == ("LessThan" if each.name == "alerts-silent-sweep" else "GreaterThan")
         assert condition["query"]
 
 
@@ -210,6 +273,14 @@ def test_a_metric_alert_counts_what_the_stack_s_topic_could_not_deliver(program:
     assert metrics == {"DeadLetteredCount", "DroppedEventCount"}
 
 
+def test_alerts_on_a_topic_that_somebody_else_made_go_by_that_topic(
+    function_package: None, artifact_cache: Path
+) -> None:
+    run = run_program({"artifactCache": str(artifact_cache), "systemTopicName": "files0123-topic"})
+    for each in run.all("monitor:MetricAlert"):
+        assert each.inputs["scopes"] == [f"{FROM_OUTPUT}topic-of-somebody"]
+
+
 def notified(run: Run) -> list[list[str]]:
     """Return the action groups of every alert."""
     logs = [each.inputs["actions"].get("actionGroups", []) for each in run.all("monitor:ScheduledQueryRule")]
@@ -222,7 +293,7 @@ def notified(run: Run) -> list[list[str]]:
 
 def test_without_anybody_to_notify_the_alerts_are_there_all_the_same(program: Run) -> None:
     assert program.all("monitor:ActionGroup") == []
-    assert notified(program) == [[]] * 6
+    assert notified(program) == [[]] * 8
 
 
 def test_every_alert_notifies_the_given_group_and_the_addresses(function_package: None, artifact_cache: Path) -> None:
@@ -237,4 +308,4 @@ def test_every_alert_notifies_the_given_group_and_the_addresses(function_package
     assert len({each["name"] for each in group.inputs["emailReceivers"]}) == 2
     assert len(group.inputs["groupShortName"]) <= 12
     assert group.id.startswith(FROM_OUTPUT)
-    assert notified(run) == [[ACTION_GROUP, group.id]] * 6
+    assert notified(run) == [[ACTION_GROUP, group.id]] * 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.schedule import schedule_problem
+from infra.schedule import longest_gap, schedule_problem
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,26 @@ def test_another_schedule_is_refused_with_the_field_that_is_wrong(expression: st
     problem = schedule_problem(expression)
     assert problem is not None
     assert reason in problem
+
+
+@pytest.mark.parametrize(
+    ("expression", "minutes"),
+    [
+        ("*/10 * * * * *", 1),
+        ("0 */5 * * * *", 5),
+        # Every seven minutes from each full hour on, so that four lie between the last and the next full hour.
+        ("0 */7 * * * *", 7),
+        ("0 0,50 * * * *", 50),
+        ("0 5/20 * * * *", 20),
+        ("0 0 * * * *", 60),
+        ("0 30 2 * * *", 24 * 60),
+        ("0 0 9-17 * * *", 16 * 60),
+        ("0 0 9-17 * * MON-FRI", 64 * 60),
+        ("0 0 0 1 * *", 31 * 24 * 60),
+        ("0 0 0 29 2 *", 1461 * 24 * 60),
+        ("0 0 0 31 FEB *", None),
+    ],
+)
+def test_the_longest_time_between_two_runs_is_known(expression: str, minutes: int | None) -> None:
+    assert schedule_problem(expression) is None
+    assert longest_gap(expression) == minutes

@@ -171,6 +171,30 @@ def test_a_role_above_the_group_reaches_it_and_one_beside_it_does_not(directory:
     assert not directory.may_touch("beside", GROUP_ID)
 
 
+def test_a_new_role_is_not_in_force_at_once(tmp_path: Path) -> None:
+    directory = Directory(young_checks=2)
+    directory.add_role("principal", SCOPE, "contributor")
+    assert [directory.may_touch("principal", GROUP_ID) for _ in range(4)] == [False, False, True, True]
+    # What it has already stays in force, whatever is added.
+    directory.add_role("principal", f"{SCOPE}/", "CONTRIBUTOR")
+    directory.add_role("principal", GROUP_ID, "contributor")
+    assert directory.may_touch("principal", GROUP_ID)
+
+
+def test_a_role_on_a_group_ends_with_it_and_one_above_it_does_not() -> None:
+    directory = Directory(young_checks=1)
+    directory.add_role("on", GROUP_ID, "contributor")
+    directory.add_role("above", SCOPE, "contributor")
+    for principal in ("on", "above"):
+        assert [directory.may_touch(principal, GROUP_ID) for _ in range(2)] == [False, True]
+    directory.forget(GROUP_ID.upper())
+    assert not directory.may_touch("on", GROUP_ID)
+    assert directory.may_touch("above", GROUP_ID)
+    # Given again it has to come into force again.
+    assert directory.add_role("on", GROUP_ID, "contributor")
+    assert [directory.may_touch("on", GROUP_ID) for _ in range(2)] == [False, True]
+
+
 def test_a_missing_group_answers_404(client: ContainerInstanceManagementClient, directory: Directory) -> None:
     directory.add_role("principal", SCOPE, "reader")
     with pytest.raises(ResourceNotFoundError) as raised:

@@ -60,7 +60,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", lambda seconds: None)
 
 
-NAMES = ["a b", "ü/日本", "100%2Fx", "a#b?c", "a+b", 'it\'s "quoted"', "x" * 900, "a/", "..a/b.", "a&b=c", "a//b", "~a"]
+NAMES = ["a b", "ü/日本", "100%2Fx", "a#b?c", "a+b", 'it\'s "quoted"', "x" * 900, "a/", "..a/.b", "a&b=c", "a//b", "~a"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -39,6 +39,8 @@ sleep "$(cat "$1")"
 HOURS = 9
 
 
+# Azure refuses a request that is dated hours off, and tells its own time with that.
+@pytest.mark.refused("AuthenticationFailed")
 def test_a_wrong_or_jumping_clock_changes_nothing_but_time_stamps(
     connection_string: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

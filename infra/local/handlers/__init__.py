@@ -8,7 +8,11 @@ from typing import Final
 from ..cloud import InvokeHandler, ResourceHandler
 from . import compute, management, messaging, storage
 
-INVOKES: Final[Mapping[str, InvokeHandler]] = {**management.INVOKES, **storage.INVOKES}
+INVOKES: Final[Mapping[str, InvokeHandler]] = {
+    **management.INVOKES,
+    **messaging.INVOKES,
+    **storage.INVOKES,
+}
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     **compute.RESOURCES,
     **management.RESOURCES,

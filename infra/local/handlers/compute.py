@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from azure.storage.blob import BlobClient
 
+from .. import flex
 from ..cloud import CloudError, Declared, Properties, ResourceHandler, Scene
 from ..containers import ContainerGroup, Definition
 from ..functions import FunctionHost, Site, unpack
@@ -41,6 +42,8 @@ def container_group(scene: Scene, declared: Declared) -> Properties:
         name=declared.name,
     )
     group = ContainerGroup(definition, machine.engine, machine.supervisor, machine.watcher)
+    # Roles on a group of that name have ended with it.
+    machine.directory.forget(declared.id)
     machine.groups[declared.id.lower()] = group
     group.start()
     return {"identity": _identity(scene, declared), "location": scene.location, "provisioningState": "Succeeded"}
@@ -72,6 +75,14 @@ def one_deploy(scene: Scene, declared: Declared) -> Properties:
     return {"id": f"{inputs['app_id']}/extensions/onedeploy"}
 
 
+def passwords_allowed(scene: Scene, declared: Declared) -> Properties:
+    """Take note of whether passwords open an app's deployment; no service here knows any."""
+    site = declared.id.lower().partition("/basicpublishingcredentialspolicies/")[0]
+    if site not in scene.machine.sites:
+        raise CloudError(f"{declared.title!r} is a policy of {site!r}, which is no Function App of this stack.")
+    return {"allow": declared.inputs["allow"]}
+
+
 def registry_image(_scene: Scene, declared: Declared) -> Properties:
     """Take note of a push; images stay where they were built."""
     return {"sha256Digest": declared.inputs.get("triggers", {}).get("digest", "")}
@@ -85,6 +96,8 @@ def tag(_scene: Scene, declared: Declared) -> Properties:
 def web_app(scene: Scene, declared: Declared) -> Properties:
     """Take the settings of a Function App; its host starts once code is deployed."""
     machine, inputs = scene.machine, declared.inputs
+    if problem := flex.refusal(inputs):
+        raise CloudError(f"{declared.title!r} would be refused by Azure: {problem}")
     client_ids = _client_ids(scene, declared)
     given = (inputs.get("siteConfig") or {}).get("appSettings") or []
     settings = _localized(scene, declared, {setting["name"]: setting["value"] for setting in given})
@@ -167,6 +180,8 @@ def _mounts(scene: Scene, declared: Declared, container: Mapping[str, Any]) -> d
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:containerinstance:ContainerGroup": container_group,
     "azure-native:web:WebApp": web_app,
+    "azure-native:web:WebAppFtpAllowed": passwords_allowed,
+    "azure-native:web:WebAppScmAllowed": passwords_allowed,
     "docker:index/image:Image": image,
     "docker:index/registryImage:RegistryImage": registry_image,
     "docker:index/tag:Tag": tag,

@@ -7,6 +7,9 @@ from typing import Final
 
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 
+# Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
+LOG_CATEGORIES: Final = {"ContainerEvent", "ContainerInstanceLog"}
+
 
 def alert(scene: Scene, declared: Declared) -> Properties:
     """Name an alert rule or an action group; nothing here measures or notifies, the run shows its warnings itself."""
@@ -21,6 +24,20 @@ def client_config(scene: Scene, _inputs: Properties) -> Properties:
         "subscriptionId": scene.subscription,
         "tenantId": scene.tenant,
     }
+
+
+def diagnostic_setting(scene: Scene, declared: Declared) -> Properties:
+    """Name what goes to Log Analytics; here the logs of a container group are in the data folder anyway.
+
+    Raises:
+        CloudError: it is on no container group, or a group has no such logs.
+    """
+    owner = declared.inputs["resourceUri"]
+    if owner.lower() not in scene.machine.groups:
+        raise CloudError(f"{declared.title!r} is on {owner!r}, which is no container group of this stack.")
+    if unknown := {each["category"] for each in declared.inputs.get("logs") or []} - LOG_CATEGORIES:
+        raise CloudError(f"{declared.title!r} asks for {sorted(unknown)}. Allowed: {sorted(LOG_CATEGORIES)}.")
+    return {"id": f"{owner}/providers/Microsoft.Insights/diagnosticSettings/{declared.title}"}
 
 
 def identity(scene: Scene, declared: Declared) -> Properties:
@@ -65,9 +82,19 @@ def resource_group(scene: Scene, declared: Declared) -> Properties:
 
 
 def role_assignment(scene: Scene, declared: Declared) -> Properties:
-    """Give a principal a role."""
+    """Give a principal a role.
+
+    Raises:
+        CloudError: the principal has it already, or it would end with a container group, whose next one of the same
+            name a new role reaches minutes later.
+    """
     inputs = declared.inputs
     scope, principal_id, role = inputs["scope"], inputs["principalId"], inputs["roleDefinitionId"]
+    if "/microsoft.containerinstance/containergroups/" in scope.lower():
+        raise CloudError(
+            f"{declared.title!r} gives a role on {scope}, which every new image makes anew, and the role with it. Give "
+            "it on the resource group."
+        )
     name = scene.machine.data.uuid(f"role {scope} {principal_id} {role}".lower())
     if not scene.machine.directory.add_role(principal_id, scope, role):
         raise CloudError(f"{declared.title!r} gives a role that its principal has at {scope} already. Leave one out.")
@@ -78,12 +105,6 @@ def secret(_scene: Scene, declared: Declared) -> Properties:
     """Name a secret; nothing here reads it, so its value is not kept."""
     uri = f"https://{declared.inputs['vaultName']}.vault.azure.net/secrets/{declared.name}"
     return {"properties": {"secretUri": uri}}
-
-
-def shared_keys(scene: Scene, inputs: Properties) -> Properties:
-    """Return the keys of a Log Analytics workspace."""
-    key = scene.machine.data.key(f"workspace {inputs['workspaceName']}")
-    return {"primarySharedKey": key, "secondarySharedKey": key}
 
 
 def vault(scene: Scene, declared: Declared) -> Properties:
@@ -100,7 +121,6 @@ def workspace(scene: Scene, declared: Declared) -> Properties:
 INVOKES: Final[Mapping[str, InvokeHandler]] = {
     "azure-native:authorization:getClientConfig": client_config,
     "azure-native:containerregistry:listRegistryCredentials": registry_credentials,
-    "azure-native:operationalinsights:getSharedKeys": shared_keys,
 }
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:applicationinsights:Component": insights,
@@ -110,6 +130,7 @@ RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:keyvault:Vault": vault,
     "azure-native:managedidentity:UserAssignedIdentity": identity,
     "azure-native:monitor:ActionGroup": alert,
+    "azure-native:monitor:DiagnosticSetting": diagnostic_setting,
     "azure-native:monitor:MetricAlert": alert,
     "azure-native:monitor:ScheduledQueryRule": alert,
     "azure-native:operationalinsights:Workspace": workspace,

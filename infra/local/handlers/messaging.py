@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..azurite import StorageAccount
-from ..cloud import CloudError, Declared, Properties, ResourceHandler, Scene
+from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 from ..events import Filter, Subscription, UnsupportedSubscriptionError
 
 MAX_ATTEMPTS: Final = 30
@@ -15,9 +15,16 @@ WEEK_SECONDS: Final = 7 * 24 * 3600
 
 
 def topic(scene: Scene, declared: Declared) -> Properties:
-    """Name the topic of a storage account."""
-    _account(scene, declared, declared.inputs["source"])
-    scene.machine.topics[declared.name] = declared.inputs["source"]
+    """Name the topic of a storage account.
+
+    Raises:
+        CloudError: there is no such account, or it has a topic.
+    """
+    source = declared.inputs["source"]
+    _account(scene, declared, source)
+    if source.lower() in {each.lower() for each in scene.machine.topics.values()}:
+        raise CloudError(f"{declared.title!r} would be a second system topic of {source}. One is allowed.")
+    scene.machine.topics[declared.name] = source
     return {"location": scene.location, "provisioningState": "Succeeded"}
 
 
@@ -50,6 +57,18 @@ def subscription(scene: Scene, declared: Declared) -> Properties:
     return {"provisioningState": "Succeeded"}
 
 
+def found_topic(scene: Scene, inputs: Properties) -> Properties:
+    """Refuse to find a topic, since nobody but the program makes any here.
+
+    Raises:
+        CloudError: always.
+    """
+    raise CloudError(
+        f"There is no system topic {inputs['systemTopicName']!r}, which in Azure somebody else has made. Leave it out "
+        "with -c systemTopicName=."
+    )
+
+
 def _account(scene: Scene, declared: Declared, resource_id: str) -> StorageAccount:
     name = resource_id.rsplit("/", 1)[-1]
     if "/Microsoft.Storage/storageAccounts/" not in resource_id or name not in scene.machine.accounts:
@@ -64,6 +83,7 @@ def _destination(inputs: Properties, direct: str, by_identity: str) -> Mapping[s
     return found
 
 
+INVOKES: Final[Mapping[str, InvokeHandler]] = {"azure-native:eventgrid:getSystemTopic": found_topic}
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:eventgrid:SystemTopic": topic,
     "azure-native:eventgrid:SystemTopicEventSubscription": subscription,

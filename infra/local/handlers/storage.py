@@ -14,6 +14,10 @@ from azure.storage.blob import ContentSettings
 from ..azurite import StorageAccount
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 
+# Source: https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure
+MAX_PREFIXES: Final = 10
+MAX_RULES: Final = 100
+
 
 def account(scene: Scene, declared: Declared) -> Properties:
     """Start an Azurite."""
@@ -25,6 +29,7 @@ def account(scene: Scene, declared: Declared) -> Properties:
         data.folder("storage", declared.name),
         data.folder("logs") / f"azurite-{declared.name}.log",
     )
+    made.on_refusal(lambda line: machine.watcher.warn(f"storage {declared.name}", line))
     made.start(machine.supervisor, machine.azurite(), machine.lose_storage)
     machine.accounts[declared.name] = made
     endpoints = {service: made.endpoint(service) for service in ("blob", "queue", "table")}
@@ -60,10 +65,45 @@ def keys(scene: Scene, inputs: Properties) -> Properties:
     return {"keys": [{"keyName": name, "permissions": "FULL", "value": key} for name in ("key1", "key2")]}
 
 
+def policy(scene: Scene, declared: Declared) -> Properties:
+    """Name the rules by which an account deletes old blobs; here everything stays.
+
+    Raises:
+        CloudError: Azure would refuse the policy, or a rule is for a container that is not there.
+    """
+    rules = declared.inputs["policy"]["rules"]
+    if declared.name != "default" or not 1 <= len(rules) <= MAX_RULES:
+        raise CloudError(f"{declared.title!r} must be called default and have 1 to {MAX_RULES} rules.")
+    with _owner(scene, declared).blobs() as service:
+        containers = {each.name for each in service.list_containers()}
+    for rule in rules:
+        prefixes = rule["definition"]["filters"]["prefixMatch"]
+        if not rule["name"].isalnum() or not 1 <= len(prefixes) <= MAX_PREFIXES:
+            raise CloudError(f"The rule {rule['name']!r} of {declared.title!r} has no plain name or no prefix.")
+        if unknown := [each for each in prefixes if each.partition("/")[0] not in containers]:
+            raise CloudError(
+                f"The rule {rule['name']!r} is for {unknown}, which begin with no container of the account."
+            )
+    return {}
+
+
 def queue(scene: Scene, declared: Declared) -> Properties:
     """Create a queue, unless the data folder has it already."""
     with _owner(scene, declared).queues() as service, contextlib.suppress(ResourceExistsError):
         service.create_queue(declared.name)
+    return {}
+
+
+def service(scene: Scene, declared: Declared) -> Properties:
+    """Check how long a service keeps what was deleted; Azurite keeps nothing."""
+    _owner(scene, declared)
+    if declared.name != "default":
+        raise CloudError(
+            f"{declared.title!r} is called {declared.name!r}; a service of an account is called 'default'."
+        )
+    for key, policy in declared.inputs.items():
+        if key.endswith("RetentionPolicy") and policy["enabled"] != (1 <= policy.get("days", 0) <= 365):
+            raise CloudError(f"{declared.title!r} has the {key} {policy}; Azure takes 1 to 365 days, or none at all.")
     return {}
 
 
@@ -107,7 +147,10 @@ INVOKES: Final[Mapping[str, InvokeHandler]] = {"azure-native:storage:listStorage
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:storage:Blob": blob,
     "azure-native:storage:BlobContainer": container,
+    "azure-native:storage:BlobServiceProperties": service,
+    "azure-native:storage:FileServiceProperties": service,
     "azure-native:storage:FileShare": share,
+    "azure-native:storage:ManagementPolicy": policy,
     "azure-native:storage:Queue": queue,
     "azure-native:storage:StorageAccount": account,
     "pulumi-python:dynamic/storage:ShareFile": share_file,

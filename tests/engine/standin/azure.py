@@ -125,7 +125,12 @@ class AzureNative(Plugin):
                 ]
                 if users:
                     raise CloudError(f"Conflict: the plan has the app(s) {', '.join(users)}")
-                for each in [each for each in resources if f"{each}/".startswith(f"{request.id}/")]:
+                alone = KINDS[_token_and_name(request.urn)[0]].singleton
+                kind = resources.get(request.id, {}).get("type")
+                for each in [request.id] if alone else _with_content(resources, request.id):
+                    if kind == service.GROUP and resources[each]["type"] == service.SETTING:
+                        # It stays behind, for the next group of that name.
+                        continue
                     gone = resources.pop(each)
                     if gone["type"].endswith(":Vault"):
                         content["vaults"].append(gone["name"].lower())
@@ -166,12 +171,21 @@ class AzureNative(Plugin):
                 "outputs": outputs,
                 "type": token,
             }
+            if token == service.SETTING:
+                # Applying a setting restarts a container group.
+                content["log"].append(["restart", inputs["resourceUri"]])
+            if token.endswith(":StorageAccount") and content["defender"]:
+                service.defend(content, resource_id)
         if fault == "after" and token.endswith(":Blob"):
             # Blobs are put up on the data plane, whose errors carry no state.
             raise CloudError(f"ConnectionReset: the answer to the upload of {name} got lost")
         if fault == "after":
             raise PartlyCreatedError(f"OperationTimedOut: {name} did not come up", resource_id, inputs, outputs)
         return resource_id, outputs
+
+
+def _with_content(resources: Properties, resource_id: str) -> list[str]:
+    return [each for each in resources if f"{each}/".startswith(f"{resource_id}/")]
 
 
 def _new_name(kind: Kind, name: str, seed: bytes) -> str:

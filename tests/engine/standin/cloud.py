@@ -24,7 +24,8 @@ class Cloud:
     """A cloud in a file.
 
     The file holds ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name), ``vaults``
-    (names held by soft delete), ``log`` (every request that reached the cloud, in order) and ``faults``.
+    (names held by soft delete), ``log`` (every request that reached the cloud, in order), ``faults``, and ``defender``
+    (whether a scan for malware watches every new storage account).
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,6 +95,7 @@ class Cloud:
 
 def _empty() -> dict[str, Any]:
     return {
+        "defender": False,
         "faults": {"failed": [], "fault": None, "subjects": None},
         "images": {},
         "log": [],

@@ -33,6 +33,7 @@ class Kind:
         force_new: further inputs that need a new resource, as the provider's metadata has it.
         fixed: inputs that the service refuses to change, whatever the provider believes; ``[]`` is any index.
         secret: inputs that the service never gives back.
+        singleton: whether there is just one, which comes and goes with its parent.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Kind:
     force_new: frozenset[str] = frozenset({"location"})
     fixed: frozenset[str] = frozenset()
     secret: frozenset[str] = field(default=frozenset())
+    singleton: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -71,7 +73,7 @@ def _fill(template: str, inputs: Properties) -> str:
     def value(match: re.Match[str]) -> str:
         text = str(values[match[1]])
         # A scope is a path, and comes with a slash of its own.
-        return text.strip("/") if match[1] == "scope" else quote(text, safe="")
+        return text.strip("/") if match[1] in ("resourceUri", "scope") else quote(text, safe="")
 
     return re.sub(r"\{(\w+)\}", value, template)
 
@@ -90,21 +92,25 @@ KINDS: Final = {
     "azure-native:containerinstance:ContainerGroup": Kind(
         path=f"{GROUP}/providers/Microsoft.ContainerInstance/containerGroups/{{containerGroupName}}",
         name_pattern=r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*",
-        # The service answers InvalidContainerGroupUpdate; the provider knows nothing of it and sends the update.
+        # The service answers InvalidContainerGroupUpdate; the provider knows nothing of it and sends the update. Of
+        # image and environment the documents say both, and of tags that an update takes none.
         fixed=frozenset(
             {
-                "containers[].name",
-                "containers[].ports",
-                "containers[].resources",
-                "containers[].volumeMounts",
+                "containers",
+                "diagnostics",
+                "identity",
+                "imageRegistryCredentials",
                 "ipAddress",
                 "osType",
                 "restartPolicy",
                 "subnetIds",
+                # Only a PATCH updates these, and the provider sends none.
+                # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_group_resource.go
+                "tags",
                 "volumes",
             }
         ),
-        secret=frozenset({"storageAccountKey", "workspaceKey"}),
+        secret=frozenset({"storageAccountKey"}),
     ),
     "azure-native:containerregistry:Registry": Kind(
         path=f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}",
@@ -114,11 +120,14 @@ KINDS: Final = {
     "azure-native:eventgrid:SystemTopic": Kind(
         path=TOPIC,
         name_pattern=r"[A-Za-z0-9-]{3,50}",
+        # Source: https://github.com/Azure/azure-quickstart-templates/issues/13688
         fixed=frozenset({"source", "topicType"}),
     ),
     "azure-native:eventgrid:SystemTopicEventSubscription": Kind(
         path=f"{TOPIC}/eventSubscriptions/{{eventSubscriptionName}}",
         name_pattern=r"[A-Za-z0-9-]{3,64}",
+        # Source: https://github.com/MicrosoftDocs/azure-docs/issues/17010
+        fixed=frozenset({"eventDeliverySchema"}),
     ),
     "azure-native:keyvault:Secret": Kind(
         path=f"{VAULT}/secrets/{{secretName}}",
@@ -129,6 +138,8 @@ KINDS: Final = {
         path=VAULT,
         name_pattern=r"(?=.{3,24}$)[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*",
         global_name=True,
+        # Source: https://github.com/MicrosoftDocs/azure-docs/issues/110047
+        fixed=frozenset({"properties.softDeleteRetentionInDays"}),
     ),
     "azure-native:managedidentity:UserAssignedIdentity": Kind(
         path=f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}",
@@ -138,13 +149,21 @@ KINDS: Final = {
         path=f"{INSIGHTS}/actionGroups/{{actionGroupName}}",
         name_pattern=r"[^/&%?]{1,260}",
     ),
+    "azure-native:monitor:DiagnosticSetting": Kind(
+        path="/{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}",
+        name_pattern=r"[^*<>%&:\\?+/]{1,260}",
+    ),
     "azure-native:monitor:MetricAlert": Kind(
         path=f"{INSIGHTS}/metricAlerts/{{ruleName}}",
         name_pattern=r"[^#*&+:<>?@%{}/\\]{1,260}",
+        # Inferred from what the service answers for the other kind of rule.
+        fixed=frozenset({"scopes"}),
     ),
     "azure-native:monitor:ScheduledQueryRule": Kind(
         path=f"{INSIGHTS}/scheduledQueryRules/{{ruleName}}",
         name_pattern=r"[^#*&+:<>?@%{}/\\]{1,260}",
+        # Source: https://github.com/pulumi/pulumi-azure-native/issues/4839
+        fixed=frozenset({"scopes"}),
     ),
     "azure-native:operationalinsights:Workspace": Kind(
         path=f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}",
@@ -161,9 +180,25 @@ KINDS: Final = {
         path=CONTAINER,
         name_pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
     ),
+    # The services are there with their account, so making one takes it over as it is, and nothing deletes it.
+    # Source: https://github.com/pulumi/pulumi-azure-native, provider/pkg/azure/client_azcore.go, CanCreate
+    "azure-native:storage:BlobServiceProperties": Kind(
+        path=f"{ACCOUNT}/blobServices/{{blobServicesName}}",
+        name_pattern="default",
+        singleton=True,
+    ),
+    "azure-native:storage:FileServiceProperties": Kind(
+        path=f"{ACCOUNT}/fileServices/{{fileServicesName}}",
+        name_pattern="default",
+        singleton=True,
+    ),
     "azure-native:storage:FileShare": Kind(
         path=f"{ACCOUNT}/fileServices/default/shares/{{shareName}}",
         name_pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+    ),
+    "azure-native:storage:ManagementPolicy": Kind(
+        path=f"{ACCOUNT}/managementPolicies/{{managementPolicyName}}",
+        name_pattern="default",
     ),
     "azure-native:storage:Queue": Kind(
         path=f"{ACCOUNT}/queueServices/default/queues/{{queueName}}",
@@ -181,5 +216,9 @@ KINDS: Final = {
         name_pattern=r"(?=.{2,60}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*",
         global_name=True,
         force_new=frozenset({"kind", "location"}),
+        # Source: https://github.com/hashicorp/terraform-provider-azurerm, function_app_flex_consumption_resource.go
+        fixed=frozenset({"serverFarmId"}),
     ),
+    "azure-native:web:WebAppFtpAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/ftp"),
+    "azure-native:web:WebAppScmAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/scm"),
 }

@@ -7,16 +7,23 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
+from infra.local.flex import refusal
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT, Kind
 from tests.engine.standin.wire import Properties, difference
+
+# Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
+LOG_CATEGORIES: Final = {"ContainerEvent", "ContainerInstanceLog"}
 
 # What must never be seen in plain; tests search for it.
 MARKER: Final = "STAND-IN-SECRET"
 
 ACR_PULL: Final = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+GROUP: Final = "azure-native:containerinstance:ContainerGroup"
 ID: Final = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^,\s]+")
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
+SETTING: Final = "azure-native:monitor:DiagnosticSetting"
+TOPIC: Final = "azure-native:eventgrid:SystemTopic"
 
 
 def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Properties) -> None:
@@ -27,7 +34,7 @@ def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Pro
     """
     kind = KINDS[token]
     resources = content["resources"]
-    if resource_id in resources:
+    if resource_id in resources and not kind.singleton:
         raise CloudError(f"cannot create already existing resource '{resource_id}'")
     parent = kind.parent_id(inputs)
     if parent is not None and parent not in resources:
@@ -44,11 +51,31 @@ def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Pro
             same = all(other["inputs"].get(key) == inputs[key] for key in ("principalId", "roleDefinitionId", "scope"))
             if other["type"] == token and same:
                 raise CloudError("RoleAssignmentExists: the principal has this role at this scope")
-    if token == "azure-native:eventgrid:SystemTopic":
-        sources = [each["inputs"]["source"] for each in resources.values() if each["type"] == token]
-        if inputs["source"] in sources:
-            raise CloudError(f"InvalidRequest: {inputs['source']} has a system topic already")
+    if token == TOPIC:
+        sources = [each["inputs"]["source"].lower() for each in resources.values() if each["type"] == token]
+        if inputs["source"].lower() in sources:
+            raise CloudError(
+                f"InvalidRequest: There is an existing tracked system topic for the given source {inputs['source']}. "
+                "Only one system topic is allowed per source."
+            )
+    if token == SETTING:
+        _check_setting(resources, inputs)
     check_references(content, token, inputs)
+
+
+def defend(content: dict[str, Any], account_id: str) -> None:
+    """Let the scan for malware make the topic of a new account, in its resource group.
+
+    Source: https://learn.microsoft.com/azure/defender-for-cloud/on-upload-malware-scanning
+    """
+    group, _, name = account_id.partition("/providers/Microsoft.Storage/storageAccounts/")
+    topic = f"{name}-{stable_uuid(account_id)}"
+    content["resources"][f"{group}/providers/Microsoft.EventGrid/systemTopics/{topic}"] = {
+        "inputs": {"source": account_id},
+        "name": topic,
+        "outputs": {},
+        "type": TOPIC,
+    }
 
 
 def check_references(content: dict[str, Any], token: str, inputs: Properties) -> None:
@@ -62,8 +89,16 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
     for reference in sorted(set(_ids({key: value for key, value in inputs.items() if key != "siteConfig"}))):
         if reference not in resources:
             raise CloudError(f"LinkedInvalidPropertyId: there is no {reference}")
-    if token == "azure-native:containerinstance:ContainerGroup":
+    if token == GROUP:
         _check_group(content, inputs)
+    elif token == "azure-native:web:WebApp":
+        plan = resources.get(inputs["serverFarmId"])
+        tier = (plan["inputs"].get("sku") or {}).get("tier") if plan else None
+        if tier == "FlexConsumption" and (problem := refusal(inputs)):
+            raise CloudError(problem)
+    elif token in ("azure-native:web:WebAppFtpAllowed", "azure-native:web:WebAppScmAllowed"):
+        if _named(content, "azure-native:web:WebApp", inputs["name"]) is None:
+            raise CloudError(f"ResourceNotFound: there is no app {inputs['name']!r}")
     elif token == "azure-native:authorization:RoleAssignment" and inputs["principalType"] == "ServicePrincipal":
         principals = {each["outputs"].get("principalId") for each in resources.values() if each["type"] == IDENTITY}
         if inputs["principalId"] not in principals:
@@ -135,7 +170,7 @@ def invoke(content: dict[str, Any], token: str, arguments: Properties) -> Proper
         }
     owner = {
         "azure-native:containerregistry:listRegistryCredentials": "azure-native:containerregistry:Registry",
-        "azure-native:operationalinsights:getSharedKeys": "azure-native:operationalinsights:Workspace",
+        "azure-native:eventgrid:getSystemTopic": TOPIC,
         "azure-native:storage:listStorageAccountKeys": "azure-native:storage:StorageAccount",
     }.get(token)
     if owner is None:
@@ -145,8 +180,9 @@ def invoke(content: dict[str, Any], token: str, arguments: Properties) -> Proper
         raise CloudError(f"ResourceNotFound: there is no {resource_id}")
     name = resource_id.rpartition("/")[2]
     key = secret_of(name)
-    if token.endswith("getSharedKeys"):
-        return {"primarySharedKey": key, "secondarySharedKey": key}
+    if token.endswith("getSystemTopic"):
+        source = content["resources"][resource_id]["inputs"]["source"]
+        return {"id": resource_id, "location": "global", "name": name, "source": source, "type": TOPIC}
     if token.endswith("listRegistryCredentials"):
         return {"passwords": [{"name": "password", "value": key}], "username": name}
     return {"keys": [{"creationTime": "2024-01-01T00:00:00Z", "keyName": "key1", "permissions": "FULL", "value": key}]}
@@ -211,6 +247,27 @@ def _check_group(content: dict[str, Any], inputs: Properties) -> None:
             raise CloudError(f"InaccessibleImage: no identity of the group may pull from {server}")
         if any(not variable.get("value") for variable in container["environmentVariables"]):
             raise CloudError("InvalidEnvironmentVariable: a variable has no value")
+
+
+def _check_setting(resources: dict[str, Any], inputs: Properties) -> None:
+    """Refuse a second setting of a resource that sends the same category to the same workspace.
+
+    What a deleted resource left is there again on a new one of its name.
+    Source: https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings
+    """
+    categories = {each["category"] for each in inputs["logs"]}
+    if unknown := categories - LOG_CATEGORIES:
+        raise CloudError(f"BadRequest: Category '{min(unknown)}' is not supported.")
+    for other in resources.values():
+        if other["type"] != SETTING or any(
+            other["inputs"][key] != inputs[key] for key in ("resourceUri", "workspaceId")
+        ):
+            continue
+        if both := categories & {each["category"] for each in other["inputs"]["logs"]}:
+            raise CloudError(
+                f"Conflict: Data sink '{inputs['workspaceId']}' is already used in diagnostic setting "
+                f"'{other['name']}' for category '{min(both)}'."
+            )
 
 
 def _ids(value: Any) -> Iterator[str]:

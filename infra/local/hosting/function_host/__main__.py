@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +23,21 @@ from .telling import LineHandler, tell
 from .timers import TimerTrigger
 
 GRACE_SECONDS: Final = 8.0
+MOST_THREADS: Final = 32
 
 
-def triggers(root: Path, memory: Path, stop: threading.Event) -> list[QueueTrigger | TimerTrigger]:
+def calling_threads() -> ThreadPoolExecutor:
+    """Return the threads that calls of all functions share: as many as the setting says, or as Python chooses.
+
+    Source: ``azure_functions_runtime/utils/threadpool.py`` of the package azure-functions-runtime.
+    """
+    count = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
+    return ThreadPoolExecutor(int(count) if count.isdecimal() and 1 <= int(count) <= MOST_THREADS else None)
+
+
+def triggers(
+    root: Path, memory: Path, stop: threading.Event, calls: ThreadPoolExecutor
+) -> list[QueueTrigger | TimerTrigger]:
     """Import the app and return its triggers.
 
     Raises:
@@ -43,9 +56,9 @@ def triggers(root: Path, memory: Path, stop: threading.Event) -> list[QueueTrigg
     for function in functions:
         kinds = [binding.get_dict_repr()["type"] for binding in function.get_bindings()]
         if kinds == ["queueTrigger"]:
-            found.append(QueueTrigger(function, options, stop))
+            found.append(QueueTrigger(function, options, stop, calls))
         elif kinds == ["timerTrigger"]:
-            found.append(TimerTrigger(function, memory / function.get_function_name(), stop))
+            found.append(TimerTrigger(function, memory / function.get_function_name(), stop, calls))
         else:
             name = function.get_function_name()
             raise ValueError(f"Function {name} has the bindings {kinds}; this host serves one queue or timer trigger.")
@@ -61,7 +74,8 @@ def main(root: Path, memory: Path) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     memory.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
-    found = triggers(root, memory, stop)
+    calls = calling_threads()
+    found = triggers(root, memory, stop, calls)
     # A call that does not end must not keep the host from ending, so its threads are daemons.
     threads = [threading.Thread(target=trigger.serve, daemon=True) for trigger in found]
     for thread in threads:
@@ -72,6 +86,10 @@ def main(root: Path, memory: Path) -> None:
     end = time.monotonic() + GRACE_SECONDS
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
+    # Nobody hands over calls any more; those that run get the rest of the time.
+    running = threading.Thread(target=calls.shutdown, daemon=True)
+    running.start()
+    running.join(max(0.0, end - time.monotonic()))
     sys.stdout.flush()
     os._exit(0)
 

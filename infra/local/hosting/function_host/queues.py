@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import logging
 import os
 import threading
@@ -11,12 +12,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import azure.functions as func
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.functions.queue import QueueMessage
+from azure.functions.meta import Datum
+from azure.functions.queue import QueueMessageInConverter
 from azure.storage.queue import QueueClient, QueueServiceClient
 from azure.storage.queue import QueueMessage as StoredMessage
 
@@ -81,13 +83,40 @@ class Claim:
                 self._receipt = None if last else updated.pop_receipt
 
 
-class QueueTrigger:
-    """Feeds one function from one queue."""
+def argument(message: StoredMessage, body: bytes) -> func.QueueMessage:
+    """Return what a function gets of a message: text and metadata, in the form in which Azure's host sends them.
 
-    def __init__(self, function: func.Function, options: QueueOptions, stop: threading.Event) -> None:
+    Source: https://github.com/Azure/azure-functions-host, ``GrpcMessageConversionExtensions.cs``. The host makes a text
+    of the body, in which U+FFFD stands for what is no UTF-8.
+    """
+    text = body.decode("utf-8", errors="replace")
+    metadata = {
+        "DequeueCount": Datum(json.dumps(message.dequeue_count), "json"),
+        "ExpirationTime": _moment(message.expires_on),
+        "Id": Datum(message.id, "string"),
+        "InsertionTime": _moment(message.inserted_on),
+        "NextVisibleTime": _moment(message.next_visible_on),
+        "PopReceipt": Datum(message.pop_receipt, "string"),
+        "QueueTrigger": Datum(text, "string"),
+    }
+    decoded: func.QueueMessage = QueueMessageInConverter.decode(Datum(text, "string"), trigger_metadata=metadata)
+    return decoded
+
+
+def _moment(moment: datetime | None) -> Datum:
+    return Datum(json.dumps(moment and moment.isoformat()), "json")
+
+
+class QueueTrigger:
+    """Feeds one function from one queue; ``calls`` runs them."""
+
+    def __init__(
+        self, function: func.Function, options: QueueOptions, stop: threading.Event, calls: ThreadPoolExecutor
+    ) -> None:
         (binding,) = (each.get_dict_repr() for each in function.get_bindings())
         service = QueueServiceClient.from_connection_string(os.environ[binding["connection"]])
         self._call: Callable[..., object] = function.get_user_function()
+        self._calls = calls
         self._claims: set[Claim] = set()
         self._lock = threading.Lock()
         self._name = str(function.get_function_name())
@@ -95,12 +124,11 @@ class QueueTrigger:
         self._parameter = binding["name"]
         queue_name = resolve(binding["queueName"])
         self._poison = service.get_queue_client(f"{queue_name}-poison")
-        self._pool = ThreadPoolExecutor(options.batch_size + options.new_batch_threshold, thread_name_prefix=self._name)
         self._queue = service.get_queue_client(queue_name)
         self._stop = stop
 
     def serve(self) -> None:
-        """Take messages until the host is to stop, then let running calls end."""
+        """Take messages until the host is to stop."""
         renewer = threading.Thread(target=self._renew, name=f"{self._name} renewer", daemon=True)
         renewer.start()
         busy_until = time.monotonic() + BUSY_SECONDS
@@ -115,11 +143,10 @@ class QueueTrigger:
                 claim = Claim(self._queue, message)
                 with self._lock:
                     self._claims.add(claim)
-                self._pool.submit(self._handle, claim)
+                self._calls.submit(self._handle, claim)
             if messages:
                 busy_until = time.monotonic() + BUSY_SECONDS
             self._stop.wait(BUSY_POLL_SECONDS if time.monotonic() < busy_until else IDLE_POLL_SECONDS)
-        self._pool.shutdown(wait=True)
 
     def _receive(self) -> list[StoredMessage]:
         with self._lock:
@@ -155,17 +182,8 @@ class QueueTrigger:
             )
         except (binascii.Error, ValueError):
             return self._give_up(claim, "it is not base64, which host.json asks for")
-        argument = QueueMessage(  # type: ignore[no-untyped-call]
-            id=message.id,
-            body=body,
-            dequeue_count=count,
-            expiration_time=message.expires_on,
-            insertion_time=message.inserted_on,
-            pop_receipt=message.pop_receipt,
-            time_next_visible=message.next_visible_on,
-        )
         try:
-            self._call(**{self._parameter: argument})
+            self._call(**{self._parameter: argument(message, body)})
         except Exception:
             _log.exception("%s failed, attempt %d of %d.", self._name, count, self._options.max_dequeue_count)
             if count >= self._options.max_dequeue_count:
