@@ -47,6 +47,7 @@ from infra.naming import DEAD_LETTER_CONTAINER, SHARE_MOUNT
 from infra.retention import retention_problems
 from infra.schedule import schedule_problem
 from infra.storage import FUNCTION_PACKAGE_CONTAINER
+from infra.verification.file import canary_file
 from pipeline_app.contract import STATE_CONTAINER, StorageNames, overlap
 from pipeline_app.worker.app_config import AppConfigError, parse
 
@@ -141,6 +142,9 @@ class StackConfig(BaseModel):
     vault_retention_days: Annotated[int, Field(ge=7, le=90)] = 7
     vault_secrets_officer_id: OptionalUuid = None
     vault_secrets_officer_type: Literal["Group", "ServicePrincipal", "User"] = "User"
+    verify_deploy: bool = False
+    verify_file: str = ""
+    verify_seconds: Annotated[int, Field(ge=10, le=3600)] = 900
 
     def storage_names(self) -> StorageNames:
         """Return where inputs and outputs live."""
@@ -313,6 +317,11 @@ def _files(config: StackConfig) -> list[str]:
             parse(content.decode(), str(value))
         except (AppConfigError, OSError, UnicodeDecodeError) as error:
             problems.append(f"{key} is {value!r}: {error} Allowed: the path of a JSON file as the worker reads it.")
+    if config.verify_file:
+        try:
+            canary_file(config.project, config.verify_file)
+        except (OSError, ValueError) as error:
+            problems.append(f"verifyFile is {config.verify_file!r}: {error} Allowed: the path of a small file.")
     return problems
 
 

@@ -10,16 +10,37 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
 from infra.clouds import RESOURCE_MANAGER
+from infra.container import WorkerGroup
+from infra.provider_token import provider_token
 from infra.signed_in import SignedInProvider
+from infra.storage import ApplicationStorage
+from infra.verification.file import CanaryFile
 from pipeline_app.contract import StorageNames
 
 
 @dataclass(frozen=True, kw_only=True)
-class CanaryFile:
-    """The user's file that is put through: its path relative to the program's folder, and its SHA-256 in hex."""
+class DeployVerificationArgs:
+    """What is put through and what it proves.
 
-    path: str
-    sha256: str
+    Attributes:
+        after: what has to be deployed before.
+        file: the user's file, which has to succeed; None is a built-in one that has to be tried.
+        groups: the container groups.
+        image: the image that has to process the file, by digest.
+        names: container and paths.
+        proves: what else is verified, by name; a change of any value verifies anew.
+        seconds: how long the receipt may take.
+        storage: the application storage account, whose key is asked for when it is used.
+    """
+
+    after: Sequence[pulumi.Resource]
+    file: CanaryFile | None
+    groups: Sequence[WorkerGroup]
+    image: pulumi.Input[str]
+    names: StorageNames
+    proves: Mapping[str, pulumi.Input[str]]
+    seconds: int
+    storage: ApplicationStorage
 
 
 class DeployVerificationProvider(SignedInProvider):
@@ -52,56 +73,25 @@ class DeployVerification(Resource, module="verification", name="DeployVerificati
 
     outcome: pulumi.Output[str]
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        account_id: pulumi.Input[str],
-        blob_endpoint: pulumi.Input[str],
-        file: CanaryFile | None,
-        group_ids: Sequence[pulumi.Input[str]],
-        image: pulumi.Input[str],
-        names: StorageNames,
-        proves: Mapping[str, pulumi.Input[str]],
-        queue_endpoint: pulumi.Input[str],
-        seconds: int,
-        token: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare the verification.
-
-        Args:
-            name: the resource's name in the stack.
-            account_id: ARM id of the application storage account, whose key is asked for when it is used.
-            blob_endpoint: of the account.
-            file: what is put through and has to succeed; None is a built-in file that has to be tried.
-            group_ids: ARM ids of the container groups.
-            image: the image that has to process the file, by digest.
-            names: container and paths.
-            proves: what else is verified, by name; a change of any value verifies anew.
-            queue_endpoint: of the account.
-            seconds: how long the receipt may take.
-            token: of the provider for Azure Resource Manager; not kept.
-            opts: the resource's options.
-        """
+    def __init__(self, name: str, args: DeployVerificationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(
             DeployVerificationProvider(),
             name,
             {
-                "account_id": account_id,
-                "blob_endpoint": blob_endpoint,
-                "container": names.container,
-                "file": file.path if file else "",
-                "file_sha256": file.sha256 if file else "",
-                "group_ids": list(group_ids),
-                "image": image,
-                "input_path": names.input_path,
+                "account_id": args.storage.account_id,
+                "blob_endpoint": args.storage.blob_endpoint,
+                "container": args.names.container,
+                "file": args.file.path if args.file else "",
+                "file_sha256": args.file.sha256 if args.file else "",
+                "group_ids": [group.group_id for group in args.groups],
+                "image": args.image,
+                "input_path": args.names.input_path,
                 "outcome": None,
-                "output_path": names.output_path,
-                "proves": dict(proves),
-                "queue_endpoint": queue_endpoint,
-                "seconds": seconds,
-                "token": pulumi.Output.secret(token),
+                "output_path": args.names.output_path,
+                "proves": dict(args.proves),
+                "queue_endpoint": args.storage.queue_endpoint,
+                "seconds": args.seconds,
+                "token": pulumi.Output.secret(provider_token(args.after[-1], after=args.after[-1])),
             },
-            opts,
+            pulumi.ResourceOptions.merge(pulumi.ResourceOptions(depends_on=list(args.after)), opts),
         )
