@@ -99,6 +99,7 @@ class StackConfig(BaseModel):
     claim_seconds: Annotated[int, Field(ge=10, le=7 * 24 * 3600)] = 60
     container_cpu: Annotated[float, Field(ge=1, le=4)] = 1
     container_group_count: Annotated[int, Field(ge=1, le=20)] = 1
+    container_group_logs: bool = True
     container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
     container_os_type: Literal["Linux"] = "Linux"
     dead_letter_retention_days: Days = 0

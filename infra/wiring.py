@@ -188,6 +188,7 @@ def worker_group(
         environment=cfg.worker_environment(),
         identity=identity,
         image=image,
+        logs=cfg.container_group_logs,
         memory_gib=cfg.container_memory_gib,
         monitoring=logs,
         names=cfg.storage_names(),

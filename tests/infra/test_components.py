@@ -164,6 +164,13 @@ def test_a_container_group_s_logs_go_to_the_stack_s_workspace_without_a_key(prog
     assert [each.token for each in program.invokes if "SharedKeys" in each.token] == []
 
 
+@pytest.mark.usefixtures("function_package")
+def test_a_subscription_without_such_logs_can_do_without(artifact_cache: Path) -> None:
+    run = run_program({"artifactCache": str(artifact_cache), "containerGroupLogs": "false"})
+    assert run.all("monitor:DiagnosticSetting") == []
+    assert run.all("containerinstance:ContainerGroup")
+
+
 def test_a_worker_starts_only_when_it_may_pull_and_its_config_is_there(program: Run) -> None:
     waited = {
         urn.rpartition("::")[2]
