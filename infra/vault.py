@@ -48,7 +48,8 @@ class Vault(pulumi.ComponentResource):
             vault_name=args.vault_name,
             opts=child,
         )
-        # A secret is deleted on the data plane, where the deployer may have no rights; it goes with its vault.
+        # A secret is deleted on the data plane, where the deployer may have no rights: it goes with its vault, and one
+        # of an earlier registry stays there until then, with a password that opens nothing any more.
         keyvault.Secret(
             f"{name}-registry-password",
             properties=keyvault.SecretPropertiesArgs(value=args.registry.password),
@@ -57,7 +58,7 @@ class Vault(pulumi.ComponentResource):
                 "acr-{0}-{1}-password", args.registry.registry_name, args.registry.username
             ),
             vault_name=vault.name,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=vault),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=vault, retain_on_delete=True),
         )
         if args.secrets_officer_id is not None:
             assign(

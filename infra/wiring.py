@@ -12,6 +12,7 @@ from infra.config import StackConfig
 from infra.container import WorkerGroup, WorkerGroupArgs
 from infra.events import UploadEvents, UploadEventsArgs
 from infra.function_app import FunctionAppArgs
+from infra.function_names import function_names
 from infra.identities import WorkloadIdentity
 from infra.image import WorkerImageArgs, build_hash
 from infra.monitoring import Monitoring, MonitoringArgs
@@ -84,7 +85,7 @@ def function_app(
     """Return the function's surroundings and its package, which is made here."""
     return FunctionAppArgs(
         artifacts=artifacts,
-        cloud=cfg.cloud,
+        functions=function_names(cfg.project),
         groups=groups,
         identity=identity,
         monitoring=logs,

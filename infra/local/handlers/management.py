@@ -23,6 +23,11 @@ def client_config(scene: Scene, _inputs: Properties) -> Properties:
     }
 
 
+def client_token(scene: Scene, _inputs: Properties) -> Properties:
+    """Return a token of who deploys; nothing here asks for one."""
+    return {"token": scene.machine.data.key("deployer token")}
+
+
 def identity(scene: Scene, declared: Declared) -> Properties:
     """Add an identity to the directory."""
     machine = scene.machine
@@ -99,6 +104,7 @@ def workspace(scene: Scene, declared: Declared) -> Properties:
 
 INVOKES: Final[Mapping[str, InvokeHandler]] = {
     "azure-native:authorization:getClientConfig": client_config,
+    "azure-native:authorization:getClientToken": client_token,
     "azure-native:containerregistry:listRegistryCredentials": registry_credentials,
     "azure-native:operationalinsights:getSharedKeys": shared_keys,
 }
