@@ -182,6 +182,6 @@ KINDS: Final = {
         global_name=True,
         force_new=frozenset({"kind", "location"}),
     ),
-    "azure-native:web:WebAppFtpAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/ftp"),
+    # It is there with its site and allows passwords; the provider makes it where it is in that state alone.
     "azure-native:web:WebAppScmAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/scm"),
 }
