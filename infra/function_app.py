@@ -105,16 +105,15 @@ class FunctionApp(pulumi.ComponentResource):
                 parent=self, depends_on=[args.identity, *args.groups], replace_on_changes=["serverFarmId"]
             ),
         )
-        # Passwords of the app open nothing: the code is deployed through Resource Manager, which signs in by token.
-        policy = pulumi.ResourceOptions(deleted_with=app, parent=self)
-        for kind, resource in (("ftp", web.WebAppFtpAllowed), ("scm", web.WebAppScmAllowed)):
-            resource(
-                f"{name}-{kind}-passwords",
-                allow=False,
-                name=app.name,
-                resource_group_name=args.placement.resource_group_name,
-                opts=policy,
-            )
+        # No password opens the app's deployment: the code comes through Resource Manager, which is asked with a token.
+        # There is no such policy for FTP, which Flex Consumption does not have.
+        web.WebAppScmAllowed(
+            f"{name}-scm-passwords",
+            allow=False,
+            name=app.name,
+            resource_group_name=args.placement.resource_group_name,
+            opts=pulumi.ResourceOptions(deleted_with=app, parent=self),
+        )
         OneDeploy(
             f"{name}-code",
             app_id=app.id,

@@ -19,7 +19,10 @@ CONTAINER = "azure-native:storage:BlobContainer"
 CONTAINER_GROUP = "azure-native:containerinstance:ContainerGroup"
 GROUP = "azure-native:resources:ResourceGroup"
 LOGS = {"logs": [{"category": "ContainerEvent"}], "resourceUri": "/worker", "workspaceId": "/workspace"}
+PLAN = "azure-native:web:AppServicePlan"
+SCM = "azure-native:web:WebAppScmAllowed"
 SETTING = "azure-native:monitor:DiagnosticSetting"
+SITE = "azure-native:web:WebApp"
 TOPIC = "azure-native:eventgrid:SystemTopic"
 VAULT = "azure-native:keyvault:Vault"
 
@@ -74,6 +77,7 @@ def put(content: dict[str, Any], token: str, inputs: Properties) -> None:
             },
             "LinkedInvalidPropertyId",
         ),
+        (SCM, {"allow": False, "name": "none", "resourceGroupName": "one"}, "ResourceNotFound"),
     ],
 )
 def test_what_cannot_be_made_is_refused(content: dict[str, Any], token: str, inputs: Properties, code: str) -> None:
@@ -81,6 +85,34 @@ def test_what_cannot_be_made_is_refused(content: dict[str, Any], token: str, inp
 
     with pytest.raises(CloudError, match=code):
         put(content, token, inputs)
+
+
+@pytest.mark.parametrize(
+    ("tier", "config", "refused"),
+    [
+        ("FlexConsumption", {"minTlsVersion": "1.2"}, False),
+        ("FlexConsumption", {"netFrameworkVersion": "v4.6"}, True),
+        ("Standard", {"netFrameworkVersion": "v4.6"}, False),
+    ],
+)
+def test_a_site_of_flex_consumption_takes_nothing_of_other_plans(
+    content: dict[str, Any], tier: str, config: Properties, refused: bool
+) -> None:
+    put(content, PLAN, {"name": "plan", "resourceGroupName": "one", "sku": {"name": "x", "tier": tier}})
+    scale = {"instanceMemoryMB": 2048, "maximumInstanceCount": 40}
+    site = {
+        "functionAppConfig": {"runtime": {"name": "python", "version": "3.13"}, "scaleAndConcurrency": scale},
+        "name": "site",
+        "resourceGroupName": "one",
+        "serverFarmId": KINDS[PLAN].resource_id({"name": "plan", "resourceGroupName": "one"}),
+        "siteConfig": config,
+    }
+    if not refused:
+        put(content, SITE, site)
+        return
+
+    with pytest.raises(CloudError, match=r"51021.*Site\.SiteConfig\.NetFrameworkVersion"):
+        put(content, SITE, site)
 
 
 @pytest.mark.parametrize(

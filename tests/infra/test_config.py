@@ -79,6 +79,8 @@ def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> Non
         ("containerMemoryGib", "17", "less than or equal to 16"),
         ("containerMemoryGib", "many", "valid number"),
         ("containerOsType", "Windows", "Linux"),
+        ("functionMemoryMb", "1024", "512, 2048 or 4096"),
+        ("functionMemoryMb", "much", "valid integer"),
         ("imageReference", "registry.example/worker:latest", "an image by digest"),
         ("inputPath", "/incoming", "no slash at either end"),
         ("inputPath", "", "no slash at either end"),

@@ -96,7 +96,7 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
         tier = (plan["inputs"].get("sku") or {}).get("tier") if plan else None
         if tier == "FlexConsumption" and (problem := refusal(inputs)):
             raise CloudError(problem)
-    elif token in ("azure-native:web:WebAppFtpAllowed", "azure-native:web:WebAppScmAllowed"):
+    elif token == "azure-native:web:WebAppScmAllowed":
         if _named(content, "azure-native:web:WebApp", inputs["name"]) is None:
             raise CloudError(f"ResourceNotFound: there is no app {inputs['name']!r}")
     elif token == "azure-native:authorization:RoleAssignment" and inputs["principalType"] == "ServicePrincipal":
