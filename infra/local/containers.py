@@ -166,10 +166,12 @@ class ContainerGroup:
     def start(self) -> threading.Event | None:
         """Begin to start it; see ``arm.Group``."""
         with self._lock:
-            if self._shown() == "Running" or self._starting:
+            if self._starting:
                 return None
             if self._transitioning:
                 raise TransitioningError
+            if self._shown() == "Running":
+                return None
             self._starting = True
             self._begin("Pending")
         return self._in_background(self._launch)

@@ -53,14 +53,21 @@ class StorageUnreachable(Exception):
 class Endpoint:
     """One service of an account, such as ``http://127.0.0.1:10000/account``; safe to use from several threads.
 
-    What may pass by itself is tried again up to ``retries`` times.
+    What may pass by itself is tried again up to ``retries`` times; ``pause`` waits for seconds before each.
 
     Raises:
         ContractError: the URL cannot be used.
     """
 
-    def __init__(self, url: str, authorization: Authorization, retries: int = RETRIES) -> None:
+    def __init__(
+        self,
+        url: str,
+        authorization: Authorization,
+        retries: int = RETRIES,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:
         self._authorization = authorization
+        self._pause = pause
         self._retries = retries
         self._connections = Connections(url)
 
@@ -124,7 +131,7 @@ class Endpoint:
                 problem = f"HTTP {answer.status}"
                 wait = _wait(tried, answer.headers.get("Retry-After"))
             _log.info("%s: %s; trying again in %.0f s", request, problem, wait)
-            time.sleep(wait)
+            (self._pause or time.sleep)(wait)
         raise AssertionError("The loop returns or raises.")
 
     def close(self) -> None:
@@ -160,14 +167,16 @@ class Endpoint:
             return answer
 
 
-def open_account(connection: StorageConnection, retries: int = RETRIES) -> tuple[Endpoint, Endpoint]:
+def open_account(
+    connection: StorageConnection, retries: int = RETRIES, pause: Callable[[float], None] | None = None
+) -> tuple[Endpoint, Endpoint]:
     """Return an account's Blob and Queue services, with a connection string or as the user-assigned identity.
 
     Raises:
         ContractError: the connection string is not complete.
     """
     blob_url, queue_url, authorization = services(connection)
-    return Endpoint(blob_url, authorization, retries), Endpoint(queue_url, authorization, retries)
+    return Endpoint(blob_url, authorization, retries, pause), Endpoint(queue_url, authorization, retries, pause)
 
 
 def _encoded(path: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,17 +22,25 @@ _LOST_RACES: Final = frozenset(
     {"BlobAlreadyExists", "BlobNotFound", "BlobOverwritten", "ConditionNotMet", "InvalidBlockList"}
 )
 _LOST_RACE_STATUS: Final = frozenset({404, 409, 412})
-# Also 403: a fresh role assignment takes minutes to be known everywhere.
-_PASSING_STATUS: Final = frozenset({403, 408, 429})
+# Also 403: a fresh role assignment takes minutes to be known everywhere. And a container or queue that is being made
+# anew is no file's fault. None of these is waited for without end; see GIVE_UP_SECONDS.
+_PASSING_CODES: Final = frozenset(
+    {"ContainerBeingDeleted", "ContainerNotFound", "QueueBeingDeleted", "QueueDisabled", "QueueNotFound"}
+)
+_PASSING_STATUS: Final = frozenset({401, 403, 408, 429})
 
 
-def connect(connection: StorageConnection, container: str) -> tuple[AzureBlobStore, AzureJobQueue]:
+def connect(
+    connection: StorageConnection, container: str, pause: Callable[[float], None] = time.sleep
+) -> tuple[AzureBlobStore, AzureJobQueue]:
     """Open the container and the queues with a connection string or as the user-assigned identity.
+
+    ``pause`` waits for seconds before a request is tried again.
 
     Raises:
         ContractError: the connection string is not complete.
     """
-    blobs, queues = open_account(connection)
+    blobs, queues = open_account(connection, pause=pause)
     return AzureBlobStore(blobs, container), AzureJobQueue(queues)
 
 
@@ -118,7 +127,7 @@ class AzureBlobStore:
 
     def is_transient(self, error: Exception) -> bool:
         if isinstance(error, StorageError):
-            return error.status >= 500 or error.status in _PASSING_STATUS
+            return error.status >= 500 or error.status in _PASSING_STATUS or error.code in _PASSING_CODES
         return isinstance(error, StorageUnreachable)
 
     def close(self) -> None:

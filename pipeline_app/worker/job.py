@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -250,6 +251,8 @@ class JobProcessor:
                 _log.exception("attempt %d of %r broke off", number, job.name)
             delay = backoff(job.given_back if transient else number)
             outcome = _give_back(claimed, _sentence(error), delay=delay, counted=not transient)
+            if transient:
+                outcome = replace(outcome, trouble=str(error))
         finally:
             if isinstance(outcome, Processed):
                 claimed.resources.close()

@@ -221,8 +221,8 @@ def test_too_many_requests_are_throttled_for_each_principal_and_kind_alone(
     with pytest.raises(HttpResponseError) as raised:
         client.container_groups.get("rg", "worker")
     assert raised.value.status_code == 429
-    assert raised.value.response is not None
-    assert raised.value.response.headers["Retry-After"] == "1"
+    assert raised.value.error is not None
+    assert raised.value.error.code == "SubscriptionRequestsThrottled"
     client.container_groups.stop("rg", "worker")
     with managed(arm, "other-client") as other:
         other.container_groups.get("rg", "worker")
