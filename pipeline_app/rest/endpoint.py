@@ -18,7 +18,17 @@ from xml.etree import ElementTree
 
 from pipeline_app.contract import StorageConnection
 from pipeline_app.rest.connections import Connections
-from pipeline_app.rest.exchange import BROKEN, Answer, Body, LocalFailure, Request, Sink, exchange, read_answer
+from pipeline_app.rest.exchange import (
+    BROKEN,
+    Answer,
+    Body,
+    LocalFailure,
+    Request,
+    Sink,
+    UnreadableAnswer,
+    exchange,
+    read_answer,
+)
 from pipeline_app.rest.signing import Authorization, services
 
 API_VERSION: Final = "2024-11-04"
@@ -36,7 +46,7 @@ class StorageError(Exception):
     """The service refused a request: its HTTP status, its own code such as ``BlobNotFound``, and its message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"HTTP {status} {code}: {message}".strip())
+        super().__init__(f"{f'HTTP {status} ' if status else ''}{code}: {message}".strip())
         self.status = status
         self.code = code
 
@@ -44,6 +54,13 @@ class StorageError(Exception):
     def is_missing_blob(self) -> bool:
         """Whether there is no such blob, in a container that is there."""
         return self.status == 404 and self.code != "ContainerNotFound"
+
+
+class StorageUnreadable(StorageError):
+    """The service, or what stands before it, gives an answer that cannot be read, and would give it again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "UnreadableAnswer", message)
 
 
 class StorageUnreachable(Exception):
@@ -118,6 +135,8 @@ class Endpoint:
                     answer = self._once(request, sink)
             except LocalFailure as failure:
                 raise failure.error from None
+            except UnreadableAnswer as error:
+                raise StorageUnreadable(f"{request} at {self._connections.host}: {error}") from error
             except (OSError, http.client.HTTPException) as error:
                 problem = f"{type(error).__name__}: {error}"
                 if tried == self._retries:

@@ -62,6 +62,7 @@ class Drain:
     ) -> None:
         self._busy = 0
         self._claim_seconds = claim_seconds
+        self._held = 0
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
         self._lock = threading.Lock()
@@ -89,7 +90,7 @@ class Drain:
         Raises:
             StorageRefused: it would have waited for ever.
         """
-        self._status.watch(lambda: self._busy > 0)
+        self._status.watch(lambda: self._held > 0)
         failures: list[BaseException] = []
         threads = [
             threading.Thread(target=self._work, args=(number, failures), name=f"slot-{number}")
@@ -119,9 +120,11 @@ class Drain:
             _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
         finally:
-            if message is None:
-                with self._lock:
+            with self._lock:
+                if message is None:
                     self._busy -= 1
+                else:
+                    self._held += 1
         return message
 
     def settle(self, processed: Processed) -> None:
@@ -129,7 +132,8 @@ class Drain:
         self._status.count(processed.outcome)
         with self._lock:
             self._busy -= 1
-            self._trouble_of_files = processed.trouble and _since(self._trouble_of_files, processed.trouble) or None
+            self._held -= 1
+            self._trouble_of_files = _since(self._trouble_of_files, processed.trouble) if processed.trouble else None
             # A message that comes back later keeps the worker up until then.
             self._quiet_since = max(self._quiet_since, time.monotonic() + processed.again_in)
 
@@ -173,9 +177,9 @@ class Drain:
 
     def _give_up(self) -> None:
         """Raise where the storage has long let nothing be done, unless a file is in hand, whose work may yet count."""
-        for trouble in (self._trouble_of_queue, self._trouble_of_files):
-            if self._busy or trouble is None:
-                continue
+        if self._held:
+            return
+        for trouble in filter(None, (self._trouble_of_queue, self._trouble_of_files)):
             seconds = time.monotonic() - trouble.since
             if seconds >= GIVE_UP_SECONDS:
                 raise StorageRefused(

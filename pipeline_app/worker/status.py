@@ -11,9 +11,8 @@ from typing import Any
 
 from pipeline_app.contract import now
 
-
-# An idle slot that has not looked at the queue for so long hangs. One look takes up to 24 minutes in an outage: six tries
-# of a request, each with a token to be had, a connection to be made and an answer to be waited for, and the waits between.
+# An idle slot that has not looked at the queue for so long hangs. In an outage one look takes up to 24 minutes: six
+# tries of a request, each with a token, a connection and an answer to be waited for, and the waits in between.
 STALE_SECONDS = 1800.0
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from pipeline_app.contract import FileJob
@@ -148,7 +149,9 @@ class Instance:
         self.wake_ups = world.make(
             world.put_wake_up, lambda: ensure_running(world, ["g"], lambda: 0), lambda: float(world.clock)
         )
-        self.services = Services(grace=GRACE, names=NAMES, storage=world.storage, wake_ups=self.wake_ups)
+        self.services = Services(
+            grace=GRACE, names=NAMES, pause=timedelta(0), storage=world.storage, wake_ups=self.wake_ups
+        )
 
     def memory(self, clock: float) -> Hashable:
         """Return what distinguishes it from another one; moments count from now, and past ones alike."""
