@@ -133,6 +133,7 @@ class StackConfig(BaseModel):
     start_role_id: OptionalUuid = None
     storage_container: BlobContainer = "pipeline-files"
     sweep_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 120
+    sweep_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 900
     sweep_schedule: Annotated[str, checked(schedule_problem)] = "0 * * * * *"
     system_topic_name: OptionalTopic = None
     tags: Annotated[Mapping[str, str], BeforeValidator(json_object)] = {}

@@ -50,6 +50,7 @@ class FunctionAppArgs:
     placement: Placement
     storage: ApplicationStorage
     sweep_grace_seconds: int
+    sweep_pause_seconds: int
     sweep_schedule: str
 
 
@@ -138,6 +139,7 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgsDict]:
         "APPLICATIONINSIGHTS_CONNECTION_STRING": args.monitoring.connection_string,
         "APP_CONTAINER_GROUP_IDS": pulumi.Output.all(*(group.group_id for group in args.groups)).apply(",".join),
         "APP_SWEEP_GRACE_SECONDS": str(args.sweep_grace_seconds),
+        "APP_SWEEP_PAUSE_SECONDS": str(args.sweep_pause_seconds),
         "APP_SWEEP_SCHEDULE": args.sweep_schedule,
         "AZURE_CLIENT_ID": args.identity.client_id,
         "AZURE_RESOURCE_MANAGER_ENDPOINT": RESOURCE_MANAGER,

@@ -109,6 +109,7 @@ def function_app(
         placement=placement,
         storage=files,
         sweep_grace_seconds=cfg.sweep_grace_seconds,
+        sweep_pause_seconds=cfg.sweep_pause_seconds,
         sweep_schedule=cfg.sweep_schedule,
     )
 

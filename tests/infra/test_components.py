@@ -48,6 +48,7 @@ def test_the_function_gets_exactly_these_settings(program: Run) -> None:
         "APP_STORAGE_INPUT_PATH": "incoming",
         "APP_STORAGE_OUTPUT_PATH": "outgoing",
         "APP_SWEEP_GRACE_SECONDS": "120",
+        "APP_SWEEP_PAUSE_SECONDS": "900",
         "APP_SWEEP_SCHEDULE": "0 * * * * *",
         "AZURE_CLIENT_ID": "~client-of-function-identity",
         "AZURE_RESOURCE_MANAGER_ENDPOINT": "https://management.azure.com",
