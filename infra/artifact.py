@@ -11,7 +11,9 @@ from filelock import FileLock
 from pulumi_azure_native import storage
 
 from infra.archive import file_sha256, refresh_cache, zip_folder
+from infra.clouds import STORAGE_AUDIENCE
 from infra.placement import Placement
+from infra.provider_token import provider_token
 from infra.storage import ArtifactStorage
 
 BUILD_CONTEXT: Final = "."
@@ -68,9 +70,13 @@ class Artifact(pulumi.ComponentResource):
         else:
             # Only an artifact that is in the account alone needs what speaks to it, which takes a while to load.
             from infra.artifact_fetch import fetch_artifact
+            from infra.credentials import HandedToken
 
-            self.cache = pulumi.Output.all(args.storage.blob_endpoint, args.storage.container_name).apply(
-                lambda place: str(fetch_artifact(place[0], place[1], package.blob_name, package.sha256, cache))
+            token = provider_token(self, after=args.storage, endpoint=STORAGE_AUDIENCE)
+            self.cache = pulumi.Output.all(args.storage.blob_endpoint, args.storage.container_name, token).apply(
+                lambda given: str(
+                    fetch_artifact(given[0], given[1], package.blob_name, package.sha256, cache, HandedToken(given[2]))
+                )
             )
         self.sha256 = package.sha256
         self.context = self.cache.apply(lambda _: BUILD_CONTEXT)

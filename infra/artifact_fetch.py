@@ -7,19 +7,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, generate_blob_sas
 
 from infra.archive import cache_is_current, refresh_cache
-from infra.credentials import deployer_credential
 
 SAS_MINUTES: Final = 15
 
 
-def fetch_artifact(blob_endpoint: str, container: str, blob_name: str, sha256: str, cache: Path) -> Path:
+def fetch_artifact(
+    blob_endpoint: str, container: str, blob_name: str, sha256: str, cache: Path, credential: TokenCredential
+) -> Path:
     """Bring an artifact from its account into the cache, unless it is there already, and return the cache.
 
-    The deployer needs the role Storage Blob Data Reader on the artifact container: the blob is read by a signature
-    that Azure makes for the signed-in user, that reads this one blob, and that lives for minutes.
+    ``credential`` is the deployer's for storage, who needs the role Storage Blob Data Reader on the artifact container:
+    the blob is read by a signature that Azure makes for the signed-in user, that reads this one blob, and that lives
+    for minutes.
 
     Raises:
         ArchiveError: what came has another SHA-256, or cannot be unpacked.
@@ -30,7 +33,7 @@ def fetch_artifact(blob_endpoint: str, container: str, blob_name: str, sha256: s
     with tempfile.TemporaryDirectory() as temporary:
         archive = Path(temporary, "artifact.zip")
         with (
-            BlobClient.from_blob_url(_signed_url(blob_endpoint, container, blob_name)) as blob,
+            BlobClient.from_blob_url(_signed_url(blob_endpoint, container, blob_name, credential)) as blob,
             archive.open("wb") as file,
         ):
             blob.download_blob().readinto(file)
@@ -38,10 +41,10 @@ def fetch_artifact(blob_endpoint: str, container: str, blob_name: str, sha256: s
     return cache
 
 
-def _signed_url(blob_endpoint: str, container: str, name: str) -> str:
+def _signed_url(blob_endpoint: str, container: str, name: str, credential: TokenCredential) -> str:
     now = datetime.now(UTC)
     start, expiry = now - timedelta(minutes=5), now + timedelta(minutes=SAS_MINUTES)
-    with BlobServiceClient(blob_endpoint, credential=deployer_credential()) as service:
+    with BlobServiceClient(blob_endpoint, credential=credential) as service:
         account = service.account_name
         if account is None:
             raise ValueError(f"The blob endpoint {blob_endpoint!r} names no account.")

@@ -1,21 +1,48 @@
-"""The Azure clouds that a stack can live in, by the provider's name for them."""
+"""The Azure cloud that a stack lives in: the public one.
+
+Nothing can be deployed as a whole to the clouds of China and of the US Government: the provider's ``storage.Blob``,
+which puts up the function's package and the artifact, asks the public cloud for the account's key whatever it is set
+to. Source: ``newSharedKeyCredential`` in pulumi-azure-native's ``custom_storage_azidentity.go``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Final
 
+PORTAL: Final = "https://portal.azure.com"
+RESOURCE_MANAGER: Final = "https://management.azure.com"
+STORAGE_AUDIENCE: Final = "https://storage.azure.com"
 
-@dataclass(frozen=True, kw_only=True)
-class Cloud:
-    """The addresses of one cloud: its portal and its Azure Resource Manager, without a slash at the end."""
+# What the provider takes for the public cloud. Source: ``cloud.FromName`` in pulumi-azure-native.
+PUBLIC_NAMES: Final = frozenset({"", "azurecloud", "public"})
 
-    portal: str
-    resource_manager: str
+# What tells the provider which cloud to use, as (key, variable).
+SETTINGS: Final = (
+    ("activeDirectoryAuthorityHost", "ARM_ACTIVE_DIRECTORY_AUTHORITY_HOST"),
+    ("environment", "ARM_ENVIRONMENT"),
+    ("environment", "AZURE_ENVIRONMENT"),
+    ("metadataHost", "ARM_METADATA_HOSTNAME"),
+    ("resourceManagerAudience", "ARM_RESOURCE_MANAGER_AUDIENCE"),
+    ("resourceManagerEndpoint", "ARM_RESOURCE_MANAGER_ENDPOINT"),
+)
 
 
-CLOUDS: Final = {
-    "china": Cloud(portal="https://portal.azure.cn", resource_manager="https://management.chinacloudapi.cn"),
-    "public": Cloud(portal="https://portal.azure.com", resource_manager="https://management.azure.com"),
-    "usgovernment": Cloud(portal="https://portal.azure.us", resource_manager="https://management.usgovcloudapi.net"),
-}
+def cloud_problems(config: Callable[[str], str | None], environment: Mapping[str, str]) -> list[str]:
+    """Return what sets the provider to another cloud, a sentence each.
+
+    Args:
+        config: returns the stack's value of a key of the provider, such as ``environment``.
+        environment: of this process; a variable counts where the stack does not set the key.
+    """
+    problems = []
+    for key, variable in SETTINGS:
+        value = config(key)
+        name = variable if value is None else f"azure-native:{key}"
+        given = environment.get(variable, "") if value is None else value
+        if (given.lower() not in PUBLIC_NAMES) if key == "environment" else given:
+            problems.append(
+                f"{name} is {given!r}. Only Azure's public cloud is supported: the provider puts blobs up in no other. "
+                "Unset it."
+            )
+    return list(dict.fromkeys(problems))

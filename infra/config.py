@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -14,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from infra import naming
 from infra.alert_rules import silence_problems
 from infra.archive import ArchiveError, check_folder, check_zip, file_sha256
-from infra.clouds import CLOUDS, Cloud
+from infra.clouds import cloud_problems
 from infra.config_values import (
     BlobContainer,
     BlobPath,
@@ -51,7 +52,6 @@ from infra.verification.file import canary_file
 from pipeline_app.contract import STATE_CONTAINER, StorageNames, overlap
 from pipeline_app.worker.app_config import AppConfigError, parse
 
-CLOUD_KEY: Final = "azure-native:environment"
 CONFIG_BYTES: Final = 1024 * 1024
 EXPORT_CONFIG: Final = "config/export.json"
 RUNTIME_CONFIG: Final = "config/runtime.json"
@@ -68,13 +68,11 @@ class StackConfig(BaseModel):
     they say that they are paths in the storage or on the share.
 
     Attributes:
-        cloud: the Azure cloud that the provider is set to.
         project: the program's folder.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
-    cloud: Cloud
     project: Path
 
     action_group_id: OptionalActionGroup = None
@@ -100,6 +98,7 @@ class StackConfig(BaseModel):
     claim_seconds: Annotated[int, Field(ge=10, le=7 * 24 * 3600)] = 60
     container_cpu: Annotated[float, Field(ge=1, le=4)] = 1
     container_group_count: Annotated[int, Field(ge=1, le=20)] = 1
+    container_group_logs: bool = True
     container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
     container_os_type: Literal["Linux"] = "Linux"
     dead_letter_retention_days: Days = 0
@@ -135,6 +134,7 @@ class StackConfig(BaseModel):
     start_role_id: OptionalUuid = None
     storage_container: BlobContainer = "pipeline-files"
     sweep_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 120
+    sweep_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 900
     sweep_schedule: Annotated[str, checked(schedule_problem)] = "0 * * * * *"
     system_topic_name: OptionalTopic = None
     tags: Annotated[Mapping[str, str], BeforeValidator(json_object)] = {}
@@ -211,19 +211,22 @@ def load(project: Path) -> StackConfig:
     # The engine hands the configuration over in the environment; a program run without it sets it directly.
     everything = pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
     settings = {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
-    return check(settings, project, pulumi.Config("azure-native").get("environment") or "public")
+    return check(settings, project, cloud_problems(pulumi.Config("azure-native").get, os.environ))
 
 
-def check(settings: Mapping[str, Any], project: Path, environment: str = "public") -> StackConfig:
+def check(settings: Mapping[str, Any], project: Path, others: Sequence[str] = ()) -> StackConfig:
     """Return the configuration that settings by camelCase key describe.
+
+    Args:
+        settings: of this project.
+        project: the program's folder.
+        others: problems with what is set elsewhere, which are told with those of the settings.
 
     Raises:
         ConfigError: anything is wrong; every problem is in the text, not the first alone.
     """
-    problems = [_unknown(key) for key in sorted(settings.keys() - set(KEYS))]
-    if environment not in CLOUDS:
-        problems.append(f"{CLOUD_KEY} is {environment!r}. Allowed: {', '.join(CLOUDS)}.")
-    given = {"cloud": CLOUDS.get(environment, CLOUDS["public"]), "project": project}
+    problems = [*others, *(_unknown(key) for key in sorted(settings.keys() - set(KEYS)))]
+    given = {"project": project}
     known = {key: value for key, value in settings.items() if key in KEYS}
     try:
         config = StackConfig.model_validate(known | given)

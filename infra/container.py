@@ -23,6 +23,9 @@ HEALTH_PATH = "/healthz"
 HEALTH_PORT = 5000
 SHARE_VOLUME = "share"
 
+# The SDK has container groups in a preview version of the API alone, 2024-05-01-preview in 3.29; for any other the CLI
+# generates a package. What is used here the stable versions have as well, and a test sees to it that this stays so.
+
 # The categories of a group's logs, which are the names of their tables in Log Analytics as well.
 # Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
 LOG_CATEGORIES = ("ContainerEvent", "ContainerInstanceLog")
@@ -47,13 +50,15 @@ REPLACE_ON_CHANGES = [
 class WorkerGroupArgs:
     """One container group: ``cpu`` in cores, ``memory_gib`` in GiB.
 
-    ``environment`` is what the worker is told besides its storage, its image and where the share is mounted.
+    ``environment`` is what the worker is told besides its storage, its image and where the share is mounted; ``logs``
+    says whether what it prints goes to Log Analytics.
     """
 
     cpu: float
     environment: Mapping[str, str]
     identity: WorkloadIdentity
     image: pulumi.Input[str]
+    logs: bool
     memory_gib: float
     monitoring: Monitoring
     names: StorageNames
@@ -114,18 +119,8 @@ class WorkerGroup(pulumi.ComponentResource):
                 replace_on_changes=REPLACE_ON_CHANGES,
             ),
         )
-        # Applying it restarts the group, so it comes right behind the group, which has hardly begun to work. It goes
-        # before the group does: left behind, it would be there again on a new group of the same name.
-        # Sources: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference,
-        # https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings
-        monitor.DiagnosticSetting(
-            f"{name}-logs",
-            log_analytics_destination_type=LOG_TABLES,
-            logs=[monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in LOG_CATEGORIES],
-            resource_uri=group.id,
-            workspace_id=args.monitoring.workspace_id,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        if args.logs:
+            _send_logs(f"{name}-logs", group, args.monitoring, self)
         # It is that of the group, which the platform gives after its end too; taken from the group, a preview of each
         # new image would not know it, and announce a change of whatever is told of it.
         self.group_id = pulumi.Output.format(GROUP_ID, args.placement.resource_group_id, name)
@@ -139,6 +134,26 @@ def _environment(args: WorkerGroupArgs) -> dict[str, pulumi.Input[str]]:
         "APP_SHARE_DIRECTORY": SHARE_MOUNT,
     }
     return environment | dict(args.environment) | storage_settings(args.storage, args.names, args.identity)
+
+
+def _send_logs(
+    name: str, group: containerinstance.ContainerGroup, monitoring: Monitoring, parent: pulumi.Resource
+) -> None:
+    """Send what a group prints, and what the platform says of it, to Log Analytics.
+
+    Applying it restarts the group, so it comes right behind the group, which has hardly begun to work. It goes before
+    the group does: left behind, it would be there again on a new group of the same name.
+    Sources: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference,
+    https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings
+    """
+    monitor.DiagnosticSetting(
+        name,
+        log_analytics_destination_type=LOG_TABLES,
+        logs=[monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in LOG_CATEGORIES],
+        resource_uri=group.id,
+        workspace_id=monitoring.workspace_id,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
 
 
 def _worker(args: WorkerGroupArgs) -> containerinstance.ContainerArgs:

@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 from pulumi_azure_native import storage, web
 
-from infra.clouds import Cloud
+from infra.clouds import RESOURCE_MANAGER
 from infra.connections import identity_connection, storage_settings
 from infra.container import WorkerGroup
 from infra.identities import WorkloadIdentity
@@ -17,6 +17,7 @@ from infra.monitoring import Monitoring
 from infra.one_deploy import OneDeploy
 from infra.packaging import PYTHON_VERSION, FunctionPackage
 from infra.placement import Placement
+from infra.provider_token import provider_token
 from infra.storage import ApplicationStorage, ArtifactStorage
 from pipeline_app.contract import StorageNames
 
@@ -33,12 +34,13 @@ class FunctionAppArgs:
     """The function's code, identity and surroundings.
 
     Attributes:
+        functions: the names of the functions in its code.
         groups: the workers that it starts.
         memory_mb: memory of one of its instances in MB, of the sizes that Flex Consumption has.
     """
 
     artifacts: ArtifactStorage
-    cloud: Cloud
+    functions: Sequence[str]
     groups: Sequence[WorkerGroup]
     identity: WorkloadIdentity
     memory_mb: int
@@ -48,6 +50,7 @@ class FunctionAppArgs:
     placement: Placement
     storage: ApplicationStorage
     sweep_grace_seconds: int
+    sweep_pause_seconds: int
     sweep_schedule: str
 
 
@@ -103,23 +106,24 @@ class FunctionApp(pulumi.ComponentResource):
                 parent=self, depends_on=[args.identity, *args.groups], replace_on_changes=["serverFarmId"]
             ),
         )
-        # Passwords of the app open nothing: the code is deployed through Resource Manager, which signs in by token.
-        policy = pulumi.ResourceOptions(deleted_with=app, parent=self)
-        for kind, resource in (("ftp", web.WebAppFtpAllowed), ("scm", web.WebAppScmAllowed)):
-            resource(
-                f"{name}-{kind}-passwords",
-                allow=False,
-                name=app.name,
-                resource_group_name=args.placement.resource_group_name,
-                opts=policy,
-            )
+        # No password opens the app's deployment: the code comes through Resource Manager, which is asked with a token.
+        # There is no such policy for FTP, which Flex Consumption does not have.
+        web.WebAppScmAllowed(
+            f"{name}-scm-passwords",
+            allow=False,
+            name=app.name,
+            resource_group_name=args.placement.resource_group_name,
+            opts=pulumi.ResourceOptions(deleted_with=app, parent=self),
+        )
         OneDeploy(
             f"{name}-code",
             app_id=app.id,
             blob_url=blob.url,
+            functions=args.functions,
             package_sha256=args.package.sha256,
-            resource_manager=args.cloud.resource_manager,
+            resource_manager=RESOURCE_MANAGER,
             storage_account_id=args.artifacts.account_id,
+            token=provider_token(self, after=app),
             opts=pulumi.ResourceOptions(parent=self, deleted_with=app),
         )
         self.app_id = app.id
@@ -135,9 +139,10 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgsDict]:
         "APPLICATIONINSIGHTS_CONNECTION_STRING": args.monitoring.connection_string,
         "APP_CONTAINER_GROUP_IDS": pulumi.Output.all(*(group.group_id for group in args.groups)).apply(",".join),
         "APP_SWEEP_GRACE_SECONDS": str(args.sweep_grace_seconds),
+        "APP_SWEEP_PAUSE_SECONDS": str(args.sweep_pause_seconds),
         "APP_SWEEP_SCHEDULE": args.sweep_schedule,
         "AZURE_CLIENT_ID": args.identity.client_id,
-        "AZURE_RESOURCE_MANAGER_ENDPOINT": args.cloud.resource_manager,
+        "AZURE_RESOURCE_MANAGER_ENDPOINT": RESOURCE_MANAGER,
         "PYTHON_THREADPOOL_THREAD_COUNT": str(WORKER_THREADS),
     }
     settings |= identity_connection(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
+
+from infra.signed_in import SignedInProvider
 
 
-class OneDeployProvider(ResourceProvider):
+class OneDeployProvider(SignedInProvider):
     """Deploys a package; the properties are those of :class:`OneDeploy`.
 
-    Neither an account key nor a signed address is kept: both are made for the one call that needs them.
+    Neither an account key, a signed address nor a token is kept: all are made for the one call that needs them.
     """
-
-    serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Deploy the package."""
-        _deploy(props)
+        self._deploy(props)
         return CreateResult(id_=f"{props['app_id']}/extensions/onedeploy", outs=props)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -32,8 +33,14 @@ class OneDeployProvider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Deploy the new package over the old one."""
-        _deploy(_news)
+        self._deploy(_news)
         return UpdateResult(outs=_news)
+
+    def _deploy(self, props: dict[str, Any]) -> None:
+        # Only the provider needs what speaks to Azure, not each run of the program.
+        from infra.package_deploy import deploy
+
+        deploy(props, self.sign_in)
 
 
 class OneDeploy(Resource, module="web", name="OneDeploy"):
@@ -47,9 +54,11 @@ class OneDeploy(Resource, module="web", name="OneDeploy"):
         *,
         app_id: pulumi.Input[str],
         blob_url: pulumi.Input[str],
+        functions: Sequence[str],
         package_sha256: str,
         resource_manager: str,
         storage_account_id: pulumi.Input[str],
+        token: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the deployment.
@@ -58,9 +67,11 @@ class OneDeploy(Resource, module="web", name="OneDeploy"):
             name: the resource's name in the stack.
             app_id: ARM id of the function app.
             blob_url: the package's blob, without a signature.
+            functions: the names that Azure must list before the deployment counts as done.
             package_sha256: of the package; a new one deploys.
             resource_manager: the cloud's Azure Resource Manager.
             storage_account_id: ARM id of the account that holds the blob.
+            token: of the provider for Azure Resource Manager; not kept.
             opts: the resource's options.
         """
         super().__init__(
@@ -69,16 +80,11 @@ class OneDeploy(Resource, module="web", name="OneDeploy"):
             {
                 "app_id": app_id,
                 "blob_url": blob_url,
+                "functions": list(functions),
                 "package_sha256": package_sha256,
                 "resource_manager": resource_manager,
                 "storage_account_id": storage_account_id,
+                "token": pulumi.Output.secret(token),
             },
             opts,
         )
-
-
-def _deploy(props: dict[str, Any]) -> None:
-    # Only the provider needs what speaks to Azure, not each run of the program.
-    from infra.package_deploy import deploy
-
-    deploy(props)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_azure_native import authorization, resources
 
+from infra.clouds import PORTAL
 from infra.config import StackConfig
 from infra.container import WorkerGroup
 from infra.function_app import FunctionApp
@@ -39,7 +40,7 @@ def stack_outputs(
         "inputPath": cfg.input_path,
         "logFile": cfg.log_file,
         "outputPath": cfg.output_path,
-        "portalUrl": pulumi.Output.format("{0}/#@{1}/resource{2}", cfg.cloud.portal, client.tenant_id, group.id),
+        "portalUrl": pulumi.Output.format("{0}/#@{1}/resource{2}", PORTAL, client.tenant_id, group.id),
         "registryLoginServer": registry.login_server,
         "resourceGroupName": group.name,
         "shareName": files.share.name,

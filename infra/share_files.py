@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.provider_token import provider_token
 from infra.share_file import ShareFile
 from infra.storage import ApplicationStorage
 
@@ -24,14 +25,16 @@ class ShareFiles(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ShareFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ShareFiles", name, None, opts)
+        token = provider_token(self, after=args.storage.share)
         for path, content in args.files.items():
             ShareFile(
                 f"{name}-{path.replace('/', '-')}",
-                account_key=args.storage.account_key,
+                account_id=args.storage.account_id,
                 account_url=args.storage.file_endpoint,
                 content=content,
                 path=path,
                 share_name=args.storage.share.name,
+                token=token,
                 opts=pulumi.ResourceOptions(parent=self, deleted_with=args.storage.share),
             )
         self.register_outputs({})

@@ -51,7 +51,8 @@ class Vault(pulumi.ComponentResource):
             # Source: https://github.com/MicrosoftDocs/azure-docs/issues/110047
             opts=pulumi.ResourceOptions(ignore_changes=["properties.softDeleteRetentionInDays"], parent=self),
         )
-        # A secret is deleted on the data plane, where the deployer may have no rights; it goes with its vault.
+        # A secret is deleted on the data plane, where the deployer may have no rights: it goes with its vault, and one
+        # of an earlier registry stays there until then, with a password that opens nothing any more.
         keyvault.Secret(
             f"{name}-registry-password",
             properties=keyvault.SecretPropertiesArgs(value=args.registry.password),
@@ -60,7 +61,7 @@ class Vault(pulumi.ComponentResource):
                 "acr-{0}-{1}-password", args.registry.registry_name, args.registry.username
             ),
             vault_name=vault.name,
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=vault),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=vault, retain_on_delete=True),
         )
         if args.secrets_officer_id is not None:
             assign(

@@ -13,6 +13,7 @@ from infra.config import StackConfig
 from infra.container import WorkerGroup, WorkerGroupArgs
 from infra.events import UploadEvents, UploadEventsArgs
 from infra.function_app import FunctionApp, FunctionAppArgs
+from infra.function_names import function_names
 from infra.grants import function_grants, worker_grants
 from infra.identities import WorkloadIdentity, WorkloadIdentityArgs
 from infra.image import WorkerImageArgs, build_hash
@@ -98,7 +99,7 @@ def function_app(
     """Return the function's surroundings and its package, which is made here."""
     return FunctionAppArgs(
         artifacts=artifacts,
-        cloud=cfg.cloud,
+        functions=function_names(cfg.project),
         groups=groups,
         identity=identity,
         memory_mb=cfg.function_memory_mb,
@@ -108,6 +109,7 @@ def function_app(
         placement=placement,
         storage=files,
         sweep_grace_seconds=cfg.sweep_grace_seconds,
+        sweep_pause_seconds=cfg.sweep_pause_seconds,
         sweep_schedule=cfg.sweep_schedule,
     )
 
@@ -188,6 +190,7 @@ def worker_group(
         environment=cfg.worker_environment(),
         identity=identity,
         image=image,
+        logs=cfg.container_group_logs,
         memory_gib=cfg.container_memory_gib,
         monitoring=logs,
         names=cfg.storage_names(),

@@ -230,4 +230,6 @@ def _services() -> Services:
     storage = AzureStorage(settings)
     groups = AzureGroups(settings.arm_endpoint, ManagedIdentityCredential(client_id=settings.client_id))
     wake_ups = WakeUps(storage.put_wake_up, lambda: ensure_running(groups, settings.group_ids, storage.job_count))
-    return Services(grace=settings.grace, names=settings.names, storage=storage, wake_ups=wake_ups)
+    return Services(
+        grace=settings.grace, names=settings.names, pause=settings.pause, storage=storage, wake_ups=wake_ups
+    )

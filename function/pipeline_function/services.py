@@ -104,10 +104,12 @@ class Waking(Protocol):
 class Services:
     """What the handlers need: names, storage, and what sees that a runner will look at the queue.
 
-    An input younger than ``grace`` may have its event on the way: Event Grid delivers in seconds, as a rule.
+    An input younger than ``grace`` may have its event on the way: Event Grid delivers in seconds, as a rule. ``pause``
+    is the longest time between two passes of the sweep over all inputs.
     """
 
     grace: timedelta
     names: StorageNames
+    pause: timedelta
     storage: Storage
     wake_ups: Waking

@@ -14,7 +14,8 @@ from pipeline_app.rest.signing import connection_fields
 
 DEFAULT_ARM_ENDPOINT: Final = "https://management.azure.com"
 DEFAULT_GRACE_SECONDS: Final = "120"
-MAX_GRACE_SECONDS: Final = 86_400
+DEFAULT_PAUSE_SECONDS: Final = "900"
+MAX_SECONDS: Final = 86_400
 GROUP_ID: Final = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
     r"/providers/Microsoft\.ContainerInstance/containerGroups/(?P<name>[^/]+)",
@@ -42,6 +43,7 @@ class Settings:
         grace: how long an input is left to its event before the sweep looks for its receipt.
         group_ids: resource ids of the container groups, at least one.
         names: container and paths.
+        pause: the longest time between two passes of the sweep over all inputs, where nothing waits.
     """
 
     account: str
@@ -51,6 +53,7 @@ class Settings:
     grace: timedelta
     group_ids: tuple[str, ...]
     names: StorageNames
+    pause: timedelta
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -71,9 +74,11 @@ class Settings:
             arm_endpoint=(environment.get("AZURE_RESOURCE_MANAGER_ENDPOINT") or DEFAULT_ARM_ENDPOINT).rstrip("/"),
             client_id=require(environment, "AZURE_CLIENT_ID"),
             connection=connection,
-            grace=_grace(environment.get("APP_SWEEP_GRACE_SECONDS", "").strip() or DEFAULT_GRACE_SECONDS),
+            # Azure tells the time of a change in whole seconds, so one second is the least that can be told apart.
+            grace=_seconds(environment, "APP_SWEEP_GRACE_SECONDS", DEFAULT_GRACE_SECONDS, 1),
             group_ids=group_ids,
             names=StorageNames.from_environment(environment),
+            pause=_seconds(environment, "APP_SWEEP_PAUSE_SECONDS", DEFAULT_PAUSE_SECONDS, 0),
         )
 
 
@@ -109,10 +114,8 @@ def split_group_id(group_id: str) -> GroupId:
     return GroupId(**match.groupdict())
 
 
-def _grace(text: str) -> timedelta:
-    # Azure tells the time of a change in whole seconds, so one second is the least that can be told apart.
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_GRACE_SECONDS:
-        raise ContractError(
-            f"APP_SWEEP_GRACE_SECONDS is {text!r}; it must be a whole number from 1 to {MAX_GRACE_SECONDS}."
-        )
+def _seconds(environment: Mapping[str, str], name: str, default: str, least: int) -> timedelta:
+    text = environment.get(name, "").strip() or default
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= MAX_SECONDS:
+        raise ContractError(f"{name} is {text!r}; it must be a whole number from {least} to {MAX_SECONDS}.")
     return timedelta(seconds=int(text))

@@ -28,23 +28,29 @@ class SweepState:
 
     Attributes:
         started: when this pass began, by the service's clock.
+        calm: how many passes in a row found nothing to do and nothing to look at again.
+        ended: when the pass ended; None while it is under way.
         horizon: inputs of this pass that changed before this had no message waiting for its turn.
         open: fingerprints of the inputs that this pass found without a receipt; true if a job was queued for it.
         known: the same of the pass before.
         previous: when the pass before began.
         settled: inputs that changed until this have their receipt, but for the known ones.
-        token: where in the listing this pass goes on; None at its beginning.
+        token: where in the listing this pass goes on; None at its beginning and after its end.
+        unsettled: this pass found something to do or to look at again.
         unlisted: the oldest change among the inputs without a receipt for which ``open`` had no room.
     """
 
     started: datetime
     horizon: datetime
+    calm: int = 0
+    ended: datetime | None = None
     known: dict[str, bool] = field(default_factory=dict)
     open: dict[str, bool] = field(default_factory=dict)
     previous: datetime | None = None
     settled: datetime | None = None
     token: str | None = None
     unlisted: datetime | None = None
+    unsettled: bool = False
 
     def note(self, blob: InputBlob, *, queued: bool) -> None:
         """Remember an input that has no receipt."""
@@ -53,6 +59,22 @@ class SweepState:
         else:
             self.unlisted = min(self.unlisted or blob.modified, blob.modified)
 
+    def end(self, moment: datetime) -> None:
+        """Note that the pass has come to the end of the listing."""
+        self.calm = 0 if self.unsettled else self.calm + 1
+        self.ended = moment
+        self.token = None
+
+    def pauses(self, grace: timedelta, longest: timedelta, moment: datetime) -> bool:
+        """Tell whether it is too early for the next pass, where nothing waits.
+
+        After the first pass that found all settled, the pause is as long as an input is left to its event, and it
+        doubles with each that finds the same.
+        """
+        if self.ended is None or not self.calm:
+            return False
+        return moment < self.ended + min(longest, grace * 2 ** min(self.calm - 1, 20))
+
     def next_pass(self, grace: timedelta, moment: datetime) -> SweepState:
         """Return the state with which the pass after this one begins at ``moment``."""
         settled = min(self.started, self.horizon) - grace
@@ -60,6 +82,7 @@ class SweepState:
             # The service tells the time of a change in whole seconds.
             settled = min(settled, self.unlisted - timedelta(seconds=1))
         return SweepState(
+            calm=self.calm,
             horizon=moment,
             known=self.open,
             previous=self.started,
@@ -69,9 +92,10 @@ class SweepState:
 
     def encode(self) -> str:
         """Return the state as JSON."""
-        moments = ("horizon", "previous", "settled", "started", "unlisted")
+        moments = ("ended", "horizon", "previous", "settled", "started", "unlisted")
         record: dict[str, Any] = {name: getattr(self, name) and getattr(self, name).isoformat() for name in moments}
-        return json.dumps(record | {"known": self.known, "open": self.open, "token": self.token, "version": VERSION})
+        record |= {name: getattr(self, name) for name in ("calm", "known", "open", "token", "unsettled")}
+        return json.dumps(record | {"version": VERSION}, sort_keys=True)
 
     @classmethod
     def decode(cls, text: str | None) -> SweepState | None:
@@ -83,6 +107,10 @@ class SweepState:
             if record["version"] != VERSION:
                 raise ValueError(f"its version is {record['version']!r}, not {VERSION}")
             return cls(
+                # An earlier release had no pauses, so its state has none of these.
+                calm=int(record.get("calm", 0)),
+                ended=_moment(record["ended"]) if record.get("ended") else None,
+                unsettled=bool(record.get("unsettled")),
                 horizon=_moment(record["horizon"]),
                 known=_flags(record["known"]),
                 open=_flags(record["open"]),

@@ -31,7 +31,8 @@ PARALLEL: Final = 8
 def sweep(services: Services) -> None:
     """Start a runner where there is a backlog, then go on with the pass over the inputs.
 
-    It raises for a passing fault; the next sweep then goes on where the last complete run ended.
+    Listing costs money, so after a pass that found all settled the next one has time, unless something waits. It raises
+    for a passing fault; the next sweep then goes on where the last complete run ended.
     """
     backlog = services.storage.backlog()
     # The backlog's alert reads this line.
@@ -42,7 +43,12 @@ def sweep(services: Services) -> None:
     if state is None:
         state = SweepState(horizon=backlog.moment, started=backlog.moment)
     elif state.token is None:
+        waiting = backlog.jobs or backlog.oldest
+        if not waiting and state.pauses(services.grace, services.pause, backlog.moment):
+            return
         state = state.next_pass(services.grace, backlog.moment)
+        if waiting:
+            state.calm = 0
     _go_on(services, backlog, state)
     services.storage.save_state(state.encode())
 
@@ -57,20 +63,20 @@ def _go_on(services: Services, backlog: Backlog, state: SweepState) -> None:
     with ThreadPoolExecutor(PARALLEL) as pool:
         for _ in range(MAX_PAGES):
             page = services.storage.inputs(state.token)
-            asked = [
-                blob
-                for blob in page.blobs
-                if blob.modified <= horizon - services.grace
-                and services.names.is_input(blob.name)
-                and _open(blob, state)
-            ]
+            unknown = [blob for blob in page.blobs if services.names.is_input(blob.name) and _open(blob, state)]
+            asked = [blob for blob in unknown if blob.modified <= horizon - services.grace]
+            # The others are too new to be judged, or may have a message that waits.
+            state.unsettled |= len(asked) < len(unknown)
             looked += len(asked)
             due = []
             for blob, progress in zip(asked, pool.map(services.storage.progress, asked), strict=True):
                 if progress is Progress.DONE:
                     continue
                 is_due = progress is Progress.UNKNOWN and _is_due(blob, state, services.grace, idle=idle)
-                state.note(blob, queued=is_due or state.known.get(fingerprint(blob), False))
+                queued = state.known.get(fingerprint(blob), False)
+                state.note(blob, queued=is_due or queued)
+                # One that was queued before and got no receipt is looked at again when it is twice as old.
+                state.unsettled |= is_due or not queued
                 if is_due:
                     due.append(blob)
             try:
@@ -80,6 +86,8 @@ def _go_on(services: Services, backlog: Backlog, state: SweepState) -> None:
                 if due:
                     services.wake_ups.job_was_put()
             state.token = page.next
+            if page.next is None:
+                state.end(backlog.moment)
             if page.next is None or looked >= MAX_LOOKUPS:
                 break
 

@@ -12,15 +12,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from infra.acceptance.asking import Question
+from infra.acceptance.asking import NotAnswered, Question
 from infra.acceptance.estimate import estimate
 from infra.acceptance.interrupts import listen
+from infra.acceptance.pulumi_command import PulumiMissing, find_command
 from infra.acceptance.questions import QUESTIONS
 from infra.acceptance.refusals import refusal
 from infra.acceptance.report import as_json, as_markdown, show
 from infra.acceptance.running import run
 from infra.acceptance.settings import PROJECT, cloud, stack_config
-from infra.acceptance.site import Site, open_site
+from infra.acceptance.site import Site, check_sign_in, open_site
 from infra.acceptance.stage import Deployed, PulumiStage, StageError, StageOptions
 
 USAGE = 2
@@ -52,13 +53,15 @@ def acceptance(
         with contextlib.suppress(OSError):
             console.print(Text(line), soft_wrap=True)
 
-    stage = PulumiStage(StageOptions(config=settings, name=stack, project=PROJECT), say)
     try:
-        existing = stage.existing()
-    except StageError as error:
+        options = StageOptions(command=find_command(), config=settings, name=stack, project=PROJECT)
+        stage = PulumiStage(options, say)
+        if (reason := refusal(stack, PROJECT, stage.existing(), os.environ)) is not None:
+            _refuse(reason)
+        # It would be a pity to learn only after the deploy that nobody can ask.
+        check_sign_in(cloud(settings).resource_manager)
+    except (NotAnswered, PulumiMissing, StageError) as error:
         _refuse(str(error))
-    if (reason := refusal(stack, PROJECT, existing, os.environ)) is not None:
-        _refuse(reason)
     say(announcement(stack, settings, questions))
     if not yes and typer.prompt(f"Type the stack's name, {stack}, to begin", default="", show_default=False) != stack:
         _refuse("Nothing was done.")

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 import pulumi.automation as auto
 from pulumi.automation.errors import create_command_error
+
+
+class PulumiMissing(RuntimeError):
+    """There is no CLI to work with; the text says how to get one."""
 
 
 class SessionCommand(auto.PulumiCommand):
@@ -70,6 +77,21 @@ class SessionCommand(auto.PulumiCommand):
         if result.code != 0:
             raise create_command_error(result)
         return result
+
+
+def find_command() -> SessionCommand:
+    """Return the CLI of the PATH, else the one that ``make pulumi`` has put beside this Python.
+
+    Raises:
+        PulumiMissing: there is none, or one that the Automation API cannot work with.
+    """
+    beside = Path(sys.executable).parent
+    if shutil.which("pulumi") is None and not (beside / "pulumi").is_file():
+        raise PulumiMissing("The Pulumi CLI is not on the PATH. Install it, or run 'make pulumi' for .venv/bin/pulumi.")
+    try:
+        return SessionCommand(root=None if shutil.which("pulumi") else str(beside.parent))
+    except auto.InvalidVersionError as error:
+        raise PulumiMissing(str(error)) from error
 
 
 def _read(stream: IO[str] | None, lines: list[str], callback: Callable[[str], Any] | None) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from azure.core.exceptions import AzureError
 
 from infra.acceptance.asking import NotAnswered
 from infra.acceptance.azure import Azure, HttpAzure
 from infra.acceptance.clock import Clock
 from infra.acceptance.stage import Deployed
 from infra.acceptance.storage import Account, open_account
-from infra.credentials import deployer_credential
+from infra.credentials import CredentialError, deployer_credential
 from infra.operate.places import stack_place
 from pipeline_app.rest.endpoint import Endpoint
 from pipeline_app.rest.signing import SCOPE, Signed
@@ -82,10 +84,14 @@ class Site:
         Raises:
             NotAnswered: the stack has none, or none with that name in the program.
         """
-        for each in self.deployed.resources:
-            if each["type"] == token and (name is None or each["urn"].rpartition("::")[2] == name):
+        for each in self.resources(token):
+            if name is None or each["urn"].rpartition("::")[2] == name:
                 return each
         raise NotAnswered(f"The stack has no resource of the type {token}{f' called {name}' if name else ''}.")
+
+    def resources(self, token: str) -> Sequence[Mapping[str, Any]]:
+        """Return all resources of a type as the engine exports them."""
+        return [each for each in self.deployed.resources if each["type"] == token]
 
     def claims(self) -> dict[str, Any]:
         """Return what the token of whoever is signed in says: ``oid`` is the principal's id."""
@@ -107,6 +113,18 @@ class UserToken:
     def sign(self, method: str, target: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Signed:
         """Add the token."""
         return query, {**headers, "Authorization": f"Bearer {self._credential.get_token(SCOPE).token}"}
+
+
+def check_sign_in(resource_manager: str) -> None:
+    """See that Resource Manager's tokens can be had.
+
+    Raises:
+        NotAnswered: nobody is signed in; the text says why.
+    """
+    try:
+        deployer_credential().get_token(f"{resource_manager}/.default")
+    except (AzureError, CredentialError) as error:
+        raise NotAnswered(f"Nobody is signed in who could ask Azure: {error}") from error
 
 
 @contextmanager

@@ -12,8 +12,6 @@ from typing import Any, Final, Protocol
 
 import pulumi.automation as auto
 
-from infra.acceptance.pulumi_command import SessionCommand
-
 DESTROY_PAUSE_SECONDS: Final = 20.0
 DESTROY_TRIES: Final = 3
 RESOURCE_GROUP: Final = "azure-native:resources:ResourceGroup"
@@ -69,7 +67,7 @@ class Stage(Protocol):
 class StageOptions:
     """Where the program is, what its throw-away stack is called and configured with, and how to reach the engine."""
 
-    command: auto.PulumiCommand | None = None
+    command: auto.PulumiCommand
     config: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     name: str
@@ -87,7 +85,7 @@ class PulumiStage:
         self._stack: auto.Stack | None = None
         self._workspace = auto.LocalWorkspace(
             env_vars=dict(options.environment),
-            pulumi_command=options.command or SessionCommand(),
+            pulumi_command=options.command,
             work_dir=str(options.project),
         )
 

@@ -1,4 +1,8 @@
-"""Azure Resource Manager for container groups: look, start, stop and restart, over TLS, as the real client asks."""
+"""Azure Resource Manager for container groups: look, start, stop and restart, over TLS, as the real client asks.
+
+Sources: https://learn.microsoft.com/rest/api/container-instances/container-groups/start for the answers, and
+https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling for throttling.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ import secrets
 import ssl
 import tempfile
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +32,11 @@ GROUP: Final = re.compile(
 OPERATION: Final = re.compile(
     r"(?i)/subscriptions/[^/]+/providers/Microsoft\.ContainerInstance/locations/[^/]+/operations/(?P<id>[0-9a-f]+)"
 )
+
+
+# Requests that one principal may make at once, and how many more each second, by whether they only read.
+READS: Final = (250.0, 25.0)
+WRITES: Final = (200.0, 10.0)
 
 
 class TransitioningError(Exception):
@@ -48,14 +58,14 @@ class Group(Protocol):
         """
 
     def start(self) -> threading.Event | None:
-        """Begin to start it; return an event that is set when it runs, or None if it runs already.
+        """Begin to start it; return an event that is set when it runs, or None if it runs or starts already.
 
         Raises:
-            TransitioningError: it is between two states.
+            TransitioningError: it is being stopped or restarted.
         """
 
     def stop(self) -> None:
-        """Begin to stop it; it is transitioning until all its processes are gone.
+        """Begin to stop it; it is transitioning until all its processes are gone. One that has ended stays as it is.
 
         Raises:
             TransitioningError: it is between two states.
@@ -65,6 +75,28 @@ class Group(Protocol):
         """Return it as the API shows it."""
 
 
+class Bucket:
+    """How many requests a principal has left."""
+
+    def __init__(self, size: float, each_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._each_second = each_second
+        self._left = self._size = size
+        self._lock = threading.Lock()
+        self._since = clock()
+
+    def take(self) -> bool:
+        """Take one request; False if there is none left."""
+        with self._lock:
+            moment = self._clock()
+            self._left = min(self._size, self._left + (moment - self._since) * self._each_second)
+            self._since = moment
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
 class ArmServer(ThreadingHTTPServer):
     """The endpoint, on a free port, with a certificate of an authority of its own."""
 
@@ -72,6 +104,7 @@ class ArmServer(ThreadingHTTPServer):
 
     def __init__(self, directory: Directory, groups: Mapping[str, Group], authority_file: Path) -> None:
         """Serve groups by their ARM id in lower case; write the authority's certificate for clients to trust."""
+        self.buckets: dict[tuple[str, bool], Bucket] = {}
         self.directory = directory
         self.groups = groups
         self.operations: dict[str, threading.Event] = {}
@@ -92,6 +125,11 @@ class ArmServer(ThreadingHTTPServer):
     def url(self) -> str:
         """The value of ``AZURE_RESOURCE_MANAGER_ENDPOINT``."""
         return f"https://localhost:{self.server_port}"
+
+    def throttles(self, principal: str, *, read: bool) -> bool:
+        """Take note of a request; True if the principal makes too many."""
+        bucket = self.buckets.setdefault((principal, read), Bucket(*(READS if read else WRITES)))
+        return not bucket.take()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep quiet about clients that break off; what concerns a request is answered to it."""
@@ -168,8 +206,8 @@ class ArmHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _error(self, status: HTTPStatus, code: str, message: str) -> None:
-        self._answer(status, {"error": {"code": code, "message": message}})
+    def _error(self, status: HTTPStatus, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        self._answer(status, {"error": {"code": code, "message": message}}, headers)
 
     def _find(self, *, action: bool) -> tuple[Group, str] | None:
         """Return the group and action of the request, or answer why not."""
@@ -183,6 +221,10 @@ class ArmHandler(BaseHTTPRequestHandler):
             )
             return None
         if (principal := self._principal()) is None:
+            return None
+        if self.server.throttles(principal, read=not action):
+            message = f"Number of requests for subscription and '{principal}' exceeded. Please try again later."
+            self._error(HTTPStatus.TOO_MANY_REQUESTS, "SubscriptionRequestsThrottled", message, {"Retry-After": "1"})
             return None
         if not self.server.directory.may_touch(principal, match["id"]):
             message = f"The client '{principal}' does not have authorization over scope '{match['id']}'."

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,9 @@ from .images import Image, path_for
 from .processes import Child, Command, ShuttingDownError, Supervisor
 from .watcher import Watcher, pass_on
 
+# The group's state lags behind its container's, as seen on Azure: it says Running though the container has ended, and a
+# start is answered as if it ran.
+LAG_SECONDS: Final = 0.2
 STOP_GRACE_SECONDS: Final = 15.0
 WORKER: Final = ("python", "-m", "pipeline_app.worker")
 
@@ -140,6 +143,7 @@ class ContainerGroup:
         self._started: datetime | None = None
         self._finished: datetime | None = None
         self._exit_code: int | None = None
+        self._starting = False
         self._state = "Stopped"
         self._supervisor = supervisor
         self._transitioning = False
@@ -162,10 +166,13 @@ class ContainerGroup:
     def start(self) -> threading.Event | None:
         """Begin to start it; see ``arm.Group``."""
         with self._lock:
+            if self._starting:
+                return None
             if self._transitioning:
                 raise TransitioningError
-            if self._state == "Running":
+            if self._shown() == "Running":
                 return None
+            self._starting = True
             self._begin("Pending")
         return self._in_background(self._launch)
 
@@ -176,7 +183,6 @@ class ContainerGroup:
                 raise TransitioningError
             child, self._child = self._child, None
             if child is None:
-                self._state = "Stopped"
                 return
             self._transitioning = True
         self._in_background(lambda: self._end(child))
@@ -208,7 +214,7 @@ class ContainerGroup:
                 current["detailStatus"] = "Completed" if self._exit_code == 0 else "Error"
             if self._started and current["state"] != "Waiting":
                 current["startTime"] = _text(self._started)
-            state = self._state
+            state = self._shown()
         container = {
             "name": definition.container,
             "properties": {
@@ -235,6 +241,12 @@ class ContainerGroup:
         self._state = state
         self._started = self._finished = self._exit_code = None
 
+    def _shown(self) -> str:
+        """Return the state as Azure would show it at this moment."""
+        ended = self._state in ("Failed", "Succeeded") and self._finished
+        lags = ended and datetime.now(UTC) - ended < timedelta(seconds=LAG_SECONDS)
+        return "Running" if lags else self._state
+
     def _end(self, child: Child) -> None:
         self._supervisor.stop(child, STOP_GRACE_SECONDS)
         self._engine.clear(self._definition)
@@ -253,7 +265,7 @@ class ContainerGroup:
                 self._watcher.log(self._definition.name, str(error))
             finally:
                 with self._lock:
-                    self._transitioning = False
+                    self._starting = self._transitioning = False
                 done.set()
 
         threading.Thread(target=run, name=f"{self._definition.name} transition", daemon=True).start()

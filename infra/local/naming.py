@@ -49,7 +49,6 @@ PATHS: Final = {
     "azure-native:storage:StorageAccount": "Microsoft.Storage/storageAccounts/{accountName}",
     "azure-native:web:AppServicePlan": "Microsoft.Web/serverfarms/{name}",
     "azure-native:web:WebApp": "Microsoft.Web/sites/{name}",
-    "azure-native:web:WebAppFtpAllowed": "Microsoft.Web/sites/{name}/basicPublishingCredentialsPolicies/ftp",
     "azure-native:web:WebAppScmAllowed": "Microsoft.Web/sites/{name}/basicPublishingCredentialsPolicies/scm",
 }
 

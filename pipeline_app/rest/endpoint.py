@@ -18,7 +18,17 @@ from xml.etree import ElementTree
 from pipeline_app.contract import StorageConnection
 from pipeline_app.rest.clock import ServiceClock
 from pipeline_app.rest.connections import Connections
-from pipeline_app.rest.exchange import BROKEN, Answer, Body, LocalFailure, Request, Sink, exchange, read_answer
+from pipeline_app.rest.exchange import (
+    BROKEN,
+    Answer,
+    Body,
+    LocalFailure,
+    Request,
+    Sink,
+    UnreadableAnswer,
+    exchange,
+    read_answer,
+)
 from pipeline_app.rest.signing import Authorization, services
 
 API_VERSION: Final = "2024-11-04"
@@ -36,7 +46,7 @@ class StorageError(Exception):
     """The service refused a request: its HTTP status, its own code such as ``BlobNotFound``, and its message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"HTTP {status} {code}: {message}".strip())
+        super().__init__(f"{f'HTTP {status} ' if status else ''}{code}: {message}".strip())
         self.status = status
         self.code = code
 
@@ -46,6 +56,13 @@ class StorageError(Exception):
         return self.status == 404 and self.code != "ContainerNotFound"
 
 
+class StorageUnreadable(StorageError):
+    """The service, or what stands before it, gives an answer that cannot be read, and would give it again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "UnreadableAnswer", message)
+
+
 class StorageUnreachable(Exception):
     """No answer could be had from the service."""
 
@@ -53,14 +70,21 @@ class StorageUnreachable(Exception):
 class Endpoint:
     """One service of an account, such as ``http://127.0.0.1:10000/account``; safe to use from several threads.
 
-    What may pass by itself is tried again up to ``retries`` times.
+    What may pass by itself is tried again up to ``retries`` times; ``pause`` waits for seconds before each.
 
     Raises:
         ContractError: the URL cannot be used.
     """
 
-    def __init__(self, url: str, authorization: Authorization, retries: int = RETRIES) -> None:
+    def __init__(
+        self,
+        url: str,
+        authorization: Authorization,
+        retries: int = RETRIES,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:
         self._authorization = authorization
+        self._pause = pause
         self._retries = retries
         self._clock = ServiceClock()
         self._connections = Connections(url)
@@ -112,6 +136,8 @@ class Endpoint:
                     answer = self._once(request, sink)
             except LocalFailure as failure:
                 raise failure.error from None
+            except UnreadableAnswer as error:
+                raise StorageUnreadable(f"{request} at {self._connections.host}: {error}") from error
             except (OSError, http.client.HTTPException) as error:
                 problem = f"{type(error).__name__}: {error}"
                 if tried == self._retries:
@@ -125,7 +151,7 @@ class Endpoint:
                 problem = f"HTTP {answer.status}"
                 wait = _wait(tried, answer.headers.get("Retry-After"))
             _log.info("%s: %s; trying again in %.0f s", request, problem, wait)
-            time.sleep(wait)
+            (self._pause or time.sleep)(wait)
         raise AssertionError("The loop returns or raises.")
 
     def close(self) -> None:
@@ -165,14 +191,16 @@ class Endpoint:
             return answer
 
 
-def open_account(connection: StorageConnection, retries: int = RETRIES) -> tuple[Endpoint, Endpoint]:
+def open_account(
+    connection: StorageConnection, retries: int = RETRIES, pause: Callable[[float], None] | None = None
+) -> tuple[Endpoint, Endpoint]:
     """Return an account's Blob and Queue services, with a connection string or as the user-assigned identity.
 
     Raises:
         ContractError: the connection string is not complete.
     """
     blob_url, queue_url, authorization = services(connection)
-    return Endpoint(blob_url, authorization, retries), Endpoint(queue_url, authorization, retries)
+    return Endpoint(blob_url, authorization, retries, pause), Endpoint(queue_url, authorization, retries, pause)
 
 
 def _encoded(path: str) -> str:

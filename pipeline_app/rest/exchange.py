@@ -15,6 +15,16 @@ from pipeline_app.rest.connections import PIECE_BYTES
 # A connection broke off, as far as either side can tell; an answer that never began is among these.
 BROKEN: Final = (ConnectionError, ssl.SSLError)
 
+# A blob has up to 8 KiB of metadata, each in a header of its own, while http.client takes a hundred headers for an
+# attack. It has no setting but this.
+# Source: https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources
+MAX_HEADERS: Final = 10_000
+http.client._MAXHEADERS = MAX_HEADERS  # type: ignore[attr-defined]
+
+
+class UnreadableAnswer(Exception):
+    """What came is whole, but no HTTP that can be read, and would be the same at the next try."""
+
 
 class LocalFailure(Exception):
     """Carries an error of this machine's disk past what catches those of the network."""
@@ -91,7 +101,22 @@ def exchange(
         HTTPException: what came is no answer.
         LocalFailure: the body cannot be read.
         OSError: the connection broke off.
+        UnreadableAnswer: what came cannot be read, now or later.
     """
+    try:
+        return _exchange(connection, request, url, headers)
+    except (http.client.LineTooLong, http.client.UnknownProtocol) as error:
+        raise UnreadableAnswer(f"{type(error).__name__}: {error}") from error
+    except http.client.HTTPException as error:
+        # Too many headers have no class of their own, unlike all else that http.client raises.
+        if type(error) is http.client.HTTPException:
+            raise UnreadableAnswer(str(error)) from error
+        raise
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, request: Request, url: str, headers: Mapping[str, str]
+) -> http.client.HTTPResponse:
     try:
         if isinstance(request.body, bytes):
             connection.request(request.method, url, request.body, headers)

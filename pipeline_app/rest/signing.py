@@ -25,6 +25,10 @@ SCOPE: Final = "https://storage.azure.com/.default"
 # A token is renewed so long before it ends that no request outlives it.
 TOKEN_MARGIN_SECONDS: Final = 300.0
 
+# While the identity's endpoint is ill, each question takes it up to a minute, so it is not asked with every request.
+# Source: `azure/identity/_credentials/imds.py` in azure-identity, which tries five times by itself.
+ASK_AGAIN_SECONDS: Final = 30.0
+
 _SIGNED_HEADERS: Final = (
     "Content-Encoding",
     "Content-Language",
@@ -111,39 +115,59 @@ class IdentityToken:
     """Adds a token of the user-assigned identity, which both services of the account share."""
 
     def __init__(self, client_id: str) -> None:
+        self._asking = threading.Lock()
         self._client_id = client_id
         self._credential: ManagedIdentityCredential | None = None
-        self._lock = threading.Lock()
+        self._failed: tuple[float, str] | None = None
         self._token: AccessToken | None = None
 
     def renew(self) -> bool:
-        with self._lock:
+        with self._asking:
             # The credential has a cache of its own, so it has to be forgotten with the token.
-            self._credential = self._token = None
+            self._credential = self._token = self._failed = None
         return True
 
     def sign(self, method: str, target: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Signed:
-        with self._lock:
-            if self._token is None or self._token.expires_on - TOKEN_MARGIN_SECONDS < time.time():
-                self._token = self._ask()
-            token = self._token.token
-        return query, {**headers, "Authorization": f"Bearer {token}"}
+        return query, {**headers, "Authorization": f"Bearer {self._present()}"}
 
-    def _ask(self) -> AccessToken:
+    def _present(self) -> str:
+        """Return a token that is good, a new one if it is time and one can be had."""
+        token = self._token
+        if token is not None and time.time() <= token.expires_on - TOKEN_MARGIN_SECONDS:
+            return token.token
+        # It is good for some minutes more, and then so may be the endpoint: only one asks, and nobody waits for it.
+        old = token is not None and time.time() < token.expires_on
+        if self._asking.acquire(blocking=not old):
+            try:
+                # Whoever had to wait here finds what the other one was given.
+                if self._token is token:
+                    self._ask()
+            except TokenUnavailable:
+                if not old:
+                    raise
+            finally:
+                self._asking.release()
+        token = self._token or token
+        if token is None:
+            raise TokenUnavailable("the token has just been forgotten")
+        return token.token
+
+    def _ask(self) -> None:
         # Importing the identity library costs more than the rest of the worker's start, and a local run has none.
         from azure.core.exceptions import AzureError
         from azure.identity import ManagedIdentityCredential
 
+        if self._failed is not None and time.monotonic() < self._failed[0] + ASK_AGAIN_SECONDS:
+            raise TokenUnavailable(self._failed[1])
         try:
             if self._credential is None:
                 self._credential = ManagedIdentityCredential(client_id=self._client_id)
-            token: AccessToken = self._credential.get_token(SCOPE)
+            self._token = self._credential.get_token(SCOPE)
+            self._failed = None
         except AzureError as error:
-            if self._token is not None and self._token.expires_on > time.time():
-                # It is good for some minutes more, and then so may be the endpoint.
-                return self._token
-            raise TokenUnavailable(f"no token can be had for the user-assigned identity: {error.message}") from error
-        return token
+            problem = f"no token can be had for the user-assigned identity: {error.message}"
+            self._failed = (time.monotonic(), problem)
+            raise TokenUnavailable(problem) from error
 
 
 def connection_fields(connection_string: str) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""``python -m pipeline_app.worker``: exits 0 with the queue drained, 1 if it broke off, 2 if it is set up wrongly."""
+"""``python -m pipeline_app.worker``.
+
+It exits 0 with the queue drained, 1 if it broke off, 2 if it is set up wrongly, 3 if the storage lets it do nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ import sys
 import threading
 import time
 
-from pipeline_app.contract import ContractError
+from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS, JOBS_QUEUE, ContractError
 from pipeline_app.worker import health
 from pipeline_app.worker.azure_storage import connect
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.job import JobProcessor
-from pipeline_app.worker.loop import Drain
+from pipeline_app.worker.loop import Drain, StorageRefused
 from pipeline_app.worker.process import adopt_orphans
 from pipeline_app.worker.scratch import worker_scratch
 from pipeline_app.worker.settings import WorkerSettings
@@ -32,7 +35,7 @@ def main() -> int:
         settings = WorkerSettings.from_environment(os.environ)
     except ContractError as error:
         _log.error("%s", error)
-        return 2
+        return EXIT_SETTINGS
     if settings.log_file is not None:
         _log_to(ShareLog(settings.log_file))
     stopping = threading.Event()
@@ -44,13 +47,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     adopt_orphans()
-    status = Status(
-        image=settings.image,
-        release=settings.release,
-        slots=settings.slots,
-        stale_seconds=3 * settings.claim_seconds,
-    )
-    store, queue = connect(settings.connection, settings.names.container)
+    status = Status(image=settings.image, release=settings.release, slots=settings.slots)
+
+    def pause(seconds: float) -> None:
+        # Once it is told to stop, a second between the tries that are left is all the time that there is.
+        if stopping.wait(seconds):
+            time.sleep(min(seconds, 1.0))
+
+    store, queue = connect(settings.connection, settings.names.container, pause)
     try:
         with health.serve(status, settings.health_port) as port, worker_scratch(settings.scratch) as scratch:
             _log.info("worker of release %s serves /healthz and /status on port %d", settings.release, port)
@@ -67,12 +71,20 @@ def main() -> int:
             completed = drain.run()
     except DiskFull as error:
         _log.error("The worker cannot run: %s", error)
-        return 2
+        return EXIT_SETTINGS
+    except StorageRefused as error:
+        _log.error(
+            "The worker ends, since a group that has ended costs nothing: %s Has its identity its roles on the files "
+            "container and on the queue %s, and are both there? It is started again after half an hour.",
+            error,
+            JOBS_QUEUE,
+        )
+        return EXIT_REFUSED
     except OSError as error:
         _log.error(
             "The worker cannot run: %s. Is port %d taken or %s full?", error, settings.health_port, settings.scratch
         )
-        return 2
+        return EXIT_SETTINGS
     store.close()
     queue.close()
     _log.info("worker ends: %s", status.snapshot()["counts"] or "nothing was to do")

@@ -30,10 +30,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Processed:
-    """What became of a message, and in how many seconds it will be visible again (0 if it is settled)."""
+    """What became of a message.
+
+    Attributes:
+        again_in: in how many seconds it will be visible again; 0 if it is settled.
+        outcome: in a word.
+        trouble: what the storage refused, in a sentence, where that and not the file is why it was given back.
+    """
 
     outcome: Outcome
     again_in: float = 0.0
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, StorageConnection, plain_etag
+from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, RECEIPT_NAME, StorageConnection, plain_etag
 from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.worker import azure_ranges
 from pipeline_app.worker.azure_ranges import FileRange
-from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobTooLarge, ClaimLost, Conflict, Message
+from pipeline_app.worker.storage import (
+    BlobInfo,
+    BlobMissing,
+    BlobTooLarge,
+    BlobUnreadable,
+    ClaimLost,
+    Conflict,
+    Message,
+)
 
 _DOWNLOAD_TRIES: Final = 5
+FORBIDDEN: Final = 403
 # What the service says to a writer that was late. Blocks vanish where another writer has committed its own in between.
 # The same statuses stand for leases and policies, too, and these do not end by looking again.
 _LOST_RACES: Final = frozenset(
     {"BlobAlreadyExists", "BlobNotFound", "BlobOverwritten", "ConditionNotMet", "InvalidBlockList"}
 )
+# Why a blob cannot be read, now or ever, though it is there and the identity has its role; by the service's own code.
+# Source: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
+_UNREADABLE: Final[Mapping[str, str]] = {
+    "BlobArchived": (
+        "it is in the archive tier. Set its tier to hot, cool or cold, wait some hours until that is done, and process "
+        "it again"
+    ),
+    "BlobBeingRehydrated": "it is on its way out of the archive tier, which takes hours. Process it again after that",
+    "BlobUsesCustomerSpecifiedEncryption": (
+        "it was uploaded with an encryption key of its own, which the pipeline does not have. Upload it without one"
+    ),
+}
 _LOST_RACE_STATUS: Final = frozenset({404, 409, 412})
-# Also 403: a fresh role assignment takes minutes to be known everywhere.
-_PASSING_STATUS: Final = frozenset({403, 408, 429})
+# Also 403: a fresh role assignment takes minutes to be known everywhere. And a container or queue that is being made
+# anew is no file's fault. None of these is waited for without end; see GIVE_UP_SECONDS.
+_PASSING_CODES: Final = frozenset(
+    {"ContainerBeingDeleted", "ContainerNotFound", "QueueBeingDeleted", "QueueDisabled", "QueueNotFound"}
+)
+_PASSING_STATUS: Final = frozenset({401, 403, 408, 429})
 
 
-def connect(connection: StorageConnection, container: str) -> tuple[AzureBlobStore, AzureJobQueue]:
+def connect(
+    connection: StorageConnection, container: str, pause: Callable[[float], None] | None = None
+) -> tuple[AzureBlobStore, AzureJobQueue]:
     """Open the container and the queues with a connection string or as the user-assigned identity.
+
+    ``pause`` waits for seconds before a request is tried again, instead of ``time.sleep``.
 
     Raises:
         ContractError: the connection string is not complete.
     """
-    blobs, queues = open_account(connection)
+    blobs, queues = open_account(connection, pause=pause)
     return AzureBlobStore(blobs, container), AzureJobQueue(queues)
 
 
@@ -48,7 +77,11 @@ class AzureBlobStore:
         except StorageError as error:
             if error.is_missing_blob:
                 return None
-            raise
+            problem = self._unreadable(name, error)
+            # What may not be looked at alone, as one with an encryption key of its own, is in the listing all the same.
+            if isinstance(problem, BlobUnreadable) and (listed := next(self.list(name), None)) is not None:
+                return listed if listed.name == name else None
+            raise problem from error
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         marker = ""
@@ -73,7 +106,7 @@ class AzureBlobStore:
                     raise BlobMissing(name) from error
                 # A version that changes between two ranges is begun anew.
                 if error.status != 412 or attempt == _DOWNLOAD_TRIES - 1:
-                    raise
+                    raise self._unreadable(name, error) from error
         raise AssertionError("The loop returns or raises.")
 
     def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
@@ -118,7 +151,7 @@ class AzureBlobStore:
 
     def is_transient(self, error: Exception) -> bool:
         if isinstance(error, StorageError):
-            return error.status >= 500 or error.status in _PASSING_STATUS
+            return error.status >= 500 or error.status in _PASSING_STATUS or error.code in _PASSING_CODES
         return isinstance(error, StorageUnreachable)
 
     def close(self) -> None:
@@ -127,6 +160,29 @@ class AzureBlobStore:
 
     def _path(self, name: str) -> str:
         return f"{self._container}/{name}"
+
+    def _unreadable(self, name: str, error: StorageError) -> Exception:
+        """Return BlobUnreadable where an answer is about this blob and no other, else the error itself."""
+        if error.status == FORBIDDEN and error.code not in _UNREADABLE:
+            # A role that is not in force refuses all blobs alike; a scanner's verdict, or a condition, refuses one.
+            if not self._reads_others(name):
+                return error
+            reason = "this blob alone is refused to the pipeline, as a scan for malware or a condition of a role may do"
+        elif self.is_transient(error):
+            return error
+        else:
+            reason = _UNREADABLE.get(error.code, "the storage refuses it for good")
+        return BlobUnreadable(f"The blob {name!r} cannot be read: {reason} ({error}).")
+
+    def _reads_others(self, name: str) -> bool:
+        """Tell whether the container lets this worker look at a blob that is not there beside this one."""
+        try:
+            self._endpoint.call("HEAD", self._path(f"{name}/{RECEIPT_NAME}"))
+        except StorageError as error:
+            return error.is_missing_blob
+        except StorageUnreachable:
+            return False
+        return True
 
 
 class AzureJobQueue:

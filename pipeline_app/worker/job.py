@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +27,16 @@ from pipeline_app.worker.receipts import make_receipt
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.scratch import attempt_scratch, clear, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
-from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobStore, BlobTooLarge, ClaimLost, JobQueue, Message
+from pipeline_app.worker.storage import (
+    BlobInfo,
+    BlobMissing,
+    BlobStore,
+    BlobTooLarge,
+    BlobUnreadable,
+    ClaimLost,
+    JobQueue,
+    Message,
+)
 from pipeline_app.worker.working import WorkedOn, WorkingMark
 
 # After the last attempt only the receipt of the failure is left to write; if even that is refused, a person is needed.
@@ -253,6 +263,8 @@ class JobProcessor:
                 _log.exception("attempt %d of %r broke off", number, job.name)
             delay = backoff(job.given_back if transient else number)
             outcome = _give_back(claimed, _sentence(error), delay=delay, counted=not transient)
+            if transient:
+                outcome = replace(outcome, trouble=str(error))
         finally:
             if isinstance(outcome, Processed):
                 claimed.resources.close()
@@ -277,12 +289,15 @@ class JobProcessor:
         return Processed(outcome=Outcome.BURIED)
 
     def _download(self, name: str, path: Path) -> tuple[BlobInfo, str | None]:
-        """Download an input; return its version and, if the disk has no room for it, why it is not there."""
+        """Download an input; return its version and, if it cannot be had, why."""
         try:
             return self._store.download(name, path, self._disk.budget), None
         except BlobTooLarge as error:
             path.unlink(missing_ok=True)
             return error.info, self._disk.refusal(error.info.size)
+        except BlobUnreadable as error:
+            path.unlink(missing_ok=True)
+            return self._find(name), str(error)
         except OSError as error:
             if not is_full(error):
                 raise

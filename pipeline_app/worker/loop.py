@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pipeline_app.worker.attempt import Outcome, Processed
@@ -14,6 +15,11 @@ from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message
 
+# Only a group that has terminated costs nothing, so a worker does not wait for ever for a storage that lets it do
+# nothing: no role, no token, no queue, no network. A fresh role is in force after ten minutes at most.
+# Sources: https://learn.microsoft.com/azure/container-instances/container-instances-faq,
+# https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected
+GIVE_UP_SECONDS = 1200.0
 MAX_POLL_SECONDS = 1.0
 MIN_POLL_SECONDS = 0.05
 OUTAGE_SECONDS = 5.0
@@ -23,7 +29,20 @@ QUICK_POLL_SECONDS = 0.25
 
 T = TypeVar("T")
 
+
+@dataclass(frozen=True)
+class _Trouble:
+    """What the storage said last, and since when it has said the like."""
+
+    since: float
+    text: str
+
+
 _log = logging.getLogger(__name__)
+
+
+class StorageRefused(Exception):
+    """For a long time the storage has let this worker do nothing; the text says since when and what it answered."""
 
 
 class Drain:
@@ -43,6 +62,7 @@ class Drain:
     ) -> None:
         self._busy = 0
         self._claim_seconds = claim_seconds
+        self._held = 0
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
         self._lock = threading.Lock()
@@ -53,6 +73,8 @@ class Drain:
         self._slots = slots
         self._status = status
         self._stopping = stopping
+        self._trouble_of_files: _Trouble | None = None
+        self._trouble_of_queue: _Trouble | None = None
 
     @property
     def stopping(self) -> bool:
@@ -64,7 +86,11 @@ class Drain:
 
         Returns:
             False if a slot broke off.
+
+        Raises:
+            StorageRefused: it would have waited for ever.
         """
+        self._status.watch(lambda: self._held > 0)
         failures: list[BaseException] = []
         threads = [
             threading.Thread(target=self._work, args=(number, failures), name=f"slot-{number}")
@@ -74,24 +100,31 @@ class Drain:
             thread.start()
         for thread in threads:
             thread.join()
+        if failures and isinstance(failures[0], StorageRefused):
+            raise failures[0]
         return not failures
 
     def receive(self) -> Message | None:
         """Claim a message; None where there is none, or none can be had now."""
         with self._lock:
+            self._give_up()
             self._busy += 1
         message = None
         try:
             message = self._queue.receive(self._claim_seconds)
+            self._trouble_of_queue = None
         except Exception as error:
             if not self._is_transient(error):
                 raise
+            self._trouble_of_queue = _since(self._trouble_of_queue, str(error))
             _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
         finally:
-            if message is None:
-                with self._lock:
+            with self._lock:
+                if message is None:
                     self._busy -= 1
+                else:
+                    self._held += 1
         return message
 
     def settle(self, processed: Processed) -> None:
@@ -101,6 +134,8 @@ class Drain:
             self._status.count(processed.outcome)
         with self._lock:
             self._busy -= 1
+            self._held -= 1
+            self._trouble_of_files = _since(self._trouble_of_files, processed.trouble) if processed.trouble else None
             # A message that comes back later keeps the worker up until then.
             self._quiet_since = max(self._quiet_since, time.monotonic() + processed.again_in)
 
@@ -113,7 +148,7 @@ class Drain:
                 raise
             # The message could not even be given back; it is visible again when its claim expires.
             _log.warning("a message is left to its claim: %s", error)
-            return Processed(again_in=self._claim_seconds, outcome=Outcome.LOST)
+            return Processed(again_in=self._claim_seconds, outcome=Outcome.LOST, trouble=str(error))
 
     def wait(self, polls: int) -> bool:
         """Wait after so many polls in vain; False if the worker may end."""
@@ -130,12 +165,29 @@ class Drain:
     def _work(self, number: int, failures: list[BaseException]) -> None:
         try:
             Slot(number, self._processor, self, self._status).work()
+        except StorageRefused as error:
+            failures.append(error)
+            self._stopping.set()
         except BaseException as error:
             # A full disk is no fault of the code, so its sentence says all.
             _log.error("slot %d broke off: %s", number, error, exc_info=not isinstance(error, DiskFull))
             self._status.count("broken off")
             failures.append(error)
             self._stopping.set()
+        finally:
+            self._status.end(number)
+
+    def _give_up(self) -> None:
+        """Raise where the storage has long let nothing be done, unless a file is in hand, whose work may yet count."""
+        if self._held:
+            return
+        for trouble in filter(None, (self._trouble_of_queue, self._trouble_of_files)):
+            seconds = time.monotonic() - trouble.since
+            if seconds >= GIVE_UP_SECONDS:
+                raise StorageRefused(
+                    f"For {seconds / 60:.0f} minutes the storage has let this worker do nothing. It last said: "
+                    f"{trouble.text}"
+                )
 
     def _may_end(self) -> bool:
         """Tell whether the queue has been empty for long enough, by a last look at what other workers hold."""
@@ -153,3 +205,7 @@ class Drain:
                 raise
             _log.warning("the queue cannot be looked at: %s", error)
             return False
+
+
+def _since(trouble: _Trouble | None, text: str) -> _Trouble:
+    return _Trouble(time.monotonic() if trouble is None else trouble.since, text)

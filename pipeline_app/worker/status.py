@@ -5,16 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline_app.contract import now
+
+# An idle slot that has not looked at the queue for so long hangs. In an outage one look takes up to 24 minutes: six
+# tries of a request, each with a token, a connection and an answer to be waited for, and the waits in between.
+STALE_SECONDS = 1800.0
 
 
 @dataclass
 class _Slot:
     attempt: int | None = None
     beat: float = field(default_factory=time.monotonic)
+    ended: bool = False
     input: str | None = None
     since: str = field(default_factory=now)
 
@@ -22,8 +28,9 @@ class _Slot:
 class Status:
     """Counts outcomes and knows what each slot does; safe to use from several threads."""
 
-    def __init__(self, *, image: str, release: str, slots: int, stale_seconds: float) -> None:
+    def __init__(self, *, image: str, release: str, slots: int, stale_seconds: float = STALE_SECONDS) -> None:
         self._counts: Counter[str] = Counter()
+        self._holds_messages: Callable[[], bool] = lambda: False
         self._image = image
         self._lock = threading.Lock()
         self._release = release
@@ -45,6 +52,11 @@ class Status:
         with self._lock:
             self._counts[str(outcome)] += 1
 
+    def end(self, slot: int) -> None:
+        """Say that a slot looks at the queue no more."""
+        with self._lock:
+            self._slots[slot] = _Slot(ended=True)
+
     def rest(self, slot: int) -> None:
         """Say that a slot is free again."""
         with self._lock:
@@ -52,10 +64,20 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether every idle slot has looked at the queue lately; a busy one is bounded by the app's own timeout."""
+        """Whether to leave the worker alone: only one that holds no message and of which a slot hangs is better killed.
+
+        A container is killed with all its slots, so as long as one of them holds a message, nothing that ails another
+        is reason enough; how long a file takes is bounded by the application's own timeout.
+        """
+        if self._holds_messages():
+            return True
         oldest = time.monotonic() - self._stale_seconds
         with self._lock:
-            return all(slot.input is not None or slot.beat > oldest for slot in self._slots)
+            return all(slot.ended or slot.input is not None or slot.beat > oldest for slot in self._slots)
+
+    def watch(self, holds_messages: Callable[[], bool]) -> None:
+        """Take what tells whether any slot holds a message."""
+        self._holds_messages = holds_messages
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as a JSON object."""

@@ -20,6 +20,10 @@ class BlobTooLarge(Exception):
         self.info = info
 
 
+class BlobUnreadable(Exception):
+    """The blob is there, but the service lets nobody, or not this worker, read it; the text says why."""
+
+
 class ClaimLost(Exception):
     """Somebody else has the message, or the right to publish, by now."""
 
@@ -59,6 +63,7 @@ class BlobStore(Protocol):
 
     ``expected`` makes a write conditional: None means that the blob must not exist, an ETag that it must be that
     version. A refused condition raises Conflict, and the storage service, not the caller's timing, decides it.
+    ``head`` and ``download`` raise BlobUnreadable.
     """
 
     def head(self, name: str) -> BlobInfo | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,21 @@ DIGEST = f"sha256:{'a' * 64}"
 def deployed() -> Deployed:
     """Return what a deploy leaves, as far as questions look at it."""
 
-    def resource(token: str, name: str, resource_id: str, **outputs: str) -> dict[str, object]:
+    def resource(token: str, name: str, resource_id: str, **outputs: str) -> dict[str, Any]:
         return {
             "id": resource_id,
             "outputs": outputs,
             "type": token,
             "urn": f"urn:pulumi:throwaway::p::{token}::{name}",
         }
+
+    def log_alert(name: str, query: str) -> dict[str, Any]:
+        inputs = {"criteria": {"allOf": [{"query": query}]}}
+        return resource("azure-native:monitor:ScheduledQueryRule", name, f"/alerts/{name}") | {"inputs": inputs}
+
+    def metric_alert(name: str, metric: str) -> dict[str, Any]:
+        inputs = {"criteria": {"allOf": [{"metricName": metric}]}, "scopes": [standin.TOPIC]}
+        return resource("azure-native:monitor:MetricAlert", name, f"/alerts/{name}") | {"inputs": inputs}
 
     return Deployed(
         outputs={
@@ -36,6 +45,10 @@ def deployed() -> Deployed:
             "shareName": "share",
         },
         resources=[
+            log_alert("alerts-backlog", 'AppTraces | where Message startswith_cs "Backlog: AppleTree"'),
+            log_alert("alerts-failed-files", "union AppExceptions, ContainerInstanceLog_CL, ContainerEvent_CL"),
+            metric_alert("alerts-dead-lettered-events", "DeadLetteredCount"),
+            metric_alert("alerts-dropped-events", "DroppedEventCount"),
             resource("azure-native:resources:ResourceGroup", "rg", standin.RESOURCE_GROUP, location="westeurope"),
             resource("azure-native:eventgrid:SystemTopic", "uploads", standin.TOPIC),
             resource(

@@ -64,6 +64,7 @@ class Behaviour:
         media_type: of the image's manifest.
         metrics: those of the topic.
         needs_assign: start asks for the right to assign the group's identity.
+        place: where OneDeploy says to look, where it is not Resource Manager.
         refused_queries: parts of queries that the workspace does not understand.
         role_seconds: until a role is in force.
     """
@@ -84,6 +85,7 @@ class Behaviour:
     media_type: str = "application/vnd.oci.image.index.v1+json"
     metrics: tuple[str, ...] = ("DeadLetteredCount", "DroppedEventCount", "MatchedEventCount")
     needs_assign: bool = False
+    place: str = ""
     refused_queries: tuple[str, ...] = ()
     role_seconds: float = 120
 
@@ -104,7 +106,8 @@ class StandinAzure:
         clock.ticking.append(self.groups)
 
     def arm(self, method: str, path: str, version: str, body: Mapping[str, Any] | None = None) -> Reply:
-        """Answer for Resource Manager."""
+        """Answer for Resource Manager; its token goes nowhere else."""
+        assert urlsplit(path).netloc in ("", urlsplit(self.manager).netloc), path
         path = urlsplit(path).path
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", version):
             return self._refused(400, "InvalidApiVersionParameter", version)
@@ -185,8 +188,8 @@ class StandinAzure:
         if (method, path) == ("PUT", "/extensions/onedeploy") and body:
             if "sig=" not in body["properties"]["packageUri"]:
                 return self._refused(400, "BadRequest", "the package cannot be read")
-            place = {"location": f"{self.manager}{APP}/deployments/1?api-version=2024-04-01"}
-            return self._answer(202, None, place if self.behaviour.location else {})
+            place = self.behaviour.place or f"{self.manager}{APP}/deployments/1?api-version=2024-04-01"
+            return self._answer(202, None, {"location": place} if self.behaviour.location else {})
         if method == "GET" and path in ("/deployments/1", "/deployments/latest"):
             return self._answer(200, {"properties": {"status": self.behaviour.deployment}})
         if (method, path) == ("GET", "/functions"):

@@ -190,13 +190,15 @@ class Groups:
         group.started, group.stopped = now + self.rules.start_seconds, False
         group.events = []
         arguments = group.arguments
-        seconds = {
-            "ask_arm": lambda: float(arguments[3]),
-            "end": lambda: float(arguments[1]) if len(arguments) > 1 else 0,
-            "grace": lambda: 900,
-            "health": lambda: self._health(group, arguments),
-            "share": lambda: 1,
-        }[group.probe]()
+        seconds = 1.0
+        if group.probe == "ask_arm":
+            seconds = float(arguments[3])
+        elif group.probe == "end":
+            seconds = float(arguments[1]) if len(arguments) > 1 else 0
+        elif group.probe == "grace":
+            seconds = 900
+        elif group.probe == "health":
+            seconds = self._health(group, arguments)
         group.until = group.started + seconds
         if group.probe == "share" and not (self.rules.mount_fails or self.rules.pull_fails):
             group.lines = [self.rules.share]

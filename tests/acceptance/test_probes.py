@@ -167,6 +167,7 @@ class Answers(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path, _, query = self.path.partition("?")
         self.server.seen.append((self.command, path, self.headers.get("Metadata"), self.headers.get("Authorization")))
+        body: dict[str, Any]
         if path == "/token":
             status, body = 200, {"access_token": f"token-of-{query.partition('client_id=')[2].partition('&')[0]}"}
         else:

@@ -75,6 +75,16 @@ def raising(error: BaseException) -> Callable[[], bool]:
     return act
 
 
+def sending(number: signal.Signals) -> Callable[[], bool]:
+    """Return what sends a signal to this process."""
+
+    def act() -> bool:
+        os.kill(os.getpid(), number)
+        return True
+
+    return act
+
+
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Handle signals as the command does, and put the test's own back."""
@@ -126,9 +136,7 @@ def test_a_question_that_breaks_off_takes_no_other_along(play: Play, error: Exce
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_within_a_question_ends_with_the_stack_destroyed(play: Play, number: signal.Signals) -> None:
     stage = FakeStage()
-    outcome = asked(
-        play, stage, question("a", good), question("b", lambda: bool(os.kill(os.getpid(), number))), question("c", good)
-    )
+    outcome = asked(play, stage, question("a", good), question("b", sending(number)), question("c", good))
 
     assert [each.verdict for each in outcome.answers] == ["as expected", "not answered", "not answered"]
     assert stage.done[-1] == "destroyed"
@@ -138,7 +146,7 @@ def test_a_signal_within_a_question_ends_with_the_stack_destroyed(play: Play, nu
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_does_not_break_off_the_destroy(play: Play, number: signal.Signals) -> None:
-    stage = FakeStage(while_destroying=lambda: os.kill(os.getpid(), number))
+    stage = FakeStage(while_destroying=sending(number))
     outcome = asked(play, stage, question("a", good))
 
     assert stage.done[-1] == "destroyed"
@@ -190,7 +198,11 @@ def test_a_stack_that_is_kept_says_how_it_is_destroyed(play: Play) -> None:
 
 
 def test_a_question_ends_at_its_limit(play: Play) -> None:
-    outcome = asked(play, FakeStage(), question("a", lambda: bool(play.site.clock.sleep(61))), question("b", good))
+    def sleeping() -> bool:
+        play.site.clock.sleep(61)
+        return True
+
+    outcome = asked(play, FakeStage(), question("a", sleeping), question("b", good))
 
     assert [each.verdict for each in outcome.answers] == ["not answered", "as expected"]
     assert "limit" in outcome.answers[0].seen

@@ -117,7 +117,9 @@ def _services() -> Services:
     settings = Settings.from_environment(os.environ)
     storage = AzureStorage(settings)
     wake_ups = WakeUps(storage.put_wake_up, lambda: Look(calm=True, requests=0))
-    return Services(grace=timedelta(seconds=1), names=settings.names, storage=storage, wake_ups=wake_ups)
+    return Services(
+        grace=timedelta(seconds=1), names=settings.names, pause=timedelta(0), storage=storage, wake_ups=wake_ups
+    )
 
 
 def _timed(call: Callable[[], Value]) -> tuple[Value, float, float]:

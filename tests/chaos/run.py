@@ -43,6 +43,7 @@ CONFIG: Final = (
     "idleSeconds=2",
     "maxAttempts=100",
     "sweepGraceSeconds=5",
+    "sweepPauseSeconds=10",
     "sweepSchedule=*/3 * * * * *",
 )
 # How often each is killed, in proportion; the first ones have their turn in a short form, too.

@@ -42,3 +42,27 @@ def test_a_second_preview_and_update_change_nothing(first_deploy: FirstDeploy) -
 
 def test_a_refresh_finds_nothing_changed(first_deploy: FirstDeploy) -> None:
     assert set(first_deploy.deployment.refresh().summary) == {"same"}
+
+
+def test_the_site_arrives_with_what_flex_consumption_takes_alone(first_deploy: FirstDeploy) -> None:
+    resources = first_deploy.deployment.site.cloud.read()["resources"].values()
+    (site,) = (each["inputs"] for each in resources if each["type"] == "azure-native:web:WebApp")
+
+    assert sorted(each for each in site if not each.startswith("__")) == [
+        "clientAffinityEnabled",
+        "functionAppConfig",
+        "httpsOnly",
+        "hyperV",
+        "identity",
+        "isXenon",
+        "kind",
+        "location",
+        "name",
+        "resourceGroupName",
+        "scmSiteAlsoStopped",
+        "serverFarmId",
+        "siteConfig",
+        "tags",
+    ]
+    assert sorted(site["siteConfig"]) == ["appSettings", "minTlsVersion"]
+    assert {tuple(sorted(each)) for each in site["siteConfig"]["appSettings"]} == {("name", "value")}

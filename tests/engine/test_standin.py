@@ -18,17 +18,26 @@ ACCOUNT = "azure-native:storage:StorageAccount"
 CONTAINER = "azure-native:storage:BlobContainer"
 CONTAINER_GROUP = "azure-native:containerinstance:ContainerGroup"
 GROUP = "azure-native:resources:ResourceGroup"
+LOGS = {"logs": [{"category": "ContainerEvent"}], "resourceUri": "/worker", "workspaceId": "/workspace"}
+PLAN = "azure-native:web:AppServicePlan"
+SCM = "azure-native:web:WebAppScmAllowed"
+SETTING = "azure-native:monitor:DiagnosticSetting"
+SITE = "azure-native:web:WebApp"
+TOPIC = "azure-native:eventgrid:SystemTopic"
 VAULT = "azure-native:keyvault:Vault"
 
 
 @pytest.fixture
 def content(tmp_path: Path) -> dict[str, Any]:
-    """A cloud with two resource groups and a storage account in the first."""
+    """A cloud with two resource groups; in the first are a storage account, a topic, and a group that sends logs."""
     content = Cloud(tmp_path / "cloud.json").read()
+    content["resources"]["/worker"] = {"inputs": {}, "name": "worker", "outputs": {}, "type": CONTAINER_GROUP}
     for token, inputs in (
         (GROUP, {"resourceGroupName": "one"}),
         (GROUP, {"resourceGroupName": "two"}),
         (ACCOUNT, {"accountName": "files", "resourceGroupName": "one"}),
+        (TOPIC, {"resourceGroupName": "one", "source": "/files", "systemTopicName": "first"}),
+        (SETTING, LOGS | {"name": "first"}),
     ):
         put(content, token, inputs)
     return content
@@ -54,6 +63,10 @@ def put(content: dict[str, Any], token: str, inputs: Properties) -> None:
             {"accountName": "none", "containerName": "container", "resourceGroupName": "one"},
             "ParentResourceNotFound",
         ),
+        (SETTING, LOGS | {"name": "again"}, "Conflict: Data sink '/workspace' is already used"),
+        (SETTING, LOGS | {"logs": [{"category": "Audit"}], "name": "other"}, "Category 'Audit' is not supported"),
+        (SETTING, LOGS | {"name": "other", "resourceUri": "/none"}, "ParentResourceNotFound"),
+        (TOPIC, {"resourceGroupName": "one", "source": "/FILES", "systemTopicName": "second"}, "Only one system topic"),
         (VAULT, {"resourceGroupName": "one", "vaultName": "held"}, "NameNotAvailable"),
         (
             VAULT,
@@ -64,6 +77,7 @@ def put(content: dict[str, Any], token: str, inputs: Properties) -> None:
             },
             "LinkedInvalidPropertyId",
         ),
+        (SCM, {"allow": False, "name": "none", "resourceGroupName": "one"}, "ResourceNotFound"),
     ],
 )
 def test_what_cannot_be_made_is_refused(content: dict[str, Any], token: str, inputs: Properties, code: str) -> None:
@@ -74,14 +88,44 @@ def test_what_cannot_be_made_is_refused(content: dict[str, Any], token: str, inp
 
 
 @pytest.mark.parametrize(
-    ("new", "refused"),
+    ("tier", "config", "refused"),
     [
-        ({"containers": [{"image": "new", "resources": {"cpu": 1}}], "osType": "Linux"}, False),
-        ({"containers": [{"image": "old", "resources": {"cpu": 2}}], "osType": "Linux"}, True),
-        ({"containers": [{"image": "old", "resources": {"cpu": 1}}], "osType": "Windows"}, True),
+        ("FlexConsumption", {"minTlsVersion": "1.2"}, False),
+        ("FlexConsumption", {"netFrameworkVersion": "v4.6"}, True),
+        ("Standard", {"netFrameworkVersion": "v4.6"}, False),
     ],
 )
-def test_a_container_group_takes_a_new_image_in_place_but_no_new_size(new: Properties, refused: bool) -> None:
+def test_a_site_of_flex_consumption_takes_nothing_of_other_plans(
+    content: dict[str, Any], tier: str, config: Properties, refused: bool
+) -> None:
+    put(content, PLAN, {"name": "plan", "resourceGroupName": "one", "sku": {"name": "x", "tier": tier}})
+    scale = {"instanceMemoryMB": 2048, "maximumInstanceCount": 40}
+    site = {
+        "functionAppConfig": {"runtime": {"name": "python", "version": "3.13"}, "scaleAndConcurrency": scale},
+        "name": "site",
+        "resourceGroupName": "one",
+        "serverFarmId": KINDS[PLAN].resource_id({"name": "plan", "resourceGroupName": "one"}),
+        "siteConfig": config,
+    }
+    if not refused:
+        put(content, SITE, site)
+        return
+
+    with pytest.raises(CloudError, match=r"51021.*Site\.SiteConfig\.NetFrameworkVersion"):
+        put(content, SITE, site)
+
+
+@pytest.mark.parametrize(
+    ("new", "refused"),
+    [
+        ({"containers": [{"image": "old", "resources": {"cpu": 1}}], "osType": "Linux"}, False),
+        ({"containers": [{"image": "new", "resources": {"cpu": 1}}], "osType": "Linux"}, True),
+        ({"containers": [{"image": "old", "resources": {"cpu": 2}}], "osType": "Linux"}, True),
+        ({"containers": [{"image": "old", "resources": {"cpu": 1}}], "osType": "Windows"}, True),
+        ({"containers": [{"image": "old", "resources": {"cpu": 1}}], "osType": "Linux", "tags": {"a": "b"}}, True),
+    ],
+)
+def test_a_container_group_takes_nothing_new_in_place(new: Properties, refused: bool) -> None:
     old = {"containers": [{"image": "old", "resources": {"cpu": 1}}], "osType": "Linux"}
     if not refused:
         service.check_update(CONTAINER_GROUP, old, new)

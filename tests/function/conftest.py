@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -25,7 +26,7 @@ def storage() -> FakeStorage:
 @pytest.fixture
 def services(storage: FakeStorage) -> Services:
     """Return services over the fake storage, which notes what is asked of the wake-ups in its ``calls``, too."""
-    return Services(grace=GRACE, names=NAMES, storage=storage, wake_ups=FakeWakeUps(storage.calls))
+    return Services(grace=GRACE, names=NAMES, pause=timedelta(0), storage=storage, wake_ups=FakeWakeUps(storage.calls))
 
 
 @pytest.fixture

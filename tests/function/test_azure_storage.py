@@ -69,7 +69,7 @@ def container(connection_string: str) -> Iterator[ContainerClient]:
 
 
 def swept(storage: AzureStorage, grace: timedelta) -> Services:
-    return Services(grace=grace, names=NAMES, storage=storage, wake_ups=FakeWakeUps())
+    return Services(grace=grace, names=NAMES, pause=timedelta(0), storage=storage, wake_ups=FakeWakeUps())
 
 
 def test_a_job_goes_through_the_queue_unchanged_and_never_expires(storage: AzureStorage, jobs: QueueClient) -> None:

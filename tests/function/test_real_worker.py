@@ -97,13 +97,23 @@ class GateHandler(socketserver.BaseRequestHandler):
             if self.server.waiting >= self.server.together:
                 self.server.opened.set()
         self.server.arrived.release()
-        if not self.server.opened.wait(SECONDS):
-            return
+        while not self.server.opened.wait(0.05):
+            # Who gives up and comes again is one and not two.
+            if self._is_closed():
+                with self.server.waiting_lock:
+                    self.server.waiting -= 1
+                return
         with socket.create_connection(("127.0.0.1", self.server.port)) as onward:
             back = threading.Thread(target=pump, args=(onward, self.request), daemon=True)
             back.start()
             pump(self.request, onward)
             back.join()
+
+    def _is_closed(self) -> bool:
+        try:
+            return not self.request.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:
@@ -390,8 +400,7 @@ def test_all_that_the_host_hands_over_at_a_time_runs_at_that_time(
     host = hosts.start(app, settings | threads | {"APP_STORAGE_CONNECTION": connection})
     names = [f"incoming/{number:02}.csv" for number in range(at_once())]
     running = [host.deliver("dispatch", event(name)) for name in names]
-    for _ in names:
-        assert gate.arrived.acquire(timeout=SECONDS)
+    assert gate.opened.wait(SECONDS)
     for _, future in running:
         assert host.succeeded(future.result(SECONDS))
     assert job_names(jobs) == names

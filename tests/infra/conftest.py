@@ -7,9 +7,42 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from infra.packaging import FunctionPackage
+from tests.engine.standin.proxy import Proxy, running_proxy
+from tests.infra.azure import Azure, new_azure
 from tests.infra.recording import Run, run_program
+
+
+@pytest.fixture(scope="session")
+def azure_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, dict[str, str]]]:
+    """Azure's own addresses on this machine, and the environment that leads there."""
+    authority = trustme.CA()
+    certificate = tmp_path_factory.mktemp("azure") / "authority.pem"
+    authority.cert_pem.write_to_path(certificate)
+    with running_proxy(authority) as proxy:
+        yield (
+            proxy,
+            {
+                "HTTPS_PROXY": proxy.url,
+                "NO_PROXY": "127.0.0.1,localhost",
+                "REQUESTS_CA_BUNDLE": str(certificate),
+                "SSL_CERT_FILE": str(certificate),
+                "https_proxy": proxy.url,
+                "no_proxy": "127.0.0.1,localhost",
+            },
+        )
+    assert not proxy.refused
+
+
+@pytest.fixture
+def azure(azure_proxy: tuple[Proxy, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Azure:
+    """A cloud with a site, its package and a share, which this process reaches at Azure's own addresses."""
+    proxy, environment = azure_proxy
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return new_azure(proxy, tmp_path)
 
 
 @pytest.fixture(scope="session")

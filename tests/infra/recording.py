@@ -101,6 +101,7 @@ class RecordingMocks(pulumi.runtime.Mocks):
                 "subscriptionId": SUBSCRIPTION,
                 "tenantId": f"{FROM_OUTPUT}tenant",
             },
+            "azure-native:authorization:getClientToken": {"token": f"{SECRET}-token"},
             "azure-native:containerregistry:listRegistryCredentials": {
                 "passwords": [{"name": "password", "value": f"{SECRET}-registry"}],
                 "username": f"{FROM_OUTPUT}admin",

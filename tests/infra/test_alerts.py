@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,9 @@ def work(folder: Path, command: str, contents: list[str]) -> list[Outcome]:
 
 
 def services(backlog: Backlog) -> Services:
-    return Services(grace=GRACE, names=NAMES, storage=FakeStorage(count=backlog), wake_ups=FakeWakeUps())
+    return Services(
+        grace=GRACE, names=NAMES, pause=timedelta(0), storage=FakeStorage(count=backlog), wake_ups=FakeWakeUps()
+    )
 
 
 def job() -> str:

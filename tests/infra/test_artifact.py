@@ -16,8 +16,11 @@ from infra import artifact_fetch
 from infra.archive import ArchiveError, file_sha256, refresh_cache
 from infra.artifact import ArtifactPackage, find_package
 from infra.artifact_fetch import fetch_artifact
+from infra.credentials import HandedToken
 
 BLOB = "applications/app.zip"
+DEPLOYER = HandedToken("token")
+ENDPOINT = "https://artifacts.blob/"
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ class FakeService:
     account_name = "artifacts"
 
     def __init__(self, endpoint: str, credential: object) -> None:
-        assert credential == "the deployer"
+        assert credential is DEPLOYER
         self.endpoint = endpoint
 
     def __enter__(self) -> FakeService:
@@ -83,7 +86,6 @@ class FakeBlob:
 def account(monkeypatch: pytest.MonkeyPatch, application: Path) -> type[FakeBlob]:
     monkeypatch.setattr(artifact_fetch, "BlobClient", FakeBlob)
     monkeypatch.setattr(artifact_fetch, "BlobServiceClient", FakeService)
-    monkeypatch.setattr(artifact_fetch, "deployer_credential", lambda: "the deployer")
     FakeBlob.content, FakeBlob.urls = application.read_bytes(), []
     return FakeBlob
 
@@ -91,7 +93,9 @@ def account(monkeypatch: pytest.MonkeyPatch, application: Path) -> type[FakeBlob
 def test_an_artifact_is_read_by_a_short_read_only_signature_of_the_signed_in_user(
     account: type[FakeBlob], application: Path, tmp_path: Path
 ) -> None:
-    fetch_artifact("https://artifacts.blob/", "shared-artifacts", BLOB, file_sha256(application), tmp_path / "cache")
+    fetch_artifact(
+        "https://artifacts.blob/", "shared-artifacts", BLOB, file_sha256(application), tmp_path / "cache", DEPLOYER
+    )
     assert (tmp_path / "cache" / "app.py").read_text(encoding="utf-8") == "pass"
     (url,) = account.urls
     query = {key: value[0] for key, value in parse_qs(urlsplit(url).query).items()}
@@ -105,7 +109,9 @@ def test_an_artifact_that_is_there_already_is_not_fetched(
     account: type[FakeBlob], application: Path, tmp_path: Path
 ) -> None:
     refresh_cache(application, file_sha256(application), tmp_path / "cache")
-    fetch_artifact("https://artifacts.blob/", "shared-artifacts", BLOB, file_sha256(application), tmp_path / "cache")
+    fetch_artifact(
+        "https://artifacts.blob/", "shared-artifacts", BLOB, file_sha256(application), tmp_path / "cache", DEPLOYER
+    )
     assert not account.urls
 
 
@@ -113,7 +119,7 @@ def test_an_artifact_with_another_hash_is_not_unpacked(
     account: type[FakeBlob], application: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ArchiveError, match="not " + "0" * 64):
-        fetch_artifact("https://artifacts.blob/", "c", BLOB, "0" * 64, tmp_path / "cache")
+        fetch_artifact("https://artifacts.blob/", "c", BLOB, "0" * 64, tmp_path / "cache", DEPLOYER)
     assert len(account.urls) == 1
     assert not (tmp_path / "cache").exists()
 

@@ -48,6 +48,7 @@ def test_the_function_gets_exactly_these_settings(program: Run) -> None:
         "APP_STORAGE_INPUT_PATH": "incoming",
         "APP_STORAGE_OUTPUT_PATH": "outgoing",
         "APP_SWEEP_GRACE_SECONDS": "120",
+        "APP_SWEEP_PAUSE_SECONDS": "900",
         "APP_SWEEP_SCHEDULE": "0 * * * * *",
         "AZURE_CLIENT_ID": "~client-of-function-identity",
         "AZURE_RESOURCE_MANAGER_ENDPOINT": "https://management.azure.com",
@@ -80,9 +81,11 @@ def test_the_code_is_deployed_after_the_roles_and_goes_with_the_app(program: Run
     assert {key: value for key, value in deploy.inputs.items() if key != "__provider"} == {
         "app_id": app.id,
         "blob_url": f"{FROM_OUTPUT}https://artifacts.blob/function-package",
+        "functions": ["dispatch", "sweep"],
         "package_sha256": deploy.inputs["package_sha256"],
         "resource_manager": "https://management.azure.com",
         "storage_account_id": program.one("storage:StorageAccount", "artifacts").id,
+        "token": f"{SECRET}-token",
     }
     assert blob.inputs["blobName"] == f"uploads/{deploy.inputs['package_sha256'][:16]}.zip"
     assert deploy.request.deletedWith.endswith("::function")
@@ -162,6 +165,13 @@ def test_a_container_group_s_logs_go_to_the_stack_s_workspace_without_a_key(prog
         assert not setting.request.deletedWith
         assert not setting.request.retainOnDelete
     assert [each.token for each in program.invokes if "SharedKeys" in each.token] == []
+
+
+@pytest.mark.usefixtures("function_package")
+def test_a_subscription_without_such_logs_can_do_without(artifact_cache: Path) -> None:
+    run = run_program({"artifactCache": str(artifact_cache), "containerGroupLogs": "false"})
+    assert run.all("monitor:DiagnosticSetting") == []
+    assert run.all("containerinstance:ContainerGroup")
 
 
 def test_a_worker_starts_only_when_it_may_pull_and_its_config_is_there(program: Run) -> None:
@@ -259,6 +269,7 @@ def test_the_config_files_show_in_plain_and_go_with_the_share(program: Run) -> N
     for each in files.values():
         assert isinstance(each.raw["content"], str)
         assert json.loads(each.raw["content"])["args"]
+        assert each.inputs["account_id"] == program.one("storage:StorageAccount", "files").id
         assert each.inputs["account_url"] == "~https://files.file/"
         assert each.request.deletedWith.endswith("::files-share")
         # What is stored of the provider names a class and no path of this machine, so it differs nowhere.
@@ -278,6 +289,7 @@ def test_the_vault_authorizes_by_roles_and_holds_the_registrys_password(program:
     assert secret.inputs["secretName"] == "acr-~registry-~admin-password"
     assert secret.inputs["properties"] == {"value": f"{SECRET}-registry"}
     assert secret.request.deletedWith.endswith("::vault")
+    assert secret.request.retainOnDelete
 
 
 def test_the_image_is_built_for_linux_from_the_build_args_and_pushed_under_its_version(program: Run) -> None:

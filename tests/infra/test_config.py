@@ -24,9 +24,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def problems(settings: dict[str, Any], project: Path, environment: str = "public") -> list[str]:
+def problems(settings: dict[str, Any], project: Path, *others: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        check(settings, project, environment)
+        check(settings, project, others)
     return [line.removeprefix("  - ") for line in str(caught.value).splitlines() if line.startswith("  - ")]
 
 
@@ -79,6 +79,8 @@ def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> Non
         ("containerMemoryGib", "17", "less than or equal to 16"),
         ("containerMemoryGib", "many", "valid number"),
         ("containerOsType", "Windows", "Linux"),
+        ("functionMemoryMb", "1024", "512, 2048 or 4096"),
+        ("functionMemoryMb", "much", "valid integer"),
         ("imageReference", "registry.example/worker:latest", "an image by digest"),
         ("inputPath", "/incoming", "no slash at either end"),
         ("inputPath", "", "no slash at either end"),
@@ -127,7 +129,7 @@ def test_every_problem_is_told_at_once(project: Path) -> None:
             "storageContainer": "X",
         },
         project,
-        "mars",
+        "azure-native:environment is 'mars'.",
     )
     for part in ("azure-native:environment", "containerCpu", "inputPath", "inputPth", "missing.json", "'X'"):
         assert any(part in each for each in found), part
@@ -146,9 +148,8 @@ def test_a_key_that_resembles_none_is_told_with_all_of_them(project: Path) -> No
     assert all(key in problem for key in KEYS)
 
 
-@pytest.mark.parametrize("field", ["cloud", "project"])
-def test_what_the_program_fills_in_itself_is_no_key(project: Path, field: str) -> None:
-    assert "is no key of this project" in problems({field: "x"}, project)[0]
+def test_what_the_program_fills_in_itself_is_no_key(project: Path) -> None:
+    assert "is no key of this project" in problems({"project": "x"}, project)[0]
 
 
 @pytest.mark.parametrize(

@@ -121,16 +121,16 @@ def test_what_belongs_to_other_plans_is_refused_by_its_name(change: dict[str, An
 
 def test_no_password_opens_the_deployment_of_the_code(program: Run) -> None:
     app, deploy = program.one("web:WebApp"), program.one("dynamic/web:OneDeploy")
-    for token in ("web:WebAppFtpAllowed", "web:WebAppScmAllowed"):
-        policy = program.one(token)
-        assert policy.inputs == {
-            "allow": False,
-            "name": "~function",
-            "resourceGroupName": app.inputs["resourceGroupName"],
-        }
-        assert policy.request.deletedWith.endswith("::function")
-        # The code comes by a token of Resource Manager, so neither has to wait for the other.
-        assert not [urn for urn in deploy.request.dependencies if urn.endswith(policy.name)]
+    assert program.all("web:WebAppFtpAllowed") == []
+    policy = program.one("web:WebAppScmAllowed")
+    assert policy.inputs == {
+        "allow": False,
+        "name": "~function",
+        "resourceGroupName": app.inputs["resourceGroupName"],
+    }
+    assert policy.request.deletedWith.endswith("::function")
+    # The code comes by a token of Resource Manager, so neither has to wait for the other.
+    assert not [urn for urn in deploy.request.dependencies if urn.endswith(policy.name)]
 
 
 @pytest.mark.usefixtures("function_package")

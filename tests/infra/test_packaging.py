@@ -25,10 +25,11 @@ from infra.packaging import FunctionPackage, PackagingError, function_archive
 ROOT = Path(__file__).parents[2]
 
 
-def wheel(folder: Path, name: str, version: str, requires: str = "") -> None:
+def wheel(folder: Path, name: str, version: str, requires: str = "", python: str = "") -> None:
     """Write a small wheel with one module and one console script."""
     information = f"{name}-{version}.dist-info"
     needs = f"Requires-Dist: {requires}\n" if requires else ""
+    needs += f"Requires-Python: {python}\n" if python else ""
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as output:
         output.writestr(f"{name}.py", f"VERSION = {version!r}\n\n\ndef main():\n    print(VERSION)\n")
         output.writestr(
@@ -47,6 +48,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheel(wheels, "leaf", "1.0")
     wheel(wheels, "leaf", "2.0")
     wheel(wheels, "branch", "1.0", requires="leaf")
+    # The function's Python is another than that of the tests may be.
+    wheel(wheels, "branch", "2.0", requires=f"leaf; python_version < '{packaging.PYTHON_VERSION}'")
+    wheel(wheels, "branch", "3.0", requires=f"leaf; python_version >= '{packaging.PYTHON_VERSION}'")
+    wheel(wheels, "leaf", "3.0", python=f">={packaging.PYTHON_VERSION}")
+    wheel(wheels, "leaf", "4.0", python=f"<{packaging.PYTHON_VERSION}")
     for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": str(wheels), "PIP_NO_INDEX": "1"}.items():
         monkeypatch.setenv(name, value)
     return sources(tmp_path / "project")
@@ -218,6 +224,22 @@ def test_a_dependency_without_a_pin_is_refused_with_its_line(project: Path) -> N
 def test_what_a_dependency_needs_must_be_pinned_too(project: Path) -> None:
     (project / "function" / "requirements.txt").write_text("branch==1.0\n")
     with pytest.raises(PackagingError, match=r"branch==1\.0 needs leaf, which is not pinned"):
+        function_archive(project)
+
+
+def test_markers_and_packages_are_those_of_the_function_apps_python(project: Path) -> None:
+    requirements = project / "function" / "requirements.txt"
+    version = packaging.PYTHON_VERSION
+    requirements.write_text(f"leaf==1.0; python_version < '{version}'\nleaf==3.0; python_version >= '{version}'\n")
+    assert f"{packaging.PACKAGES_DIRECTORY}/leaf-3.0.dist-info/METADATA" in names(function_archive(project))
+    # What a package needs on another Python alone is not asked for.
+    requirements.write_text("branch==2.0\n")
+    assert f"{packaging.PACKAGES_DIRECTORY}/branch.py" in names(function_archive(project))
+    requirements.write_text("branch==3.0\n")
+    with pytest.raises(PackagingError, match=r"branch==3\.0 needs leaf, which is not pinned"):
+        function_archive(project)
+    requirements.write_text("leaf==4.0\n")
+    with pytest.raises(PackagingError, match=rf"leaf==4\.0 is for Python <{version}, not for {version}"):
         function_archive(project)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.credentials import HandedToken
 from infra.roles import Role
 from tests.infra.recording import (
     FROM_OUTPUT,
@@ -24,6 +25,7 @@ from tests.infra.recording import (
 # Inputs that point at another resource, by its id or its name.
 REFERENCES = {
     "accountName",
+    "account_id",
     "account_url",
     "app_id",
     "blobContainerName",
@@ -150,8 +152,9 @@ def test_no_key_or_password_travels_outside_a_secret(program: Run) -> None:
         leaked = [text for text in texts(resource.raw) if SECRET in text]
         assert not leaked, f"{resource.token} {resource.name}: {leaked}"
         wrapped += SECRET in str(resource.raw)
-    # The image and its push, the vault's secret, the two groups, the two config files and the app's settings.
-    assert wrapped == 8
+    # The image and its push, the vault's secret, the two groups, and the app's settings; then the tokens of the two
+    # config files and of the deployment.
+    assert wrapped == 9
 
 
 def test_no_output_of_the_stack_is_a_secret_or_missing(program: Run) -> None:
@@ -270,9 +273,10 @@ def test_an_artifact_to_fetch_is_there_before_the_image_is_built(monkeypatch: py
     run = Run()
     fetched = []
 
-    def fetch(endpoint: str, container: str, blob_name: str, sha256: str, cache: Path) -> Path:
+    def fetch(endpoint: str, container: str, blob_name: str, sha256: str, cache: Path, credential: HandedToken) -> Path:
         assert not run.all("docker:index/image:Image")
         fetched.append((endpoint, container, blob_name, sha256))
+        assert credential.get_token().token == f"{SECRET}-token"
         return cache
 
     monkeypatch.setattr("infra.artifact_fetch.fetch_artifact", fetch)
@@ -280,6 +284,8 @@ def test_an_artifact_to_fetch_is_there_before_the_image_is_built(monkeypatch: py
     run_program(config, run)
     assert fetched == [("~https://artifacts.blob/", "~shared-artifacts", "applications/app.zip", "a" * 64)]
     assert [each.name for each in run.all("storage:Blob")] == ["function-package"]
+    asked = [each.args for each in run.invokes if each.token.endswith(":getClientToken")]
+    assert {"endpoint": "https://storage.azure.com"} in asked
     image = run.one("docker:index/image:Image").inputs
     assert image["build"]["context"] == "."
     assert image["build"]["args"]["RELEASE_VERSION"] == "0.1.0.dev20260131"
@@ -295,21 +301,41 @@ def test_a_build_of_the_same_content_has_the_same_version_on_any_machine(tmp_pat
 
 
 @pytest.mark.usefixtures("function_package")
+@pytest.mark.parametrize("environment", ["AzureCloud", "Public", "public"])
+def test_the_public_cloud_is_taken_by_each_of_its_names(artifact_cache: Path, environment: str) -> None:
+    run = run_program({"artifactCache": str(artifact_cache), "azure-native:environment": environment})
+    assert settings_of(run.one("web:WebApp"))["AZURE_RESOURCE_MANAGER_ENDPOINT"] == "https://management.azure.com"
+    assert run.one("dynamic/web:OneDeploy").inputs["resource_manager"] == "https://management.azure.com"
+
+
 @pytest.mark.parametrize(
-    ("environment", "portal", "resource_manager"),
+    ("key", "value"),
     [
-        ("china", "https://portal.azure.cn/", "https://management.chinacloudapi.cn"),
-        ("public", "https://portal.azure.com/", "https://management.azure.com"),
-        ("usgovernment", "https://portal.azure.us/", "https://management.usgovcloudapi.net"),
+        ("environment", "china"),
+        ("environment", "usgovernment"),
+        ("environment", "mars"),
+        ("metadataHost", "management.example"),
+        ("resourceManagerEndpoint", "https://management.example"),
     ],
 )
-def test_a_sovereign_cloud_has_its_own_addresses(
-    artifact_cache: Path, environment: str, portal: str, resource_manager: str
+def test_another_cloud_is_refused_before_anything_is_made(key: str, value: str) -> None:
+    run = Run()
+    with pytest.raises(ValueError, match=f"azure-native:{key} is '{value}'. Only Azure's public cloud is supported"):
+        run_program({f"azure-native:{key}": value}, run)
+    assert not run.resources
+    assert not run.invokes
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ARM_ENVIRONMENT", "china"), ("AZURE_ENVIRONMENT", "usgov"), ("ARM_METADATA_HOSTNAME", "management.example")],
+)
+def test_another_cloud_in_the_environment_is_refused_too(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
-    run = run_program({"artifactCache": str(artifact_cache), "azure-native:environment": environment})
-    assert run.outputs["portalUrl"].startswith(portal)
-    assert settings_of(run.one("web:WebApp"))["AZURE_RESOURCE_MANAGER_ENDPOINT"] == resource_manager
-    assert run.one("dynamic/web:OneDeploy").inputs["resource_manager"] == resource_manager
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=f"{variable} is '{value}'. Only Azure's public cloud"):
+        run_program({})
 
 
 def test_the_program_reads_as_a_plan() -> None:

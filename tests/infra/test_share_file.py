@@ -1,123 +1,146 @@
-"""A file on the share is put, replaced and removed whole, whatever is there already."""
+"""A file on the share is put, replaced and removed whole, whatever is there already, by the account's present key."""
 
 from __future__ import annotations
 
 import base64
 import pickle
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 
 from infra.share_file import ShareFileProvider
+from tests.engine.standin.kinds import TENANT
+from tests.infra.azure import DEPLOYER, FILES, SHARE, Azure
 
+NAME = "config/deep/runtime.json"
 PROPS = {
-    "account_key": "key",
+    "account_id": FILES,
     "account_url": "https://files.file.core.windows.net/",
-    "content": "{}\n",
-    "path": "config/deep/runtime.json",
+    "content": '{"args": []}\n',
+    "path": NAME,
     "share_name": "share",
+}
+SETTINGS = {
+    "azure-native:clientId": DEPLOYER.client,
+    "azure-native:clientSecret": "invented",
+    "azure-native:tenantId": TENANT,
 }
 
 
-class FakeShare:
-    """A share in memory with the rules of Azure Files that matter here: no file without its folder."""
-
-    shares: ClassVar[dict[str, dict[str, bytes | None]]] = {}
-
-    def __init__(self, account_url: str, *, share_name: str, credential: str) -> None:
-        assert (account_url, credential) == (PROPS["account_url"], PROPS["account_key"])
-        self.share_name = share_name
-
-    def __enter__(self) -> FakeShare:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close nothing."""
-
-    @property
-    def entries(self) -> dict[str, bytes | None]:
-        if self.share_name not in self.shares:
-            raise ResourceNotFoundError("ShareNotFound")
-        return self.shares[self.share_name]
-
-    def create_directory(self, name: str) -> None:
-        self._parent_exists(name)
-        if name in self.entries:
-            raise ResourceExistsError("ResourceAlreadyExists")
-        self.entries[name] = None
-
-    def get_file_client(self, path: str) -> FakeFile:
-        return FakeFile(self, path)
-
-    def _parent_exists(self, name: str) -> None:
-        parent = name.rpartition("/")[0]
-        if parent and parent not in self.entries:
-            raise ResourceNotFoundError("ParentNotFound")
-
-
-class FakeFile:
-    def __init__(self, share: FakeShare, path: str) -> None:
-        self.share, self.path = share, path
-
-    def upload_file(self, data: bytes) -> None:
-        self.share._parent_exists(self.path)
-        self.share.entries[self.path] = data
-
-    def delete_file(self) -> None:
-        if self.share.entries.pop(self.path, None) is None:
-            raise ResourceNotFoundError("ResourceNotFound")
-
-    def download_file(self) -> FakeFile:
-        if self.path not in self.share.entries:
-            raise ResourceNotFoundError("ResourceNotFound")
-        return self
-
-    def readall(self) -> bytes:
-        data = self.share.entries[self.path]
-        assert data is not None
-        return data
-
-
 @pytest.fixture
-def share(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes | None]:
-    monkeypatch.setattr("azure.storage.fileshare.ShareClient", FakeShare)
-    FakeShare.shares = {"share": {}}
-    return FakeShare.shares["share"]
+def provider(azure: Azure) -> ShareFileProvider:
+    """A provider as the engine makes it in an update, with the token that came with the inputs."""
+    provider = configured()
+    assert provider.check({}, PROPS | {"token": azure.token}).inputs == PROPS
+    return provider
 
 
-def test_a_file_is_put_with_the_folders_above_it_even_twice(share: dict[str, Any]) -> None:
+def configured() -> ShareFileProvider:
+    """A provider as the engine makes it for a refresh or a deletion, which nobody hands a token to."""
+    provider = ShareFileProvider()
+    provider.configure(ConfigureRequest(Config(SETTINGS, "project")))
+    return provider
+
+
+def files(azure: Azure) -> dict[str, str]:
+    """Return the files on the share and their texts."""
+    resources = azure.cloud.read()["resources"].values()
+    return {each["name"]: each["text"] for each in resources if each["type"] == "file"}
+
+
+def shown(azure: Azure) -> list[str]:
+    """Return what whoever reads the file may have seen, in turn."""
+    return [text for path, text in azure.cloud.read()["shown"] if path == NAME]
+
+
+def test_a_file_is_put_with_the_folders_above_it_even_twice(azure: Azure, provider: ShareFileProvider) -> None:
     for _ in range(2):
-        created = ShareFileProvider().create(dict(PROPS))
-    assert created.id == "share/config/deep/runtime.json"
-    assert share == {"config": None, "config/deep": None, "config/deep/runtime.json": b"{}\n"}
+        created = provider.create(dict(PROPS))
+    assert created.id == f"share/{NAME}"
+    assert files(azure) == {NAME: PROPS["content"]}
 
 
-def test_an_update_replaces_the_text_in_place(share: dict[str, Any]) -> None:
-    ShareFileProvider().create(dict(PROPS))
-    assert ShareFileProvider().update("id", PROPS, PROPS | {"content": "é"}).outs == PROPS | {"content": "é"}
-    assert share["config/deep/runtime.json"] == "é".encode()
+def test_no_reader_ever_sees_a_part_or_zeros(azure: Azure, provider: ShareFileProvider) -> None:
+    """An upload makes a file of zeros and then fills it, which a worker that starts in between would read."""
+    texts = [PROPS["content"], "longer" * 1000, "é", ""]
+    provider.create(dict(PROPS))
+    for text in texts[1:]:
+        assert provider.update("id", PROPS, PROPS | {"content": text}).outs == PROPS | {"content": text}
+    assert shown(azure) == texts
+    assert files(azure) == {NAME: ""}
 
 
-def test_removing_a_file_or_its_share_twice_is_no_error(share: dict[str, Any]) -> None:
-    ShareFileProvider().create(dict(PROPS))
-    ShareFileProvider().delete("id", dict(PROPS))
-    assert "config/deep/runtime.json" not in share
-    ShareFileProvider().delete("id", dict(PROPS))
-    FakeShare.shares.clear()
-    ShareFileProvider().delete("id", dict(PROPS))
+def test_what_an_interrupted_upload_left_is_written_over(azure: Azure, provider: ShareFileProvider) -> None:
+    provider.create(dict(PROPS))
+    with azure.cloud.open() as content:
+        key = f"{SHARE}/files/config/deep/.runtime.json.new"
+        content["resources"][key] = {"inputs": {}, "name": "x", "outputs": {}, "text": "half\0\0", "type": "file"}
+    provider.update("id", PROPS, PROPS | {"content": "whole"})
+    assert files(azure) == {NAME: "whole"}
 
 
-def test_a_refresh_sees_a_change_and_an_absence(share: dict[str, Any]) -> None:
-    ShareFileProvider().create(dict(PROPS))
-    share["config/deep/runtime.json"] = b"edited by hand"
-    found = ShareFileProvider().read("id", dict(PROPS))
+def test_a_file_that_a_container_has_open_is_replaced_when_it_is_closed(
+    azure: Azure, provider: ShareFileProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    provider.create(dict(PROPS))
+    with azure.cloud.open() as content:
+        content["sharing_violations"] = 3
+    provider.update("id", PROPS, PROPS | {"content": "new"})
+    assert files(azure) == {NAME: "new"}
+
+
+def test_removing_a_file_its_share_or_its_account_twice_is_no_error(azure: Azure, provider: ShareFileProvider) -> None:
+    provider.create(dict(PROPS))
+    for gone in (None, SHARE, FILES):
+        if gone:
+            with azure.cloud.open() as content:
+                del content["resources"][gone]
+        provider.delete("id", dict(PROPS))
+        assert files(azure) == {}
+        assert provider.read("id", dict(PROPS)).id == ""
+
+
+def test_a_refresh_sees_a_change_and_an_absence(azure: Azure, provider: ShareFileProvider) -> None:
+    provider.create(dict(PROPS))
+    with azure.cloud.open() as content:
+        content["resources"][f"{SHARE}/files/{NAME}"]["text"] = "edited by hand"
+    found = configured().read("id", dict(PROPS))
     assert found.outs is not None
     assert (found.id, found.outs["content"]) == ("id", "edited by hand")
-    del share["config/deep/runtime.json"]
-    assert ShareFileProvider().read("id", dict(PROPS)).id == ""
+    with azure.cloud.open() as content:
+        del content["resources"][f"{SHARE}/files/{NAME}"]
+    assert configured().read("id", dict(PROPS)).id == ""
+
+
+def test_a_rotated_key_breaks_neither_a_refresh_an_update_nor_a_deletion(
+    azure: Azure, provider: ShareFileProvider
+) -> None:
+    made = provider.create(dict(PROPS)).outs
+    assert made is not None
+    with azure.cloud.open() as content:
+        content["rotations"]["files"] = 1
+    assert configured().read("id", dict(made)).outs == made
+    assert provider.update("id", made, made | {"content": "new"}).outs == made | {"content": "new"}
+    configured().delete("id", dict(made))
+    assert files(azure) == {}
+
+
+def test_neither_a_key_nor_a_token_is_kept(azure: Azure, provider: ShareFileProvider) -> None:
+    kept = [provider.create(dict(PROPS)).outs, provider.update("id", PROPS, dict(PROPS)).outs, dict(PROPS)]
+    kept.append(provider.read("id", dict(PROPS)).outs)
+    assert kept == [PROPS] * 4
+
+
+def test_whoever_is_not_the_providers_principal_writes_nothing(azure: Azure, provider: ShareFileProvider) -> None:
+    with azure.cloud.open() as content:
+        content["principal"] = ["oidc", DEPLOYER.client]
+    with pytest.raises(RuntimeError, match="does not have authorization"):
+        provider.create(dict(PROPS))
+    assert files(azure) == {}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +148,7 @@ def test_a_refresh_sees_a_change_and_an_absence(share: dict[str, Any]) -> None:
     [
         ({}, False, []),
         ({"content": "new"}, True, []),
-        ({"account_key": "rotated"}, True, []),
+        ({"account_id": "moved"}, True, []),
         ({"path": "other"}, True, ["path"]),
         ({"share_name": "other"}, True, ["share_name"]),
         ({"account_url": "other"}, True, ["account_url"]),
@@ -136,8 +159,10 @@ def test_only_a_move_replaces(change: dict[str, str], changes: bool, replaces: l
     assert (diff.changes, diff.replaces) == (changes, replaces)
 
 
-def test_what_is_stored_of_the_provider_is_its_name_and_nothing_of_this_machine() -> None:
-    stored = base64.b64decode(serialize_provider(ShareFileProvider()))
-    assert len(stored) < 100
-    assert str(Path(__file__).parents[2]).encode() not in stored
-    assert isinstance(pickle.loads(stored), ShareFileProvider)  # noqa: S301
+def test_what_is_stored_of_the_provider_is_its_name_and_nothing_of_this_machine(provider: ShareFileProvider) -> None:
+    for each in (ShareFileProvider(), ShareFileProvider()):
+        stored = base64.b64decode(serialize_provider(each))
+        assert len(stored) < 100
+        assert str(Path(__file__).parents[2]).encode() not in stored
+        loaded: Any = pickle.loads(stored)  # noqa: S301
+        assert isinstance(loaded, ShareFileProvider)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,12 +46,10 @@ def site(run: Run, client: Client) -> Iterator[Site]:
 
 def test_each_way_of_uploading_gets_its_receipt(site: Site) -> None:
     uploaded = upload_all(site, "acceptance")
-    receipts = {
-        way: site.clock.wait(
-            lambda each=each: site.account.receipt(*each), f"a receipt of {way}", seconds=60, every=0.1
-        )
-        for way, each in uploaded.items()
-    }
+    receipts = {}
+    for way, each in uploaded.items():
+        find = partial(site.account.receipt, *each)
+        receipts[way] = site.clock.wait(find, f"a receipt of {way}", seconds=60, every=0.1)
 
     assert receipts.keys() == EXPECTED.keys()
     assert {receipt["status"] for receipt in receipts.values()} == {"succeeded"}

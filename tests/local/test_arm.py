@@ -12,7 +12,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
-from infra.local.arm import ArmServer, TransitioningError
+from infra.local.arm import READS, WRITES, ArmServer, Bucket, TransitioningError
 from infra.local.identity import Directory, TokenServer
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
@@ -223,3 +223,30 @@ def test_only_identities_of_the_app_get_tokens(
     monkeypatch.setenv("IDENTITY_HEADER", "guessed")
     with pytest.raises(ClientAuthenticationError):
         ManagedIdentityCredential(client_id="client").get_token("https://y/.default")
+
+
+@pytest.mark.parametrize(("size", "each_second"), [READS, WRITES])
+def test_a_principal_has_a_bucket_of_requests_that_fills_up_again(size: float, each_second: float) -> None:
+    moment = 0.0
+    bucket = Bucket(size, each_second, lambda: moment)
+    assert [bucket.take() for _ in range(int(size) + 1)] == [True] * int(size) + [False]
+    moment += 1
+    assert [bucket.take() for _ in range(int(each_second) + 1)] == [True] * int(each_second) + [False]
+    moment += 3600
+    assert [bucket.take() for _ in range(int(size) + 1)] == [True] * int(size) + [False]
+
+
+def test_too_many_requests_are_throttled_for_each_principal_and_kind_alone(
+    arm: ArmServer, client: ContainerInstanceManagementClient, directory: Directory
+) -> None:
+    directory.add_role("other-principal", GROUP_ID, "contributor")
+    arm.buckets["principal", True] = Bucket(1, 0)
+    client.container_groups.get("rg", "worker")
+    with pytest.raises(HttpResponseError) as raised:
+        client.container_groups.get("rg", "worker")
+    assert raised.value.status_code == 429
+    assert raised.value.error is not None
+    assert raised.value.error.code == "SubscriptionRequestsThrottled"
+    client.container_groups.stop("rg", "worker")
+    with managed(arm, "other-client") as other:
+        other.container_groups.get("rg", "worker")

@@ -45,7 +45,7 @@ def cloud(scene: Scene) -> LocalCloud:
     return made
 
 
-def declare(cloud: LocalCloud, token: str, name: str, **inputs: Any) -> tuple[str | None, Properties]:
+def declare(cloud: LocalCloud, token: str, name: str, /, **inputs: Any) -> tuple[str | None, Properties]:
     return cloud.new_resource(MockResourceArgs(typ=token, name=name, inputs=inputs, custom=True))
 
 
@@ -86,6 +86,21 @@ def test_a_role_that_a_principal_has_already_is_refused(cloud: LocalCloud) -> No
     declare(cloud, "azure-native:authorization:RoleAssignment", "one", **inputs)
     with pytest.raises(CloudError, match="has at /subscriptions/sub/resourceGroups/rg already"):
         declare(cloud, "azure-native:authorization:RoleAssignment", "two", **inputs)
+
+
+def test_a_site_that_flex_consumption_would_refuse_is_refused_here(cloud: LocalCloud) -> None:
+    scale = {"instanceMemoryMB": 2048, "maximumInstanceCount": 40}
+    site = {
+        "functionAppConfig": {"runtime": {"name": "python", "version": "3.13"}, "scaleAndConcurrency": scale},
+        "resourceGroupName": "rg",
+    }
+    with pytest.raises(CloudError, match=r"51021.*Site\.SiteConfig\.NetFrameworkVersion"):
+        declare(cloud, "azure-native:web:WebApp", "refused", **site, siteConfig={"netFrameworkVersion": "v4.6"})
+    _, app = declare(cloud, "azure-native:web:WebApp", "taken", **site, siteConfig={"minTlsVersion": "1.2"})
+    policy = {"allow": False, "resourceGroupName": "rg"}
+    declare(cloud, "azure-native:web:WebAppScmAllowed", "policy", name=app["name"], **policy)
+    with pytest.raises(CloudError, match="is no Function App of this stack"):
+        declare(cloud, "azure-native:web:WebAppScmAllowed", "other", name="nobody", **policy)
 
 
 def test_ids_and_chosen_names_look_like_those_of_azure(cloud: LocalCloud, scene: Scene) -> None:

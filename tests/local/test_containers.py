@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import containers
 from infra.local.arm import TransitioningError
 from infra.local.containers import ContainerGroup, Definition, DockerEngine, ProcessEngine
 from infra.local.images import Image
@@ -81,14 +82,57 @@ def test_a_stop_transitions_until_the_process_has_ended(
     assert state(made)[0] == "Running"
 
 
-def test_a_stop_of_an_ended_group_is_done_at_once(
-    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually
+@pytest.mark.parametrize(("script", "name"), [("true", "Succeeded"), ("exit 3", "Failed")])
+def test_a_stop_has_no_effect_on_an_ended_group(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually, script: str, name: str
 ) -> None:
+    made = group(tmp_path, script, supervisor, watcher)
+    begin(made)
+    eventually(lambda: state(made)[0] == name)
+    made.stop()
+    assert state(made)[0] == name
+    begin(made)
+
+
+def test_a_group_is_said_to_run_for_a_while_after_its_container_has_ended(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "LAG_SECONDS", 3600.0)
     made = group(tmp_path, "true", supervisor, watcher)
     begin(made)
-    eventually(lambda: state(made)[0] == "Succeeded")
-    made.stop()
-    assert state(made)[0] == "Stopped"
+    eventually(lambda: state(made) == ("Running", "Terminated", 0))
+    # It "runs already", so nothing is started.
+    assert made.start() is None
+    assert supervisor.running() == []
+    monkeypatch.setattr(containers, "LAG_SECONDS", 0.0)
+    assert state(made) == ("Succeeded", "Terminated", 0)
+    begin(made)
+
+
+def test_a_start_while_it_starts_is_no_conflict_and_one_while_it_restarts_is(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = group(tmp_path, "exec sleep 60", supervisor, watcher)
+    going_on = threading.Event()
+    launch = made._launch
+
+    def slowly() -> None:
+        assert going_on.wait(10)
+        launch()
+
+    monkeypatch.setattr(made, "_launch", slowly)
+    started = made.start()
+    assert started is not None
+    assert made.start() is None
+    with pytest.raises(TransitioningError):
+        made.stop()
+    going_on.set()
+    assert started.wait(10)
+    going_on.clear()
+    made.restart()
+    with pytest.raises(TransitioningError):
+        made.start()
+    going_on.set()
 
 
 def test_a_restart_runs_a_new_process(

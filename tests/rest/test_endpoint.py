@@ -20,7 +20,9 @@ from pipeline_app.rest.endpoint import (
     Endpoint,
     StorageError,
     StorageUnreachable,
+    StorageUnreadable,
 )
+from pipeline_app.rest.exchange import MAX_HEADERS
 from pipeline_app.worker.azure_ranges import FileRange
 from tests.rest.scripted import OK, Act, Plain, endpoint, reply, serving
 
@@ -162,6 +164,46 @@ def test_a_broken_answer_is_no_answer(broken: Act, to_sink: bool, waits: list[fl
         pytest.raises(StorageUnreachable, match=r"GET /account/x at 127\.0\.0\.1"),
     ):
         storage.call("GET", "x", sink=sink)
+
+
+def test_a_blob_may_have_as_many_metadata_as_the_service_takes(waits: list[float]) -> None:
+    """8 KiB of them, each a header: http.client alone would take no more than some 90."""
+    metadata = [f"x-ms-meta-k{number}: {number}" for number in range(1000)]
+    assert sum(len(each) - len("x-ms-meta-: ") for each in metadata) < 8192
+    with serving([Act(answer=reply(200, b"fine", *metadata))]) as service, endpoint(service) as storage:
+        answer = storage.call("GET", "x")
+    assert answer.metadata() == {f"k{number}": str(number) for number in range(1000)}
+    assert waits == []
+
+
+UNREADABLE = {
+    "an endless header": (reply(200, b"", f"x: {'y' * 70_000}"), "header line"),
+    "an endless status line": (b"HTTP/1.1 200 " + b"y" * 70_000 + b"\r\n\r\n", "status line"),
+    "another protocol": (b"HTTP/2.0 200 OK\r\n\r\n", "HTTP/2.0"),
+    "more headers than there can be": (reply(200, b"", *["x: y"] * (MAX_HEADERS + 1)), "got more than 10000 headers"),
+}
+
+
+@pytest.mark.parametrize(("answer", "says"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_what_cannot_be_read_and_would_come_again_is_told_at_once(answer: bytes, says: str, waits: list[float]) -> None:
+    with (
+        serving([Act(answer=answer, close=True)]) as service,
+        endpoint(service) as storage,
+        pytest.raises(StorageUnreadable, match=says),
+    ):
+        storage.call("GET", "x")
+    assert waits == []
+
+
+def test_the_waits_between_tries_can_be_somebody_else_s(waits: list[float]) -> None:
+    paused: list[float] = []
+    with (
+        serving([Act(answer=reply(503)), OK]) as service,
+        closing(Endpoint(f"http://127.0.0.1:{service.port}/x", Plain(), pause=paused.append)) as storage,
+    ):
+        storage.call("GET", "x")
+    assert len(paused) == 1
+    assert waits == []
 
 
 def test_a_service_that_is_not_there_is_unreachable(waits: list[float]) -> None:

@@ -14,6 +14,7 @@ from azure.identity import CredentialUnavailableError
 
 from pipeline_app.contract import ContractError, StorageConnection
 from pipeline_app.rest.signing import (
+    ASK_AGAIN_SECONDS,
     SCOPE,
     TOKEN_MARGIN_SECONDS,
     IdentityToken,
@@ -231,19 +232,71 @@ FAILURES = [
 ]
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return a list with the present moment of the monotonic clock, which stands still."""
+    moment = [1000.0]
+    monkeypatch.setattr("pipeline_app.rest.signing.time.monotonic", lambda: moment[0])
+    return moment
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-def test_an_identity_that_is_not_there_yet_is_asked_again(credential: type[Credential], failure: Exception) -> None:
+def test_an_identity_that_is_not_there_yet_is_asked_again_after_half_a_minute(
+    credential: type[Credential], failure: Exception, clock: list[float]
+) -> None:
     credential.answers = [failure, failure, token("one", 3600)]
     identity = IdentityToken("id")
-    for _ in range(2):
-        with pytest.raises(TokenUnavailable, match="not yet"):
-            bearer(identity)
+    for left in (2, 1):
+        for _ in range(5):
+            with pytest.raises(TokenUnavailable, match="not yet"):
+                bearer(identity)
+            assert len(credential.answers) == left
+            clock[0] += ASK_AGAIN_SECONDS / 6
+        clock[0] += ASK_AGAIN_SECONDS / 6
     assert bearer(identity) == "Bearer one"
 
 
-def test_a_token_is_used_to_its_end_while_there_is_no_other(credential: type[Credential]) -> None:
+def test_a_token_is_used_to_its_end_while_there_is_no_other(credential: type[Credential], clock: list[float]) -> None:
+    """And each request asks for no other, as the endpoint, being ill, would take a minute each time to say no."""
     credential.answers = [token("one", 60), FAILURES[0], token("two", -1), FAILURES[0]]
     identity = IdentityToken("id")
-    assert [bearer(identity) for _ in range(3)] == ["Bearer one", "Bearer one", "Bearer two"]
+    assert [bearer(identity) for _ in range(20)] == ["Bearer one"] * 20
+    assert len(credential.answers) == 2
+    clock[0] += ASK_AGAIN_SECONDS
+    assert bearer(identity) == "Bearer two"
     with pytest.raises(TokenUnavailable):
         bearer(identity)
+
+
+def test_who_has_a_good_token_does_not_wait_for_who_asks_for_the_next(
+    credential: type[Credential], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential.answers = [token("one", 60), token("two", 3600)]
+    identity = IdentityToken("id")
+    assert bearer(identity) == "Bearer one"
+    asked, answered = threading.Event(), threading.Event()
+    get_token = credential.get_token
+
+    def slowly(self: Credential, scope: str) -> AccessToken:
+        asked.set()
+        assert answered.wait(10)
+        return get_token(self, scope)
+
+    monkeypatch.setattr(credential, "get_token", slowly)
+    got: list[str] = []
+    first = threading.Thread(target=lambda: got.append(bearer(identity)))
+    first.start()
+    assert asked.wait(10)
+    assert bearer(identity) == "Bearer one"
+    answered.set()
+    first.join()
+    assert (got, bearer(identity)) == (["Bearer two"], "Bearer two")
+
+
+def test_a_refused_token_is_asked_for_anew_at_once_whatever_failed_before(credential: type[Credential]) -> None:
+    credential.answers = [FAILURES[0], token("one", 3600)]
+    identity = IdentityToken("id")
+    with pytest.raises(TokenUnavailable):
+        bearer(identity)
+    assert identity.renew()
+    assert bearer(identity) == "Bearer one"

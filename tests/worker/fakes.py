@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline_app.worker.storage import BlobInfo, BlobMissing, BlobTooLarge, ClaimLost, Conflict, Message
+from pipeline_app.worker.storage import (
+    BlobInfo,
+    BlobMissing,
+    BlobTooLarge,
+    BlobUnreadable,
+    ClaimLost,
+    Conflict,
+    Message,
+)
 
 
 class Outage(Exception):
@@ -17,10 +25,14 @@ class Outage(Exception):
 
 
 class FakeBlobStore:
-    """Follows the protocol BlobStore; each write gives a new ETag and is atomic."""
+    """Follows the protocol BlobStore; each write gives a new ETag and is atomic.
+
+    ``unreadable`` has why blobs cannot be downloaded, by their names.
+    """
 
     def __init__(self) -> None:
         self.blobs: dict[str, tuple[BlobInfo, bytes]] = {}
+        self.unreadable: dict[str, str] = {}
         self._etags = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -39,6 +51,8 @@ class FakeBlobStore:
         yield from [info for name, (info, _) in sorted(self.blobs.items()) if name.startswith(prefix)]
 
     def download(self, name: str, path: Path, limit: int | None = None) -> BlobInfo:
+        if name in self.unreadable:
+            raise BlobUnreadable(self.unreadable[name])
         if name not in self.blobs:
             raise BlobMissing(name)
         info, data = self.blobs[name]

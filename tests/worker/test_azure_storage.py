@@ -16,11 +16,11 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from pipeline_app.contract import StorageConnection
-from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable
+from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, StorageUnreadable
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.worker import azure_ranges
 from pipeline_app.worker.azure_storage import AzureBlobStore, connect
-from pipeline_app.worker.storage import BlobMissing, BlobTooLarge, Conflict
+from pipeline_app.worker.storage import BlobMissing, BlobTooLarge, BlobUnreadable, Conflict
 
 # Files that are large for these tests, so that they do not have to be.
 LARGE = 1024 * 1024
@@ -245,6 +245,82 @@ def test_a_missing_container_is_neither_a_missing_blob_nor_a_lost_race(connectio
                 use()
 
 
+def test_an_archived_blob_can_be_looked_at_and_not_be_read(
+    store: AzureBlobStore, connection_string: str, container: str, tmp_path: Path
+) -> None:
+    etag = store.put_bytes("x", b"data", expected=None, metadata={})
+    with BlobServiceClient.from_connection_string(connection_string) as blobs:
+        blobs.get_blob_client(container, "x").set_standard_blob_tier("Archive")
+    info = store.head("x")
+    assert info is not None
+    assert (info.etag, info.size) == (etag, 4)
+    with pytest.raises(BlobUnreadable, match=r"'x' cannot be read: it is in the archive tier.*BlobArchived"):
+        store.download("x", tmp_path / "file")
+
+
+OTHERS_REFUSED, OTHERS_READ = StorageError(403, "AuthorizationPermissionMismatch", ""), StorageError(404, "", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "beside", "reason"),
+    [
+        (400, "InvalidOperation", None, "refuses it for good"),
+        (403, "AuthorizationPermissionMismatch", OTHERS_READ, "this blob alone is refused"),
+        (403, "AuthorizationPermissionMismatch", OTHERS_REFUSED, None),
+        (403, "AuthorizationPermissionMismatch", StorageUnreachable("no connection"), None),
+        (404, "ContainerNotFound", None, None),
+        (409, "BlobArchived", None, "archive tier"),
+        (409, "BlobBeingRehydrated", None, "on its way out of the archive tier"),
+        (409, "BlobUsesCustomerSpecifiedEncryption", None, "encryption key of its own"),
+        (503, "ServerBusy", None, None),
+    ],
+)
+def test_an_answer_about_one_blob_is_told_from_one_about_all(
+    store: AzureBlobStore,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    code: str,
+    beside: Exception | None,
+    reason: str | None,
+) -> None:
+    monkeypatch.setattr(store, "list", lambda prefix: iter(()))
+
+    def refuse(self: Endpoint, method: str, path: str, *args: object, **options: object) -> Answer:
+        if path.endswith("/receipt.json"):
+            assert beside is not None
+            raise beside
+        raise StorageError(status, code, "so it is")
+
+    monkeypatch.setattr(Endpoint, "call", refuse)
+    uses: list[Callable[[], object]] = [lambda: store.head("x"), lambda: store.download("x", tmp_path / "file")]
+    for use in uses:
+        with pytest.raises((BlobUnreadable, StorageError)) as raised:
+            use()
+        assert isinstance(raised.value, BlobUnreadable) == (reason is not None)
+        assert reason is None or reason in str(raised.value)
+        assert store.is_transient(raised.value) == (reason is None)
+
+
+def test_a_blob_that_may_not_be_looked_at_alone_is_found_in_the_listing(
+    store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etag = store.put_bytes("x", b"data", expected=None, metadata={})
+    store.put_bytes("yy", b"data", expected=None, metadata={})
+    call = Endpoint.call
+
+    def refuse(self: Endpoint, method: str, *args: Any, **options: Any) -> Answer:
+        if method == "HEAD":
+            raise StorageError(409, "BlobUsesCustomerSpecifiedEncryption", "")
+        return call(self, method, *args, **options)
+
+    monkeypatch.setattr(Endpoint, "call", refuse)
+    info = store.head("x")
+    assert info is not None
+    assert (info.name, info.etag, info.size) == ("x", etag, 4)
+    assert store.head("y") is None
+
+
 @pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("written", [0, LARGE, 3 * LARGE])
 def test_a_full_disk_is_told_at_once_and_as_such(
@@ -346,6 +422,10 @@ def test_an_answer_that_is_not_the_service_s_is_an_outage(
 def test_what_passes_by_itself_is_told_from_what_does_not(store: AzureBlobStore) -> None:
     statuses = (400, 401, 403, 404, 408, 409, 412, 429, 500, 503)
     passing = [status for status in statuses if store.is_transient(StorageError(status, "", ""))]
-    assert passing == [403, 408, 429, 500, 503]
+    assert passing == [401, 403, 408, 429, 500, 503]
+    for code in ("ContainerBeingDeleted", "ContainerNotFound", "QueueBeingDeleted", "QueueNotFound"):
+        assert store.is_transient(StorageError(409 if code.endswith("Deleted") else 404, code, ""))
+    assert not store.is_transient(BlobUnreadable("archived"))
+    assert not store.is_transient(StorageUnreadable("an endless header"))
     assert store.is_transient(StorageUnreachable("no connection"))
     assert not store.is_transient(ValueError("own mistake"))

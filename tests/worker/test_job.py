@@ -12,6 +12,7 @@ import pytest
 from pipeline_app.contract import FileJob
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.job import MAX_RECEIPT_TRIES
+from pipeline_app.worker.storage import BlobInfo
 from tests.worker.fakes import Outage
 from tests.worker.world import INPUT, OUTPUT, World
 
@@ -47,6 +48,37 @@ def test_a_failing_file_is_failed_after_the_last_attempt_with_reason_and_log_tai
     assert receipt.log_tail is not None
     assert "the input is broken" in receipt.log_tail
     assert receipt.outputs == ()
+
+
+def test_an_input_that_cannot_be_read_is_failed_with_the_reason(world: World) -> None:
+    world.app("true")
+    etag = world.upload()
+    world.store.unreadable[INPUT] = "The blob cannot be read: it is in the archive tier."
+    outcomes = []
+    while not world.queue.is_empty():
+        outcomes.append(world.process())
+    assert [each.outcome for each in outcomes] == [Outcome.GIVEN_BACK, Outcome.GIVEN_BACK, Outcome.FAILED]
+    assert all(each.trouble is None for each in outcomes)
+    receipt = world.receipt()
+    assert receipt.error == "The blob cannot be read: it is in the archive tier."
+    assert (receipt.input.etag, receipt.input.sha256, receipt.exit_code) == (etag, None, None)
+
+
+def test_what_the_storage_refuses_is_told_with_the_message_that_is_given_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app("true")
+    world.upload()
+
+    def refuse(*args: object) -> BlobInfo:
+        raise Outage("HTTP 403 AuthorizationPermissionMismatch")
+
+    monkeypatch.setattr(world.store, "download", refuse)
+    processed = world.process()
+    assert (processed.outcome, processed.trouble) == (
+        Outcome.GIVEN_BACK,
+        "HTTP 403 AuthorizationPermissionMismatch",
+    )
 
 
 def test_results_of_a_failed_run_are_not_published(world: World) -> None:

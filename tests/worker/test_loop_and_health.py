@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from pipeline_app.contract import ContractError
+from pipeline_app.rest.connections import CONNECT_SECONDS, READ_SECONDS
+from pipeline_app.rest.endpoint import MAX_RETRY_AFTER_SECONDS, RETRIES
 from pipeline_app.worker import health, loop
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
-from pipeline_app.worker.loop import Drain
+from pipeline_app.worker.loop import GIVE_UP_SECONDS, Drain, StorageRefused
 from pipeline_app.worker.settings import WorkerSettings
-from pipeline_app.worker.status import Status
+from pipeline_app.worker.status import STALE_SECONDS, Status
 from tests.worker.fakes import FakeJobQueue, Outage
 from tests.worker.staged import StagedProcessor
 
@@ -109,6 +111,105 @@ def test_an_outage_of_the_queue_is_waited_out(monkeypatch: pytest.MonkeyPatch, c
     assert next(outages, None) is None
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let waits of the loop take no time, but move its clock."""
+    moment = [1000.0]
+    monkeypatch.setattr("pipeline_app.worker.loop.time.monotonic", lambda: moment[0])
+    return moment
+
+
+def pass_time(stopping: threading.Event, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(seconds: float) -> bool:
+        clock[0] += max(seconds, 0.01)
+        return stopping.is_set()
+
+    monkeypatch.setattr(stopping, "wait", wait)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_storage_that_lets_nothing_be_done_for_20_minutes_ends_the_worker_with_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], slots: int
+) -> None:
+    queue = FakeJobQueue()
+    worker, _, _, stopping = drain(queue, slots=slots)
+    pass_time(stopping, clock, monkeypatch)
+
+    def refuse(claim_seconds: int) -> None:
+        raise Outage("HTTP 403 AuthorizationPermissionMismatch")
+
+    monkeypatch.setattr(queue, "receive", refuse)
+    with pytest.raises(StorageRefused, match=r"For 2\d minutes .* HTTP 403 AuthorizationPermissionMismatch"):
+        worker.run()
+    assert 1200 <= clock[0] - 1000 < 1230
+
+
+def test_a_role_on_the_files_that_never_comes_ends_the_worker_too(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    """The queue answers all the time: each job is claimed, refused, and given back to be claimed again."""
+    queue = FakeJobQueue()
+    queue.put("file")
+    worker, processor, status, stopping = drain(queue)
+    pass_time(stopping, clock, monkeypatch)
+
+    def refused() -> Processed:
+        message = processor.messages["file"]
+        queue.give_back(message, message.content, 30)
+        clock[0] += 1
+        return Processed(again_in=30, outcome=Outcome.GIVEN_BACK, trouble="HTTP 403 of the container")
+
+    monkeypatch.setattr(FakeJobQueue, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
+    processor.acts["fetch", "file"] = refused
+    with pytest.raises(StorageRefused, match="HTTP 403 of the container"):
+        worker.run()
+    assert status.snapshot()["counts"]["given back"] > 20
+
+
+def test_an_outage_that_passes_does_not_count_towards_the_next(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    queue = FakeJobQueue()
+    worker, _, _, stopping = drain(queue, idle_seconds=5000.0)
+    pass_time(stopping, clock, monkeypatch)
+    receive = queue.receive
+
+    def flaky(claim_seconds: int) -> Any:
+        # Out for 19 minutes of every 20.
+        if (clock[0] - 1000) % 1200 < 1140:
+            raise Outage("503")
+        return receive(claim_seconds)
+
+    monkeypatch.setattr(queue, "receive", flaky)
+    assert worker.run() is True
+    assert clock[0] - 1000 >= 5000
+
+
+def test_a_file_in_hand_is_never_given_up(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+    queue = FakeJobQueue()
+    queue.put("long")
+    worker, processor, status, stopping = drain(queue, slots=2)
+    pass_time(stopping, clock, monkeypatch)
+    receive, refused = queue.receive, threading.Event()
+
+    def once(claim_seconds: int) -> Any:
+        if (message := receive(claim_seconds)) is not None:
+            return message
+        if clock[0] > 1000 + 3 * loop.GIVE_UP_SECONDS:
+            refused.set()
+        raise Outage("HTTP 403")
+
+    def long() -> None:
+        assert refused.wait(30)
+        assert not stopping.is_set()
+
+    monkeypatch.setattr(queue, "receive", once)
+    processor.acts["run", "long"] = long
+    with pytest.raises(StorageRefused):
+        worker.run()
+    assert status.snapshot()["counts"] == {"succeeded": 1}
+
+
 @pytest.mark.parametrize(("error", "traced"), [(DiskFull("The disk is full."), False), (ZeroDivisionError("x"), True)])
 def test_an_error_of_the_workers_own_breaks_it_off_and_is_reported(
     error: Exception, traced: bool, caplog: pytest.LogCaptureFixture
@@ -148,12 +249,40 @@ def test_health_and_status_are_served() -> None:
         assert get(port, "/nonsense")[0] == 404
 
 
-def test_an_idle_slot_that_no_longer_looks_at_the_queue_is_unhealthy_and_a_busy_one_is_not() -> None:
-    status = Status(image="i", release="r", slots=1, stale_seconds=-1)
+def test_a_worker_is_unhealthy_only_if_a_slot_hangs_and_nobody_holds_a_message() -> None:
+    status = Status(image="i", release="r", slots=2, stale_seconds=-1)
+    held = False
+    status.watch(lambda: held)
     with health.serve(status, 0) as port:
         assert get(port, "/healthz")[0] == 503
-        status.begin(0, "incoming/a", 1)
+        # The probe kills all slots at once.
+        held = True
         assert get(port, "/healthz")[0] == 200
+        held = False
+        status.begin(0, "incoming/a", 1)
+        assert get(port, "/healthz")[0] == 503
+        # One that has ended looks no more.
+        status.end(1)
+        assert get(port, "/healthz")[0] == 200
+
+
+def test_an_outage_of_the_storage_makes_nobody_unhealthy_before_the_worker_gives_up() -> None:
+    """One look at the queue may take the time of all its tries; see ``pipeline_app/rest/endpoint.py``."""
+    token, tries = 6 * 60.0, RETRIES + 1
+    request = tries * (CONNECT_SECONDS + READ_SECONDS) + RETRIES * MAX_RETRY_AFTER_SECONDS
+    assert max(GIVE_UP_SECONDS, token + request) < STALE_SECONDS
+
+
+def test_a_slot_that_has_ended_is_not_missed_while_others_work() -> None:
+    queue = FakeJobQueue()
+    queue.put("long")
+    worker, processor, status, _ = drain(queue, slots=2)
+    status._stale_seconds = -1
+    seen: list[bool] = []
+    processor.acts["run", "long"] = lambda: seen.append(status.healthy)
+    assert worker.run() is True
+    assert seen == [True]
+    assert status.healthy
 
 
 def test_settings_have_the_documented_defaults() -> None:

@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
-from infra.acceptance.asking import Question, Seen
-from infra.acceptance.site import TOPIC, WORKSPACE, Site
-from infra.alert_rules import METRIC_RULES, log_alerts
+from collections.abc import Mapping
+from typing import Any
 
+from infra.acceptance.asking import NotAnswered, Question, Seen
+from infra.acceptance.site import WORKSPACE, Site
+
+LOG_ALERT = "azure-native:monitor:ScheduledQueryRule"
+METRIC_ALERT = "azure-native:monitor:MetricAlert"
 METRICS_VERSION = "2018-01-01"
+
+
+def log_queries(site: Site) -> dict[str, str]:
+    """Return the queries of the alerts that were deployed, by the alert's name in the program."""
+    return {_name(each): str(each["inputs"]["criteria"]["allOf"][0]["query"]) for each in site.resources(LOG_ALERT)}
 
 
 def _ask(site: Site) -> Seen:
     workspace = str(site.resource(WORKSPACE)["outputs"]["customerId"])
     problems: dict[str, str] = {}
-    alerts = log_alerts(1000, 10)
-    for name, alert in alerts.items():
-        reply = site.azure.query(workspace, alert.query)
+    queries = log_queries(site)
+    for name, query in queries.items():
+        reply = site.azure.query(workspace, query)
         if not reply.ok:
             problems[name] = f"{reply.told}: {reply.message or reply.body}"
-    path = f"{site.resource(TOPIC)['id']}/providers/Microsoft.Insights/metricDefinitions"
-    listed = site.azure.arm("GET", path, METRICS_VERSION).value("Listing the topic's metrics")
-    known = {str(each["name"]["value"]) for each in listed.get("value") or []}
-    for name, rule in METRIC_RULES.items():
-        if rule.metric not in known:
-            problems[name] = f"there is no metric {rule.metric}; there are {', '.join(sorted(known))}"
-    count = len(alerts) + len(METRIC_RULES)
+    known: dict[str, list[str]] = {}
+    metrics = [(_name(each), each["inputs"]) for each in site.resources(METRIC_ALERT)]
+    for name, inputs in metrics:
+        scope = str(inputs["scopes"][0])
+        if scope not in known:
+            known[scope] = _metrics(site, scope)
+        wanted = {str(each["metricName"]) for each in inputs["criteria"]["allOf"]}
+        if missing := sorted(wanted - set(known[scope])):
+            problems[name] = f"there is no metric {', '.join(missing)}; there are {', '.join(known[scope])}"
+    count = len(queries) + len(metrics)
+    if not count:
+        raise NotAnswered("The stack has no alerts.")
     return Seen(
         advice="These alerts never fire. Mend them in infra/alert_rules.py.",
         as_expected=not problems,
-        details={"metrics": sorted(known), "problems": problems},
+        details={"metrics": known, "problems": problems},
         text=(
             "; ".join(f"{name}: {problem}" for name, problem in sorted(problems.items()))
             if problems
             else f"All {count} are sound."
         ),
     )
+
+
+def _metrics(site: Site, scope: str) -> list[str]:
+    path = f"{scope}/providers/Microsoft.Insights/metricDefinitions"
+    listed = site.azure.arm("GET", path, METRICS_VERSION).value("Listing the metrics")
+    return sorted(str(each["name"]["value"]) for each in listed.get("value") or [])
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    return str(resource["urn"]).rpartition("::")[2]
 
 
 QUESTION = Question(

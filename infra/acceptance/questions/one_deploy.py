@@ -14,6 +14,7 @@ from infra.acceptance.site import APP, STORAGE_VERSION, Site
 
 BLOB = "azure-native:storage:Blob"
 FUNCTIONS = frozenset({"dispatch", "sweep"})
+END_SECONDS = 900
 PACKAGE = "function-package"
 SUCCESS = 4
 UNFINISHED = frozenset({-1, 0, 1, 2})
@@ -27,7 +28,7 @@ def _ask(site: Site) -> Seen:
     if not first.ok:
         raise NotAnswered(f"OneDeploy was refused with {first.told}: {first.message}")
     location = first.headers.get("location", "")
-    place = location or f"{app}/deployments/latest"
+    place = location if _is_azures(location, site) else f"{app}/deployments/latest"
     looks: list[str] = []
 
     def look() -> Reply | None:
@@ -39,13 +40,17 @@ def _ask(site: Site) -> Seen:
         # The platform may not know a deployment yet that it has accepted.
         return None if status is None or status in UNFINISHED else reply
 
-    end = _status(site.clock.wait(look, "the deployment to end", seconds=900))
+    try:
+        end = _status(site.clock.wait(look, "the deployment to end", seconds=END_SECONDS))
+    except NotAnswered:
+        # Where the way to look leads nowhere, that is the answer.
+        end = None
     listed = site.azure.arm("GET", f"{app}/functions", VERSION).value("Listing the functions")
     names = sorted(str(each["name"]).rpartition("/")[2] for each in listed.get("value") or [])
     details = {
         "body": _shape(first.body),
         "functions": names,
-        "location": urlsplit(location).path,
+        "location": location.partition("?")[0],
         "looks": looks,
         "status": first.status,
     }
@@ -59,8 +64,8 @@ def _ask(site: Site) -> Seen:
         details=details,
         text=(
             f"{first.status}, Location {'is there' if location else 'is missing'}, "
-            f"{'with' if _has_status(first) else 'without'} a status in the body; it ended with {end}; functions: "
-            f"{', '.join(names) or 'none'}."
+            f"{'with' if _has_status(first) else 'without'} a status in the body; it ended with {end} "
+            f"({looks[-1]}); functions: {', '.join(names) or 'none'}."
         ),
     )
 
@@ -85,6 +90,12 @@ def _signed_package(site: Site) -> str:
         start=now - timedelta(minutes=5),
     )
     return f"{url}?{signature}"
+
+
+def _is_azures(location: str, site: Site) -> bool:
+    """Tell whether an address may have the token: Resource Manager's, or that of the app's deployment site."""
+    host = urlsplit(location).hostname or ""
+    return host == urlsplit(site.azure.manager).hostname or host.endswith((".azurewebsites.net", ".azurewebsites.us"))
 
 
 def _has_status(reply: Reply) -> bool:

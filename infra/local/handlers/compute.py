@@ -180,7 +180,6 @@ def _mounts(scene: Scene, declared: Declared, container: Mapping[str, Any]) -> d
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:containerinstance:ContainerGroup": container_group,
     "azure-native:web:WebApp": web_app,
-    "azure-native:web:WebAppFtpAllowed": passwords_allowed,
     "azure-native:web:WebAppScmAllowed": passwords_allowed,
     "docker:index/image:Image": image,
     "docker:index/registryImage:RegistryImage": registry_image,

@@ -26,6 +26,11 @@ def client_config(scene: Scene, _inputs: Properties) -> Properties:
     }
 
 
+def client_token(scene: Scene, _inputs: Properties) -> Properties:
+    """Return a token of who deploys; nothing here asks for one."""
+    return {"token": scene.machine.data.key("deployer token")}
+
+
 def diagnostic_setting(scene: Scene, declared: Declared) -> Properties:
     """Name what goes to Log Analytics; here the logs of a container group are in the data folder anyway.
 
@@ -120,6 +125,7 @@ def workspace(scene: Scene, declared: Declared) -> Properties:
 
 INVOKES: Final[Mapping[str, InvokeHandler]] = {
     "azure-native:authorization:getClientConfig": client_config,
+    "azure-native:authorization:getClientToken": client_token,
     "azure-native:containerregistry:listRegistryCredentials": registry_credentials,
 }
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {

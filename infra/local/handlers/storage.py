@@ -119,15 +119,17 @@ def share(scene: Scene, declared: Declared) -> Properties:
 def share_file(scene: Scene, declared: Declared) -> Properties:
     """Write a file to the share."""
     inputs = declared.inputs
-    found = [(owner, folder) for (owner, name), folder in scene.machine.shares.items() if name == inputs["share_name"]]
-    if not found or inputs["account_key"] != scene.machine.accounts[found[0][0]].key:
+    account = str(inputs["account_id"]).rpartition("/")[2]
+    folder = scene.machine.shares.get((account, inputs["share_name"]))
+    if folder is None:
         raise CloudError(
-            f"The file {declared.title!r} goes to the share {inputs['share_name']!r} with a wrong name or key."
+            f"The file {declared.title!r} goes to the share {inputs['share_name']!r} of the account "
+            f"{inputs['account_id']!r}, which is not there. Take both from the resources' outputs."
         )
     path = PurePosixPath(inputs["path"])
     if path.is_absolute() or ".." in path.parts:
         raise CloudError(f"The file {declared.title!r} has the path {inputs['path']!r}, which is not below the share.")
-    target = found[0][1] / path
+    target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(inputs["content"], encoding="utf-8", newline="")
     return {"id": f"{inputs['share_name']}/{inputs['path']}"}

@@ -1,26 +1,25 @@
-"""What Azure's own addresses answer to the program's dynamic resources: sign-in, deployments, and file shares."""
+"""What Azure's own addresses answer to the program's dynamic resources: sign-in, deployments, blobs and file shares."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.engine.standin import sites
 from tests.engine.standin.cloud import Cloud
-from tests.engine.standin.service import MARKER, secret_of
+from tests.engine.standin.replies import Answer, json_answer, storage_error, storage_headers
+from tests.engine.standin.service import account_key
+from tests.engine.standin.shares import answer_file
+from tests.engine.standin.sign_in import Principal, holder, sign_in
 
-TOKEN = f"{MARKER}-token"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP response."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+BLOB: Final = ".blob.core.windows.net"
+DIRECTORY: Final = "login.microsoftonline.com"
+FILE: Final = ".file.core.windows.net"
+FUNCTIONS: Final = ["dispatch", "sweep"]
+GITHUB: Final = "token.actions.githubusercontent.com"
+MANAGER: Final = "management.azure.com"
 
 
 def answer(
@@ -28,29 +27,34 @@ def answer(
 ) -> Answer:
     """Answer a request to one of the hosts; ``statuses`` are used up first by calls that need a role."""
     path = unquote(urlsplit(target).path)
-    query = {key: values[0] for key, values in parse_qs(urlsplit(target).query).items()}
-    if host == "login.microsoftonline.com":
-        return _sign_in(path)
-    if host == "management.azure.com":
-        if headers.get("authorization") != f"Bearer {TOKEN}":
-            return _json(401, {"error": {"code": "AuthenticationFailed", "message": "no token"}})
+    if host == DIRECTORY:
+        return _sign_in(cloud, path, body)
+    if host == GITHUB:
+        asked = headers.get("authorization") == "Bearer invented" and "audience=api%3A%2F%2F" in target
+        return json_answer(200, {"value": "assertion"}) if asked else json_answer(401, {})
+    if host == MANAGER:
+        found = holder(headers.get("authorization", ""))
+        if not isinstance(found, Principal):
+            return json_answer(401, {"error": {"code": found, "message": found}})
+        if list(found) != cloud.read()["principal"]:
+            text = f"The client {found.client} ({found.method}) does not have authorization"
+            return json_answer(403, {"error": {"code": "AuthorizationFailed", "message": text}})
         if statuses:
-            return _json(statuses.pop(0), {"error": {"code": "AuthorizationFailed", "message": "not yet"}})
-        return _manage(cloud, method, path, body)
-    account = host.partition(".")[0]
-    if not headers.get("authorization", "").startswith(f"SharedKey {account}:"):
-        return _storage_error(403, "AuthenticationFailed")
-    return _share(cloud, account, method, path.strip("/"), query, headers, body)
+            return json_answer(statuses.pop(0), {"error": {"code": "AuthorizationFailed", "message": "not yet"}})
+        return _manage(cloud, method, path, target, body)
+    if host.endswith(BLOB):
+        return _package(cloud, host.removesuffix(BLOB), method, path, target)
+    return answer_file(cloud, host.removesuffix(FILE), method, target, headers, body)
 
 
-def _sign_in(path: str) -> Answer:
-    authority = f"https://login.microsoftonline.com/{path.split('/')[1]}"
+def _sign_in(cloud: Cloud, path: str, body: bytes) -> Answer:
+    authority = f"https://{DIRECTORY}/{path.split('/')[1]}"
     if path.endswith("/discovery/instance"):
-        hosts = ["login.microsoftonline.com"]
+        hosts = [DIRECTORY]
         alias = {"aliases": hosts, "preferred_cache": hosts[0], "preferred_network": hosts[0]}
-        return _json(200, {"metadata": [alias], "tenant_discovery_endpoint": f"{authority}/v2.0"})
+        return json_answer(200, {"metadata": [alias], "tenant_discovery_endpoint": f"{authority}/v2.0"})
     if path.endswith("/.well-known/openid-configuration"):
-        return _json(
+        return json_answer(
             200,
             {
                 "authorization_endpoint": f"{authority}/oauth2/v2.0/authorize",
@@ -58,94 +62,65 @@ def _sign_in(path: str) -> Answer:
                 "token_endpoint": f"{authority}/oauth2/v2.0/token",
             },
         )
-    return _json(200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
+    cloud.log("sign-in", path)
+    return json_answer(200, {"access_token": sign_in(body), "expires_in": 3600, "token_type": "Bearer"})
 
 
-def _manage(cloud: Cloud, method: str, path: str, body: bytes) -> Answer:
-    owner, _, operation = path.partition("/extensions/") if "/extensions/" in path else path.rpartition("/")
-    cloud.log(operation, owner)
+def _manage(cloud: Cloud, method: str, path: str, target: str, body: bytes) -> Answer:
+    if "api-version" not in parse_qs(urlsplit(target).query):
+        return json_answer(400, {"error": {"code": "MissingApiVersionParameter", "message": target}})
+    owner, slash, operation = path.partition("/listKeys")
+    if not slash:
+        # The last two parts of a site's id are its type and its name.
+        parts = path.split("/")
+        owner, operation = "/".join(parts[:9]), "/".join(parts[9:])
+    cloud.log(operation or "listKeys", owner)
     if owner not in cloud.ids():
-        return _json(404, {"error": {"code": "ResourceNotFound", "message": owner}})
-    if operation == "listKeys" and method == "POST":
-        return _json(200, {"keys": [{"keyName": "key1", "value": secret_of(owner.rpartition("/")[2])}]})
-    if operation != "onedeploy" or method != "PUT":
-        return _json(405, {"error": {"code": "NotPlayed", "message": f"{method} {path}"}})
-    package = urlsplit(json.loads(body)["properties"]["packageUri"])
-    url = package._replace(query="").geturl()
-    fault = cloud.fault("function-code")
-    with cloud.open() as content:
-        blobs = [each["outputs"]["url"] for each in content["resources"].values() if each["type"].endswith(":Blob")]
-        if url not in blobs or "sig=" not in package.query:
-            return _json(422, {"error": {"code": "InvalidPackageUri", "message": "the package cannot be fetched"}})
-        if fault != "before":
-            content["resources"][path] = {"inputs": {"package": url}, "name": "", "outputs": {}, "type": "deployment"}
-    if fault is not None:
-        return _json(401, {"error": {"code": "AuthenticationFailed", "message": "injected"}})
-    return _json(200, {"properties": {"id": "1", "status": 4}})
-
-
-def _share(
-    cloud: Cloud,
-    account: str,
-    method: str,
-    name: str,
-    query: Mapping[str, str],
-    headers: Mapping[str, str],
-    body: bytes,
-) -> Answer:
-    share_name, _, path = name.partition("/")
-    with cloud.open() as content:
-        resources = content["resources"]
-        end = f"/storageAccounts/{account}/fileServices/default/shares/{share_name}"
-        share = next((each for each in resources if each.endswith(end)), None)
-        if share is None:
-            return _storage_error(404, "ShareNotFound")
-        key = f"{share}/files/{path}"
-        content["log"].append([f"file {method}", key])
-        if query.get("restype") == "directory":
-            if key in resources:
-                return _storage_error(409, "ResourceAlreadyExists")
-            resources[key] = {"inputs": {}, "name": path, "outputs": {}, "type": "folder"}
-            return Answer(201, headers=_headers())
-    if method == "PUT" and query.get("comp") == "range":
-        return _write(cloud, key, headers, body)
-    if method == "PUT":
-        fault = cloud.fault(f"worker-config-{path.replace('/', '-')}")
-        if fault == "before":
-            return _storage_error(403, "AuthenticationFailed")
+        return json_answer(404, {"error": {"code": "ResourceNotFound", "message": owner}})
+    if slash and method == "POST":
         with cloud.open() as content:
-            size = int(headers["x-ms-content-length"])
-            content["resources"][key] = {"inputs": {}, "name": path, "outputs": {}, "text": "\0" * size, "type": "file"}
-        return Answer(201, headers=_headers()) if fault is None else _storage_error(403, "AuthenticationFailed")
+            key = account_key(content, owner.rpartition("/")[2])
+        return json_answer(200, {"keys": [{"keyName": "key1", "value": key}]})
+    fault = None
+    if operation == "extensions/onedeploy":
+        fault = cloud.fault("function-code")
+        if fault == "before":
+            return json_answer(401, {"error": {"code": "AuthenticationFailed", "message": "injected"}})
     with cloud.open() as content:
-        if key not in content["resources"]:
-            return _storage_error(404, "ResourceNotFound")
-        if method == "DELETE":
-            del content["resources"][key]
-            return Answer(202, headers=_headers())
-        text = str(content["resources"][key]["text"]).encode()
-    if method == "HEAD":
-        return Answer(200, headers=_headers())
-    ranges = {"Content-Range": f"bytes 0-{len(text) - 1}/{len(text)}", "Content-Type": "application/octet-stream"}
-    return Answer(206, text, _headers() | ranges)
+        if operation == "extensions/onedeploy" and (error := _package_problem(content["resources"], body)):
+            return json_answer(422, {"error": {"code": "InvalidPackageUri", "message": error}})
+        site = content["sites"].setdefault(owner, sites.new_site())
+        status, headers, value = sites.reply(site, owner, method, operation, body, FUNCTIONS)
+        if site["package"]:
+            deployed = {"inputs": {"package": site["package"]}, "name": "", "outputs": {}, "type": "deployment"}
+            content["resources"][f"{owner}/extensions/onedeploy"] = deployed
+    if fault is not None:
+        return json_answer(401, {"error": {"code": "AuthenticationFailed", "message": "injected"}})
+    return json_answer(status, value, headers)
 
 
-def _write(cloud: Cloud, key: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    start = int(headers["x-ms-range"].partition("=")[2].partition("-")[0])
-    with cloud.open() as content:
-        text = content["resources"][key]["text"].encode()
-        content["resources"][key]["text"] = (text[:start] + body + text[start + len(body) :]).decode()
-    return Answer(201, headers=_headers())
+def _package_problem(resources: Mapping[str, Mapping[str, object]], body: bytes) -> str | None:
+    properties = json.loads(body)["properties"]
+    package = urlsplit(properties["packageUri"])
+    blobs = [
+        each["outputs"]["url"]  # type: ignore[index]
+        for each in resources.values()
+        if str(each["type"]).endswith(":Blob")
+    ]
+    if package._replace(query="").geturl() not in blobs or "sig=" not in package.query:
+        return "the package cannot be fetched"
+    return None if properties.get("remoteBuild") is False else "the package has its dependencies and needs no build"
 
 
-def _headers() -> dict[str, str]:
-    return {"ETag": '"1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT", "x-ms-version": "2025-01-05"}
-
-
-def _json(status: int, value: Any) -> Answer:
-    return Answer(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-
-def _storage_error(status: int, code: str) -> Answer:
-    text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}</Message></Error>'
-    return Answer(status, text.encode(), _headers() | {"Content-Type": "application/xml", "x-ms-error-code": code})
+def _package(cloud: Cloud, account: str, method: str, path: str, target: str) -> Answer:
+    """Answer for the copy that the platform made of the package that a site runs."""
+    if method != "HEAD" or "sig=" not in target:
+        return storage_error(403, "AuthenticationFailed")
+    for site in cloud.read()["sites"].values():
+        package = urlsplit(site["package"] or "")
+        container = package.path.strip("/").partition("/")[0]
+        if package.netloc == f"{account}{BLOB}" and path == f"/{container}/released-package.zip":
+            return Answer(
+                200, headers=storage_headers() | {"Last-Modified": site["copied"], "x-ms-blob-type": "BlockBlob"}
+            )
+    return storage_error(404, "BlobNotFound")

@@ -18,6 +18,7 @@ from tests.engine.standin.cloud import Cloud, CloudError
 from tests.engine.standin.kinds import KINDS, Kind
 from tests.engine.standin.plugin import EMPTY, Context, PartlyCreatedError, Plugin, diff_response, refuse, serve
 from tests.engine.standin.schema import preview_outputs, problems
+from tests.engine.standin.sign_in import ARM_AUDIENCE, provider_principal, token_of
 from tests.engine.standin.wire import Properties, decode, difference, encode, has_unknown
 
 SCHEMA_VARIABLE: Final = "STANDIN_SCHEMA"
@@ -120,6 +121,10 @@ class AzureNative(Plugin):
             with self.cloud.open() as content:
                 content["log"].append(["delete", request.id])
                 resources = content["resources"]
+                if _token_and_name(request.urn)[0] == "azure-native:keyvault:Secret":
+                    # The provider deletes a secret on the data plane, where a deployer without a role of its own has
+                    # no rights. Source: ``keyVaultSecret`` in pulumi-azure-native's ``custom_keyvault.go``.
+                    raise CloudError("Forbidden: Caller is not authorized to perform action on resource")
                 users = [
                     each["name"] for each in resources.values() if each["inputs"].get("serverFarmId") == request.id
                 ]
@@ -132,6 +137,7 @@ class AzureNative(Plugin):
                         # It stays behind, for the next group of that name.
                         continue
                     gone = resources.pop(each)
+                    content["sites"].pop(each, None)
                     if gone["type"].endswith(":Vault"):
                         content["vaults"].append(gone["name"].lower())
                     if gone["type"].endswith(":Registry"):
@@ -148,10 +154,24 @@ class AzureNative(Plugin):
             if request.tok != "azure-native:authorization:getClientConfig":
                 self.cloud.log("invoke", request.tok)
             _refuse_unknown(arguments)
-            answer = service.invoke(self.cloud.read(), request.tok, arguments)
+            if request.tok == "azure-native:authorization:getClientToken":
+                answer = self._token(str(arguments.get("endpoint") or ARM_AUDIENCE))
+            else:
+                answer = service.invoke(self.cloud.read(), request.tok, arguments)
         except CloudError as error:
             refuse(context, error)
         return provider_pb2.InvokeResponse(**{"return": encode(answer)})
+
+    def Configure(self, request: Any, context: Context) -> Any:
+        """Sign in as the configuration and the environment say, and tell the cloud who that is."""
+        response = super().Configure(request, context)
+        with self.cloud.open() as content:
+            content["principal"] = list(provider_principal(self.config, os.environ))
+        return response
+
+    def _token(self, audience: str) -> Properties:
+        principal = provider_principal(self.config, os.environ)
+        return {"token": token_of(principal, audience, self.cloud.read()["token_seconds"])}
 
     def _create(self, token: str, name: str, inputs: Properties) -> tuple[str, Properties]:
         _refuse_unknown(inputs)

@@ -25,7 +25,10 @@ class Cloud:
 
     The file holds ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name), ``vaults``
     (names held by soft delete), ``log`` (every request that reached the cloud, in order), ``faults``, and ``defender``
-    (whether a scan for malware watches every new storage account).
+    (whether a scan for malware watches every new storage account); ``principal`` (who the provider signed in as),
+    ``rotations`` (how often a key of that account was rotated), ``sharing_violations`` (how many renames on a share are
+    refused), ``shown`` (every content that a file on a share had, as path and text), ``sites`` (see
+    :mod:`tests.engine.standin.sites`) and ``token_seconds`` (how long the provider's tokens live).
     """
 
     def __init__(self, path: Path) -> None:
@@ -99,6 +102,12 @@ def _empty() -> dict[str, Any]:
         "faults": {"failed": [], "fault": None, "subjects": None},
         "images": {},
         "log": [],
+        "principal": None,
         "resources": {},
+        "rotations": {},
+        "sharing_violations": 0,
+        "shown": [],
+        "sites": {},
+        "token_seconds": 3600,
         "vaults": [],
     }

@@ -219,6 +219,6 @@ KINDS: Final = {
         # Source: https://github.com/hashicorp/terraform-provider-azurerm, function_app_flex_consumption_resource.go
         fixed=frozenset({"serverFarmId"}),
     ),
-    "azure-native:web:WebAppFtpAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/ftp"),
+    # It is there with its site and allows passwords; the provider makes it where it is in that state alone.
     "azure-native:web:WebAppScmAllowed": Kind(path=f"{SITES}/sites/{{name}}/basicPublishingCredentialsPolicies/scm"),
 }

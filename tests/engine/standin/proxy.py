@@ -11,8 +11,9 @@ from typing import Any
 
 import trustme
 
-from tests.engine.standin.addresses import Answer, answer
+from tests.engine.standin.addresses import BLOB, DIRECTORY, FILE, GITHUB, MANAGER, answer
 from tests.engine.standin.cloud import Cloud
+from tests.engine.standin.replies import Answer
 
 
 class Proxy(ThreadingHTTPServer):
@@ -58,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         host = self.path.partition(":")[0]
-        if not host.endswith(("management.azure.com", "login.microsoftonline.com", ".file.core.windows.net")):
+        if not host.endswith((BLOB, DIRECTORY, FILE, GITHUB, MANAGER)):
             self.server.refused.append(host)
             self.send_error(403, f"{host} is not served")
             return

@@ -96,7 +96,7 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
         tier = (plan["inputs"].get("sku") or {}).get("tier") if plan else None
         if tier == "FlexConsumption" and (problem := refusal(inputs)):
             raise CloudError(problem)
-    elif token in ("azure-native:web:WebAppFtpAllowed", "azure-native:web:WebAppScmAllowed"):
+    elif token == "azure-native:web:WebAppScmAllowed":
         if _named(content, "azure-native:web:WebApp", inputs["name"]) is None:
             raise CloudError(f"ResourceNotFound: there is no app {inputs['name']!r}")
     elif token == "azure-native:authorization:RoleAssignment" and inputs["principalType"] == "ServicePrincipal":
@@ -179,13 +179,19 @@ def invoke(content: dict[str, Any], token: str, arguments: Properties) -> Proper
     if resource_id not in content["resources"]:
         raise CloudError(f"ResourceNotFound: there is no {resource_id}")
     name = resource_id.rpartition("/")[2]
-    key = secret_of(name)
     if token.endswith("getSystemTopic"):
         source = content["resources"][resource_id]["inputs"]["source"]
         return {"id": resource_id, "location": "global", "name": name, "source": source, "type": TOPIC}
+    key = account_key(content, name) if token.endswith("listStorageAccountKeys") else secret_of(name)
     if token.endswith("listRegistryCredentials"):
         return {"passwords": [{"name": "password", "value": key}], "username": name}
     return {"keys": [{"creationTime": "2024-01-01T00:00:00Z", "keyName": "key1", "permissions": "FULL", "value": key}]}
+
+
+def account_key(content: dict[str, Any], name: str) -> str:
+    """Return the present key of a storage account."""
+    rotations = content["rotations"].get(name, 0)
+    return secret_of(f"{name}{rotations}" if rotations else name)
 
 
 def secret_of(name: str) -> str:
@@ -230,7 +236,7 @@ def _check_group(content: dict[str, Any], inputs: Properties) -> None:
         account = _named(content, "azure-native:storage:StorageAccount", file["storageAccountName"])
         if account is None or f"{account}/fileServices/default/shares/{file['shareName']}" not in resources:
             raise CloudError(f"InvalidVolume: there is no share {file['shareName']!r}")
-        if file["storageAccountKey"] != secret_of(file["storageAccountName"]):
+        if file["storageAccountKey"] != account_key(content, file["storageAccountName"]):
             raise CloudError("InvalidVolume: the account's key is wrong")
     for container in inputs["containers"]:
         server, _, digest = container["image"].partition("/")
