@@ -21,6 +21,7 @@ from infra.retention import Retention
 from infra.share_files import ShareFiles
 from infra.storage import ApplicationStorage, ArtifactStorage
 from infra.vault import Vault
+from infra.verify_deploy import DeployVerification
 
 # All that a run of the program makes lives until its end, and looking for garbage would take a quarter of its time.
 gc.disable()
@@ -52,6 +53,8 @@ function = WorkloadIdentity("function-identity", wiring.function_identity(cfg, h
 app = FunctionApp("function", wiring.function_app(cfg, here, artifacts, files, function, groups, logs))
 uploads = UploadEvents("uploads", wiring.upload_events(cfg, here, files))
 Alerts("alerts", wiring.alerts(cfg, here, logs, uploads, app))
+if cfg.verify_deploy:
+    DeployVerification("verification", wiring.verification(cfg, app, files, groups, image, uploads))
 
 for name, value in stack_outputs(app, artifacts, cfg, files, group, groups, image, registry, vault).items():
     pulumi.export(name, value)

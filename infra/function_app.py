@@ -59,6 +59,7 @@ class FunctionApp(pulumi.ComponentResource):
 
     app_id: pulumi.Output[str]
     app_name: pulumi.Output[str]
+    package_sha256: str
 
     def __init__(self, name: str, args: FunctionAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:FunctionApp", name, None, opts)
@@ -128,6 +129,7 @@ class FunctionApp(pulumi.ComponentResource):
         )
         self.app_id = app.id
         self.app_name = app.name
+        self.package_sha256 = args.package.sha256
         self.register_outputs({"app_id": self.app_id, "app_name": self.app_name})
 
 

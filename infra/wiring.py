@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import pulumi
@@ -25,6 +26,8 @@ from infra.retention import RetentionArgs
 from infra.share_files import ShareFiles, ShareFilesArgs
 from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs, Deleted
 from infra.vault import VaultArgs
+from infra.verification.file import canary_file
+from infra.verify_deploy import DeployVerificationArgs
 
 
 def alerts(
@@ -174,6 +177,35 @@ def vault(cfg: StackConfig, placement: Placement, registry: Registry) -> VaultAr
     )
 
 
+def verification(
+    cfg: StackConfig,
+    app: FunctionApp,
+    files: ApplicationStorage,
+    groups: Sequence[WorkerGroup],
+    image: pulumi.Input[str],
+    uploads: UploadEvents,
+) -> DeployVerificationArgs:
+    """Return the file that is put through at the end of a deploy, and what it proves."""
+    return DeployVerificationArgs(
+        app=app,
+        file=canary_file(cfg.project, cfg.verify_file) if cfg.verify_file else None,
+        groups=groups,
+        image=image,
+        names=cfg.storage_names(),
+        proves={
+            "configs": _text_hash(*(f"{path}\0{text}" for path, text in sorted(cfg.share_files().items()))),
+            "function": app.app_id,
+            "function_package": app.package_sha256,
+            "settings": _text_hash(*(f"{key}\0{value}" for key, value in sorted(cfg.worker_environment().items()))),
+            "subscription": uploads.subscription_name,
+            "topic": uploads.topic_id,
+        },
+        seconds=cfg.verify_seconds,
+        storage=files,
+        uploads=uploads,
+    )
+
+
 def worker_group(
     cfg: StackConfig,
     placement: Placement,
@@ -224,3 +256,7 @@ def _deleted(cfg: StackConfig) -> Deleted:
     return Deleted(
         blob_days=cfg.deleted_blob_days, container_days=cfg.deleted_container_days, share_days=cfg.deleted_share_days
     )
+
+
+def _text_hash(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -138,9 +138,7 @@ def verify(props: Mapping[str, Any], manager: ResourceManager) -> str:
 
 def verify_through(props: Mapping[str, Any], storage: CanaryStorage, groups: Groups) -> str:
     """Do the same with an open account and the container groups."""
-    names = StorageNames(
-        container=props["container"], input_path=props["input_path"], output_path=props["output_path"]
-    )
+    names = StorageNames(container=props["container"], input_path=props["input_path"], output_path=props["output_path"])
 
     def explain(watch: Watch) -> str:
         story = gather(watch.name, storage, names, None)
@@ -156,7 +154,9 @@ def _canary(props: Mapping[str, Any]) -> Canary:
         try:
             content = Path(path).read_bytes()
         except OSError as error:
-            raise CanaryError(f"verifyFile is {path!r}, which cannot be read any more: {error}. Put it back.") from error
+            raise CanaryError(
+                f"verifyFile is {path!r}, which cannot be read any more: {error}. Put it back."
+            ) from error
         if hashlib.sha256(content).hexdigest() != props["file_sha256"]:
             raise CanaryError(f"verifyFile is {path!r}, which changed while the stack was deployed. Run 'pulumi up'.")
     return Canary(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,7 +29,10 @@ from pipeline_app.contract import (
 BUILT_IN_NAME: Final = "canary.csv"
 BUILT_IN_CONTENT: Final = b"canary,value\none,1\ntwo,2\n"
 
-POLL_SECONDS: Final = 2.0
+# It is looked for often at first, since a pipeline whose worker is there takes seconds.
+FIRST_POLLS: Final = 40
+FIRST_POLL_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 3.0
 
 
 class Step(Enum):
@@ -167,19 +171,19 @@ def _wait(
 ) -> Watch:
     """Look until there is a receipt of this version, the canary is put aside, or its time is over."""
     end = clock() + canary.seconds
-    while True:
+    for poll in itertools.count():
         try:
             watch.receipt = _receipt(watch.name, etag, names, storage)
         except ContractError as error:
             watch.problem = f"Its receipt cannot be read: {error}"
         if watch.receipt is None and watch.problem is None:
             _look(watch, names, storage)
-        if watch.receipt is not None or watch.problem is not None:
-            return watch
-        if clock() >= end:
+        if watch.receipt is None and watch.problem is None and clock() >= end:
             watch.problem = f"No receipt came within {canary.seconds:g} s."
-            return watch
-        sleep(POLL_SECONDS)
+        if watch.receipt is not None or watch.problem is not None:
+            break
+        sleep(FIRST_POLL_SECONDS if poll < FIRST_POLLS else POLL_SECONDS)
+    return watch
 
 
 def _look(watch: Watch, names: StorageNames, storage: CanaryStorage) -> None:

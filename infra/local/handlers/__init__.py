@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..cloud import InvokeHandler, ResourceHandler
-from . import compute, management, messaging, storage
+from . import compute, management, messaging, storage, verification
 
 INVOKES: Final[Mapping[str, InvokeHandler]] = {
     **management.INVOKES,
@@ -18,4 +18,5 @@ RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     **management.RESOURCES,
     **messaging.RESOURCES,
     **storage.RESOURCES,
+    **verification.RESOURCES,
 }

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.engine.standin import sites
 from tests.engine.standin.cloud import Cloud
+from tests.engine.standin.data_plane import answer_data
+from tests.engine.standin.pipeline import group_log, group_view
 from tests.engine.standin.replies import Answer, json_answer, storage_error, storage_headers
 from tests.engine.standin.service import account_key
 from tests.engine.standin.shares import answer_file
@@ -20,6 +22,7 @@ FILE: Final = ".file.core.windows.net"
 FUNCTIONS: Final = ["dispatch", "sweep"]
 GITHUB: Final = "token.actions.githubusercontent.com"
 MANAGER: Final = "management.azure.com"
+QUEUE: Final = ".queue.core.windows.net"
 
 
 def answer(
@@ -42,6 +45,10 @@ def answer(
         if statuses:
             return json_answer(statuses.pop(0), {"error": {"code": "AuthorizationFailed", "message": "not yet"}})
         return _manage(cloud, method, path, target, body)
+    if host.endswith(QUEUE):
+        return answer_data(cloud, host.removesuffix(QUEUE), "queue", method, target, headers, body)
+    if host.endswith(BLOB) and headers.get("authorization", "").startswith("SharedKey "):
+        return answer_data(cloud, host.removesuffix(BLOB), "blob", method, target, headers, body)
     if host.endswith(BLOB):
         return _package(cloud, host.removesuffix(BLOB), method, path, target)
     return answer_file(cloud, host.removesuffix(FILE), method, target, headers, body)
@@ -81,6 +88,11 @@ def _manage(cloud: Cloud, method: str, path: str, target: str, body: bytes) -> A
         with cloud.open() as content:
             key = account_key(content, owner.rpartition("/")[2])
         return json_answer(200, {"keys": [{"keyName": "key1", "value": key}]})
+    if "/containerGroups/" in owner and method == "GET":
+        content = cloud.read()
+        if not operation:
+            return json_answer(200, group_view(content, owner))
+        return json_answer(200, {"content": group_log(content, owner)})
     fault = None
     if operation == "extensions/onedeploy":
         fault = cloud.fault("function-code")

@@ -23,7 +23,8 @@ class CloudError(RuntimeError):
 class Cloud:
     """A cloud in a file.
 
-    The file holds ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name), ``vaults``
+    The file holds ``blobs`` (the user's, by account, container and name), ``broken`` (what a test has broken, see
+    :mod:`tests.engine.standin.pipeline`), ``queues`` (messages by account and queue), ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name), ``vaults``
     (names held by soft delete), ``log`` (every request that reached the cloud, in order), ``faults``, and ``defender``
     (whether a scan for malware watches every new storage account); ``principal`` (who the provider signed in as),
     ``rotations`` (how often a key of that account was rotated), ``sharing_violations`` (how many renames on a share are
@@ -98,11 +99,14 @@ class Cloud:
 
 def _empty() -> dict[str, Any]:
     return {
+        "blobs": {},
+        "broken": [],
         "defender": False,
         "faults": {"failed": [], "fault": None, "subjects": None},
         "images": {},
         "log": [],
         "principal": None,
+        "queues": {},
         "resources": {},
         "rotations": {},
         "sharing_violations": 0,

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.engine.standin.cloud import Cloud
 from tests.engine.standin.replies import Answer, storage_error, storage_headers
 from tests.engine.standin.service import account_key
-
-# What of a request is signed, besides its verb and the x-ms- headers. Source:
-# https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
-SIGNED: Final = (
-    "content-encoding",
-    "content-language",
-    "content-length",
-    "content-md5",
-    "content-type",
-    "date",
-    "if-modified-since",
-    "if-match",
-    "if-none-match",
-    "if-unmodified-since",
-    "range",
-)
+from tests.engine.standin.shared_key import is_signed
 
 
 def answer_file(
@@ -38,10 +20,7 @@ def answer_file(
     query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     with cloud.open() as content:
         key = account_key(content, account)
-    if (
-        headers.get("authorization")
-        != f"SharedKey {account}:{_signature(key, account, method, parts.path, query, headers)}"
-    ):
+    if not is_signed(key, account, method, parts.path, query, headers):
         return storage_error(403, "AuthenticationFailed")
     share_name, _, path = unquote(parts.path).strip("/").partition("/")
     fault = None
@@ -119,15 +98,3 @@ def _shown(content: dict[str, Any], key: str, text: str, status: int = 201) -> A
     content["resources"][key] = {"inputs": {}, "name": path, "outputs": {}, "text": text, "type": "file"}
     content["shown"].append([path, text])
     return Answer(status, headers=storage_headers())
-
-
-def _signature(
-    key: str, account: str, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
-) -> str:
-    # A length of zero is signed as nothing.
-    values = ["" if (name, headers.get(name)) == ("content-length", "0") else headers.get(name, "") for name in SIGNED]
-    lines = [method, *values]
-    lines += [f"{name}:{headers[name]}" for name in sorted(headers) if name.startswith("x-ms-")]
-    lines += [f"/{account}{path}", *(f"{name}:{query[name]}" for name in sorted(query))]
-    digest = hmac.new(base64.b64decode(key), "\n".join(lines).encode(), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()

@@ -1,0 +1,185 @@
+"""What becomes of an uploaded file in the simulated cloud: as far as everything that it needs is there and allowed.
+
+The whole way is taken at once, when the file is uploaded. A test breaks it by deleting resources out of sight of the
+stack, or by a word in ``broken``: ``application`` (it fails), ``code`` (the function raises).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any, Final
+
+from infra.roles import Role
+from pipeline_app.contract import (
+    RECEIPT_ETAG_METADATA,
+    FileJob,
+    InputVersion,
+    OutputFile,
+    Receipt,
+    StorageNames,
+    now,
+)
+from tests.engine.standin.service import stable_uuid
+
+APP: Final = "azure-native:web:WebApp"
+GROUP: Final = "azure-native:containerinstance:ContainerGroup"
+ROLE: Final = "azure-native:authorization:RoleAssignment"
+SUBSCRIPTION: Final = "azure-native:eventgrid:SystemTopicEventSubscription"
+TOPIC: Final = "azure-native:eventgrid:SystemTopic"
+
+
+def upload(content: dict[str, Any], account: str, container: str, name: str, body: bytes) -> str:
+    """Put up a blob, let the pipeline do what it can with it, and return its ETag without quotes."""
+    etag = put_blob(content, account, container, name, body)
+    if _is_watched(content, account, container, name):
+        _process(content, account, container, name, body, etag)
+    return etag
+
+
+def put_blob(
+    content: dict[str, Any],
+    account: str,
+    container: str,
+    name: str,
+    body: bytes,
+    metadata: dict[str, str] | None = None,
+) -> str:
+    """Write a blob and return its ETag without quotes."""
+    etag = f"0x{len(content['log']):X}{len(content['blobs']):X}"
+    content["blobs"][f"{account}/{container}/{name}"] = {
+        "body": base64.b64encode(body).decode(),
+        "etag": etag,
+        "metadata": metadata or {},
+    }
+    return etag
+
+
+def group_view(content: dict[str, Any], group_id: str) -> dict[str, Any]:
+    """Return a container group as Resource Manager shows it."""
+    group = content["resources"][group_id]["inputs"]
+    problem = _group_problem(content, group)
+    state = "Terminated" if problem is None else "Waiting"
+    event = {"lastTimestamp": "2026-01-31T12:00:00Z", "message": problem, "type": "Warning"}
+    view = {"currentState": {"state": state}, "events": [event] if problem else []}
+    containers = [{"name": each["name"], "properties": {"instanceView": view}} for each in group["containers"]]
+    return {"properties": {"containers": containers, "instanceView": {"events": [], "state": "Succeeded"}}}
+
+
+def group_log(content: dict[str, Any], group_id: str) -> str:
+    """Return what a group's worker has written."""
+    group = content["resources"][group_id]["inputs"]
+    if _group_problem(content, group) is not None:
+        return ""
+    if not _worker_may(content, group):
+        return "ERROR 403 AuthorizationPermissionMismatch: This request is not authorized to perform this operation.\n"
+    return "INFO worker ends: nothing was to do\n"
+
+
+def _is_watched(content: dict[str, Any], account: str, container: str, name: str) -> bool:
+    subject = f"/blobServices/default/containers/{container}/blobs/{name}"
+    for resource_id, each in content["resources"].items():
+        if each["type"] != SUBSCRIPTION:
+            continue
+        topic = content["resources"].get(resource_id.partition("/eventSubscriptions/")[0])
+        wanted = each["inputs"]["filter"]
+        if topic is None or not topic["inputs"]["source"].endswith(f"/{account}"):
+            continue
+        if subject.startswith(wanted["subjectBeginsWith"]) and "PutBlob" in wanted["advancedFilters"][0]["values"]:
+            return True
+    return False
+
+
+def _process(content: dict[str, Any], account: str, container: str, name: str, body: bytes, etag: str) -> None:
+    app = next((each for each in content["resources"].values() if each["type"] == APP), None)
+    group = next((each for each in content["resources"].values() if each["type"] == GROUP), None)
+    events, jobs = f"{account}/events", f"{account}/jobs"
+    event = json.dumps({"data": {"eTag": etag}, "id": "e", "subject": f"/containers/{container}/blobs/{name}"})
+    message = base64.b64encode(event.encode()).decode()
+    if app is None or not _may(content, app["inputs"], Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, "queues/events"):
+        _put(content, events, message)
+        return
+    may_send = _may(content, app["inputs"], Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, "queues/jobs")
+    if "code" in content["broken"] or not may_send:
+        _put(content, f"{events}-poison", message)
+        return
+    job = FileJob(etag=etag, event_id="e", name=name, queued_at=now(), size=len(body)).encode()
+    may_start = _may(content, app["inputs"], Role.CONTAINER_INSTANCES_CONTRIBUTOR, "")
+    if group is None or not may_start or _group_problem(content, group["inputs"]):
+        _put(content, jobs, job)
+        return
+    if not _worker_may(content, group["inputs"]):
+        # The worker claims it again and again.
+        content["queues"].setdefault(jobs, []).append({"text": job, "visible": False})
+        return
+    _answer(content, account, container, name, body, etag, group["inputs"])
+
+
+def _answer(
+    content: dict[str, Any],
+    account: str,
+    container: str,
+    name: str,
+    body: bytes,
+    etag: str,
+    group: dict[str, Any],
+) -> None:
+    settings = {each["name"]: each.get("value", "") for each in group["containers"][0]["environmentVariables"]}
+    names = StorageNames.from_environment(settings)
+    failed = "application" in content["broken"]
+    output = f"{names.output_directory(name)}/result.csv"
+    receipt = Receipt(
+        attempt=1,
+        config_sha256="",
+        error="The application ended with exit code 3." if failed else None,
+        event_id="e",
+        exit_code=3 if failed else 0,
+        finished_at=now(),
+        image=settings["APP_IMAGE"],
+        input=InputVersion(etag=etag, name=name, sha256=hashlib.sha256(body).hexdigest(), size=len(body)),
+        outputs=() if failed else (OutputFile(name=output, sha256=hashlib.sha256(body).hexdigest(), size=len(body)),),
+        queued_at=now(),
+        release="",
+        started_at=now(),
+        status="failed" if failed else "succeeded",
+    )
+    if not failed:
+        put_blob(content, account, container, output, body)
+    put_blob(content, account, container, names.log_name(name), b"log")
+    metadata = {RECEIPT_ETAG_METADATA: etag}
+    put_blob(content, account, container, names.receipt_name(name), receipt.encode().encode(), metadata)
+
+
+def _group_problem(content: dict[str, Any], group: dict[str, Any]) -> str | None:
+    for container in group["containers"]:
+        digest = container["image"].rpartition("@")[2]
+        if digest not in content["images"].values():
+            return f'Failed to pull image "{container["image"]}": not found'
+    for volume in group.get("volumes", []):
+        file = volume["azureFile"]
+        end = f"/storageAccounts/{file['storageAccountName']}/fileServices/default/shares/{file['shareName']}"
+        if not any(each.endswith(end) for each in content["resources"]):
+            return "Failed to mount Azure File Volume."
+    return None
+
+
+def _worker_may(content: dict[str, Any], group: dict[str, Any]) -> bool:
+    container = _may(content, group, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, "/containers/")
+    return container and _may(content, group, Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, "queues/jobs")
+
+
+def _may(content: dict[str, Any], inputs: dict[str, Any], role: Role, scope: str) -> bool:
+    """Tell whether one of the identities of a resource has a role at a scope that has such a part."""
+    principals = {stable_uuid(f"{each}/principal") for each in inputs["identity"]["userAssignedIdentities"]}
+    return any(
+        each["type"] == ROLE
+        and each["inputs"]["principalId"] in principals
+        and each["inputs"]["roleDefinitionId"].endswith(role.value)
+        and scope in each["inputs"]["scope"]
+        for each in content["resources"].values()
+    )
+
+
+def _put(content: dict[str, Any], queue: str, text: str) -> None:
+    content["queues"].setdefault(queue, []).append({"text": text, "visible": True})
