@@ -38,7 +38,7 @@ def use(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, variables: dict
     """Run the engine with these variables, for one test."""
     for name, value in variables.items():
         monkeypatch.setitem(deployment.site.environment, name, value)
-        monkeypatch.setitem(deployment._stack.workspace.env_vars, name, value)  # type: ignore[arg-type]
+        monkeypatch.setitem(deployment._stack.workspace.env_vars, name, value)
 
 
 @pytest.mark.parametrize(
