@@ -233,8 +233,7 @@ def test_pulumi_yaml_and_the_program_agree_on_every_key_and_default() -> None:
             continue
         entry = declared[str(field.alias)]
         assert set(entry) == {"default", "description", "type"}, name
-        assert entry["type"] in ("boolean", "integer", "string")
-        assert isinstance(entry["default"], int) == (entry["type"] == "integer")
+        assert entry["type"] == {bool: "boolean", int: "integer", str: "string"}[type(entry["default"])]
         assert entry["description"].endswith(".")
 
 
