@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 from pulumi.runtime import rpc
@@ -112,6 +113,51 @@ def test_a_second_topic_of_an_account_is_refused_and_nobody_else_makes_any(cloud
     args = {"resourceGroupName": "rg", "systemTopicName": "files-0123"}
     with pytest.raises(CloudError, match="Leave it out with -c systemTopicName="):
         cloud.call(MockCallArgs(token="azure-native:eventgrid:getSystemTopic", args=args, provider=""))
+
+
+RULE = {"name": "inputs", "definition": {"filters": {"prefixMatch": ["files/incoming/"]}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "reason"),
+    [
+        ("mine", [RULE], "must be called default"),
+        ("default", [], "have 1 to 100 rules"),
+        ("default", [RULE] * 101, "have 1 to 100 rules"),
+        ("default", [RULE | {"name": "no-hyphen"}], "'no-hyphen' .* has no plain name"),
+        ("default", [{"name": "all", "definition": {"filters": {"prefixMatch": []}}}], "or no prefix"),
+        ("default", [{"name": "x", "definition": {"filters": {"prefixMatch": ["other/a"]}}}], "no container"),
+        ("default", [RULE], None),
+    ],
+)
+def test_a_lifecycle_policy_that_azure_would_refuse_is_refused(
+    cloud: LocalCloud, scene: Scene, name: str, rules: list[dict[str, Any]], reason: str | None
+) -> None:
+    class Account:
+        """An account with one container."""
+
+        def blobs(self) -> Any:
+            service = MagicMock()
+            container = MagicMock()
+            container.name = "files"
+            service.__enter__.return_value.list_containers.return_value = [container]
+            return service
+
+    account = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/account"
+    scene.machine.accounts["account"] = cast(Any, Account())
+    cloud._made.add(account.lower())
+    inputs = {
+        "accountName": "account",
+        "managementPolicyName": name,
+        "policy": {"rules": rules},
+        "resourceGroupName": "rg",
+    }
+    if reason is None:
+        made, _ = declare(cloud, "azure-native:storage:ManagementPolicy", "retention", **inputs)
+        assert made == f"{account}/managementPolicies/default"
+        return
+    with pytest.raises(CloudError, match=reason):
+        declare(cloud, "azure-native:storage:ManagementPolicy", "retention", **inputs)
 
 
 @pytest.mark.parametrize(
