@@ -101,8 +101,9 @@ def test_a_tag_is_changed_in_place_everywhere_and_nothing_else_moves(deployment:
     tagged = {each["urn"].rpartition("::")[2] for each in deployment.resources() if "tags" in each["inputs"]}
     deployment.configure(tags='{"team": "files"}')
 
-    assert tagged >= {"file-processing-pipeline-dev", "files", "function", "registry", "vault", "worker-1"}
-    assert deployment.up().changes == dict.fromkeys(tagged, "update")
+    # Azure takes no tags in an update of a container group.
+    assert tagged >= {"file-processing-pipeline", "files", "function", "registry", "vault", "worker-1"}
+    assert deployment.up().changes == dict.fromkeys(tagged - {"worker-1"}, "update")
 
 
 @pytest.mark.parametrize(("key", "value"), [("containerCpu", "2"), ("containerMemoryGib", "3")])

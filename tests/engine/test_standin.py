@@ -54,7 +54,7 @@ def put(content: dict[str, Any], token: str, inputs: Properties) -> None:
             {"accountName": "none", "containerName": "container", "resourceGroupName": "one"},
             "ParentResourceNotFound",
         ),
-        (VAULT, {"resourceGroupName": "one", "vaultName": "held"}, "NameNotAvailable"),
+        (VAULT, {"resourceGroupName": "one", "vaultName": "held"}, "already exists in deleted state"),
         (
             VAULT,
             {
