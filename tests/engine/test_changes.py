@@ -60,9 +60,11 @@ def table() -> Iterator[Table]:
     text = TABLE.read_text(encoding="utf-8")
     head, _, _ = text.partition("\n| `")
     rows = {line.split("`")[1]: _cells(line)[2:] for line in text.splitlines() if line.startswith("| `")}
+    if os.environ.get(WRITE):
+        rows = {}
     yield rows
     if os.environ.get(WRITE):
-        lines = [f"| `{key}` | {_shown(CHANGES[key])} | {' | '.join(cells)} |" for key, cells in sorted(rows.items())]
+        lines = [f"| `{key}` | {_shown(CHANGES[key])} | {' | '.join(row)} |" for key, row in sorted(rows.items())]
         TABLE.write_text(head + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
