@@ -69,10 +69,17 @@ def test_a_container_of_another_name_is_still_the_same_resource(program: Run, un
     """Another resource would be made beside it, and the end of the protected one be refused last of all."""
     titles = [sorted(each.name for each in run.all("storage:BlobContainer")) for run in (program, unprotected)]
     assert titles[0] == titles[1]
-    assert {each.inputs["containerName"] for each in unprotected.all("storage:BlobContainer")} >= {
-        "other-artifacts",
-        "other-files",
+    # Stacks from before have the name in the title.
+    former = {
+        each.name: (each.inputs["containerName"], [alias.spec.name for alias in each.request.aliases])
+        for each in unprotected.all("storage:BlobContainer")
     }
+    for title, account, name in (
+        ("artifacts-shared-artifacts", "artifacts", "other-artifacts"),
+        ("files-pipeline-files", "files", "other-files"),
+    ):
+        assert former[title][0] == name
+        assert f"{account}-{name}" in former[title][1]
 
 
 def test_no_resource_has_the_stacks_name_in_its_own(program: Run) -> None:
