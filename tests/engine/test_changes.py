@@ -190,9 +190,9 @@ def test_what_azure_refuses_to_change_is_made_anew(deployment: Deployment) -> No
 
 
 def test_the_name_of_a_destroyed_vault_is_held_until_it_is_purged(deployment: Deployment) -> None:
-    with changed(deployment, vaultName="named-vault"):
-        deployment.up()
-    deployment.up()
+    for name in ("named-vault", "other-vault"):
+        with changed(deployment, vaultName=name):
+            deployment.up()
     with changed(deployment, vaultName="named-vault"):
         refused = deployment.try_up()
         with deployment.site.cloud.open() as content:
@@ -215,7 +215,7 @@ def test_protection_changes_nothing_in_azure(deployment: Deployment) -> None:
     )
 
 
-@pytest.mark.parametrize("key", sorted(key for key in CHANGES if "Name" in key or "Container" in key))
+@pytest.mark.parametrize("key", sorted(key for key in CHANGES if "Name" in key or "Container" in key or key == "tags"))
 def test_a_preview_refuses_to_replace_what_is_protected_and_nothing_else(
     deployment: Deployment, key: str, table: Table
 ) -> None:
