@@ -50,7 +50,7 @@ LOG_WORKING: Final = "working"
 # Azure refuses control characters; surrogates and two non-characters can be neither in a URL nor in a listing.
 _NEVER: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # Of further control characters, private use and non-characters one document says that they are refused, another that
-# they are not, and reports that some are: a name that is made here has none, and a blob that has some is taken as it is.
+# they are not, and reports that some are: a name made here has none, and a blob that has some is taken as it is.
 _UNSURE: Final = re.compile(
     "[\x80-\x9f\ue000-\uf8ff\ufdd0-\ufdef"
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))

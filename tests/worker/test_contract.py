@@ -183,9 +183,7 @@ def test_a_blob_has_the_name_that_azure_makes_of_the_one_it_was_asked_for(asked:
 def test_a_path_that_no_blob_can_be_below_is_refused(setting: str) -> None:
     paths = {"APP_STORAGE_INPUT_PATH": "incoming", "APP_STORAGE_OUTPUT_PATH": "outgoing"}
     with pytest.raises(ContractError, match=f"APP_STORAGE_{setting}_PATH cannot be used: .* ends in a dot"):
-        StorageNames.from_environment(
-            {"APP_STORAGE_CONTAINER": "c", **paths, f"APP_STORAGE_{setting}_PATH": "path./x"}
-        )
+        StorageNames.from_environment({"APP_STORAGE_CONTAINER": "c", **paths, f"APP_STORAGE_{setting}_PATH": "path./x"})
 
 
 def test_inputs_in_too_many_folders_stay_apart_and_leave_room_for_the_receipt() -> None:
