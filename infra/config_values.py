@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from infra import naming
 from infra.naming import SHARE_MOUNT
 
-
 # How much longer than the log's own name those of rotated logs are (pipeline_app/worker/share_log.py).
 ROTATED_LENGTH = len("20260131T120000.000000Z-01234567")
 
