@@ -461,6 +461,11 @@ def test_a_refusal_is_told_and_kept_without_the_signature(tmp_path: Path, eventu
     assert "topsecret" not in account.log.read_text(encoding="utf-8")
 
 
+def test_an_account_of_the_tests_ends_with_an_error_where_nobody_had_asked_for_a_refusal(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="400 InvalidUri to PUT"), running_account("strict", tmp_path) as account:
+        assert Raw(account).send(put("a.")).status == 400
+
+
 NAMES = [
     "a", "a.", "a./b", "a..", "...", "a/../b", ".a", "a b", "a/", "//a", "a\\b", "a\tb", "a\x7f", "a\x81", "\ue000",
     "\ufdd0", "\uffff", "#?%&+", "\u00e9" * 1024, "\u00e9" * 1025, "\U0001f600" * 512, "\U0001f600" * 513,
