@@ -28,6 +28,7 @@ from infra.local.identity import Directory, TokenServer
 from infra.local.processes import Supervisor, wait_until
 from infra.packaging import PYTHON_VERSION, function_archive
 from pipeline_app.contract import JOBS_QUEUE, STATE_CONTAINER, FileJob
+from tests.accounts import running_account
 from tests.function.real_worker.host import FunctionsHost, WorkerEndedError, base_environment
 from tests.local.fakes import Recorder
 
@@ -155,6 +156,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(function_archive(ROOT).path) as archive:
         archive.extractall(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def connection_string(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a storage account of this module's own, since the function names its queues and containers itself."""
+    with running_account(ACCOUNT, tmp_path_factory.mktemp("storage")) as account:
+        yield account.connection_string
 
 
 @pytest.fixture(scope="module")
