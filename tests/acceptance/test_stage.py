@@ -26,11 +26,14 @@ class FakeCommand(SessionCommand):
     def __init__(self, answers: dict[str, tuple[int, str]]) -> None:
         self.answers = answers
         self.asked: list[str] = []
+        self.interrupted_at = ""
         self.version = None
 
     def run(self, args: list[str], *_: Any, **__: Any) -> auto.CommandResult:
         words = " ".join(args)
         self.asked.append(words)
+        if self.interrupted_at and self.interrupted_at in words:
+            raise KeyboardInterrupt
         for part, (code, text) in self.answers.items():
             if part in words:
                 if code:
@@ -87,6 +90,16 @@ def test_a_stack_that_was_never_made_is_not_destroyed(tmp_path: Path) -> None:
     assert stage.destroy() is None
     # It is somebody else's.
     assert not any("destroy" in words or "stack rm" in words for words in fake.asked)
+
+
+def test_a_stack_whose_making_was_interrupted_is_destroyed(tmp_path: Path) -> None:
+    fake = FakeCommand({})
+    fake.interrupted_at = "stack init"
+    stage = stage_of(fake, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        stage.create()
+    stage.destroy()
+    assert any(words.startswith("destroy") for words in fake.asked)
 
 
 def test_a_destroy_that_fails_is_tried_again_and_then_told(tmp_path: Path) -> None:
