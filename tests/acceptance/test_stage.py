@@ -78,7 +78,7 @@ def test_drift_names_resources_with_what_differs_and_leaves_out_those_that_are_t
 
 def test_a_backend_that_cannot_be_asked_is_told_in_its_own_words(tmp_path: Path) -> None:
     fake = FakeCommand({"stack ls": (255, "error: PULUMI_ACCESS_TOKEN must be set for login")})
-    with pytest.raises(StageError, match="PULUMI_ACCESS_TOKEN must be set"):
+    with pytest.raises(StageError, match=r"failed: error: PULUMI_ACCESS_TOKEN must be set"):
         stage_of(fake, tmp_path).existing()
 
 
@@ -137,6 +137,8 @@ def test_nobody_signed_in_is_found_out_before_anything_is_made(monkeypatch: pyte
         ([], "Missing option"),
         (["--stack", "throwaway", "--only", "everything"], "'everything' is none of refresh-drift"),
         (["--stack", "throwaway", "-c", "slots"], "'slots' is no KEY=VALUE"),
+        (["--stack", "dev", "--yes"], "'dev' is a stack that Pulumi.dev.yaml configures"),
+        (["--stack", ""], "is no name for a throw-away stack"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_refused_with_what_is_right(arguments: list[str], words: str) -> None:
