@@ -16,6 +16,9 @@ from infra.retention import days_problem
 
 Value = TypeVar("Value")
 
+# How much longer than the log's own name those of rotated logs are (pipeline_app/worker/share_log.py).
+ROTATED_LENGTH = len("20260131T120000.000000Z-01234567")
+
 
 def named(rule: naming.NameRule) -> AfterValidator:
     """Return the check of a value against a rule for names."""
@@ -43,9 +46,13 @@ def comma_separated(value: object) -> object:
 def log_file_problem(value: str) -> str | None:
     """Return what is wrong with the path of a file on the mounted share, or None."""
     path = PurePosixPath(value)
-    if value.startswith(f"{SHARE_MOUNT}/") and str(path) == value and ".." not in path.parts:
-        return None
-    return f"Allowed: the path of a file below {SHARE_MOUNT}, where the share is mounted."
+    if not value.startswith(f"{SHARE_MOUNT}/") or str(path) != value or ".." in path.parts:
+        return f"Allowed: the path of a file below {SHARE_MOUNT}, where the share is mounted."
+    below = str(path.relative_to(SHARE_MOUNT))
+    if below.split("/")[0].casefold() == naming.SHARE_CONFIG_FOLDER:
+        return f"Allowed: a path that is not below {SHARE_MOUNT}/{naming.SHARE_CONFIG_FOLDER}, where the configs are."
+    # Beside the log are the files that it was before, with a moment and an id behind its name.
+    return naming.share_path_problem(below) or naming.share_path_problem(f"{below}.{'0' * ROTATED_LENGTH}")
 
 
 def none_if_empty(value: object) -> object:

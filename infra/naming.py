@@ -14,6 +14,16 @@ from typing import Final
 DEAD_LETTER_CONTAINER: Final = "dead-letters"
 SHARE_MOUNT: Final = "/mnt/azurefiles"
 
+# Where the worker's configs are on the share; no other file goes there.
+SHARE_CONFIG_FOLDER: Final = "config"
+# A path on a share, and each name in it. Azure Files takes names without regard to case, and the names of devices not.
+# Source: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-shares--directories--files--and-metadata
+SHARE_DEPTH: Final = 250
+SHARE_NAME_LENGTH: Final = 255
+SHARE_PATH_LENGTH: Final = 2048
+_DEVICE: Final = re.compile(r"(?i)(aux|clock\$|com[1-9]|con|lpt[1-9]|nul|prn)(\..*)?")
+_SHARE_RESERVED: Final = re.compile(r'["\\:|<>*?\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\uf8ff\ufffe\uffff]')
+
 # What the provider appends to a name that it makes.
 AUTONAME_LENGTH: Final = 8
 RESOURCE_GROUP_LENGTH: Final = 90
@@ -106,6 +116,23 @@ def image_version(project_version: str, build: str) -> str:
     return f"{project_version}.dev{build}"
 
 
+def share_path_problem(path: str) -> str | None:
+    """Return why Azure Files has no file of this path below a share, without slashes at its ends, or None."""
+    parts = path.split("/")
+    if _utf16_length(path) > SHARE_PATH_LENGTH or len(parts) > SHARE_DEPTH:
+        return f"Azure Files takes paths of up to {SHARE_PATH_LENGTH:,} characters and {SHARE_DEPTH} parts."
+    for part in parts:
+        if match := _SHARE_RESERVED.search(part):
+            return f"Azure Files takes no {match[0]!a} in a name."
+        if part in ("", ".", "..") or part.endswith((".", " ")):
+            return f"Azure Files and its mounts keep no part that is empty or ends in a dot or a space, as {part!r} is."
+        if _utf16_length(part) > SHARE_NAME_LENGTH:
+            return f"Azure Files takes names of up to {SHARE_NAME_LENGTH} characters."
+        if _DEVICE.fullmatch(part):
+            return f"{part!r} is the name of a device, which Azure Files takes for no file."
+    return None
+
+
 def resource_group(*parts: str) -> str:
     """Return the name that the provider makes the resource group's name from.
 
@@ -113,3 +140,7 @@ def resource_group(*parts: str) -> str:
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", "-".join(parts))
     return name[: RESOURCE_GROUP_LENGTH - AUTONAME_LENGTH]
+
+
+def _utf16_length(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

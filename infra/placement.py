@@ -39,7 +39,7 @@ def resource_group(project: str, stack: str, *, protect: bool, tags: Mapping[str
     """
     return resources.ResourceGroup(
         naming.resource_group(project),
-        tags={STACK_TAG: stack} | tags,
+        tags={STACK_TAG: stack, **tags},
         opts=pulumi.ResourceOptions(
             aliases=[pulumi.Alias(name=naming.resource_group(project, stack))], protect=protect
         ),

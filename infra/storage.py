@@ -11,6 +11,8 @@ from infra.naming import DEAD_LETTER_CONTAINER
 from infra.placement import Placement
 from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, JOBS_POISON_QUEUE, JOBS_QUEUE, STATE_CONTAINER
 
+ARTIFACTS_TITLE = "shared-artifacts"
+CONTAINER_TITLE = "pipeline-files"
 DEFAULT_SERVICE = "default"
 FUNCTION_PACKAGE_CONTAINER = "function-packages"
 
@@ -71,18 +73,10 @@ class ApplicationStorage(pulumi.ComponentResource):
         account = _account(name, args.account_name, args.placement, kept)
         _restorable_blobs(name, account, args.deleted, args.placement, self)
         _restorable_shares(name, account, args.deleted, args.placement, self)
-        # The third is the sweep's own, which reaches it by its role on the whole account.
-        container, dead_letters, _ = (
-            storage.BlobContainer(
-                f"{name}-{container_name}",
-                account_name=account.name,
-                container_name=container_name,
-                public_access=storage.PublicAccess.NONE,
-                resource_group_name=args.placement.resource_group_name,
-                opts=kept,
-            )
-            for container_name in (args.container_name, DEAD_LETTER_CONTAINER, STATE_CONTAINER)
-        )
+        container = _container(name, CONTAINER_TITLE, args.container_name, account, args, self)
+        dead_letters = _container(name, DEAD_LETTER_CONTAINER, DEAD_LETTER_CONTAINER, account, args, self)
+        # The sweep's own, which reaches it by its role on the whole account.
+        _container(name, STATE_CONTAINER, STATE_CONTAINER, account, args, self)
         # Function and worker move what they cannot handle to the poison queues. Declaring these here spares both the
         # right to create queues.
         events, events_poison, jobs, jobs_poison = (
@@ -151,20 +145,12 @@ class ArtifactStorage(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ArtifactStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ArtifactStorage", name, None, opts)
-        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
-        account = _account(name, args.account_name, args.placement, kept)
-        _restorable_blobs(name, account, args.deleted, args.placement, self)
-        artifacts, packages = (
-            storage.BlobContainer(
-                f"{name}-{container_name}",
-                account_name=account.name,
-                container_name=container_name,
-                public_access=storage.PublicAccess.NONE,
-                resource_group_name=args.placement.resource_group_name,
-                opts=kept,
-            )
-            for container_name in (args.container_name, FUNCTION_PACKAGE_CONTAINER)
+        account = _account(
+            name, args.account_name, args.placement, pulumi.ResourceOptions(parent=self, protect=args.protect)
         )
+        _restorable_blobs(name, account, args.deleted, args.placement, self)
+        artifacts = _container(name, ARTIFACTS_TITLE, args.container_name, account, args, self)
+        packages = _container(name, FUNCTION_PACKAGE_CONTAINER, FUNCTION_PACKAGE_CONTAINER, account, args, self)
         self.account_id = account.id
         self.account_name = account.name
         self.blob_endpoint = account.primary_endpoints.blob
@@ -192,6 +178,31 @@ def _account(
         sku=storage.SkuArgs(name=storage.SkuName.STANDARD_LRS),
         tags=placement.tags,
         opts=opts,
+    )
+
+
+def _container(
+    name: str,
+    title: str,
+    container_name: str,
+    account: storage.StorageAccount,
+    args: ApplicationStorageArgs | ArtifactStorageArgs,
+    parent: pulumi.Resource,
+) -> storage.BlobContainer:
+    """Declare a container under a title that outlives its name.
+
+    So another name replaces the container, which protection refuses before anything is done; under another title it
+    would be one more container, and the old one's end would be refused last of all. Stacks from before have the name
+    in the title.
+    """
+    former = [pulumi.Alias(name=f"{name}-{container_name}")] if container_name != title else None
+    return storage.BlobContainer(
+        f"{name}-{title}",
+        account_name=account.name,
+        container_name=container_name,
+        public_access=storage.PublicAccess.NONE,
+        resource_group_name=args.placement.resource_group_name,
+        opts=pulumi.ResourceOptions(aliases=former, parent=parent, protect=args.protect),
     )
 
 

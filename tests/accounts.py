@@ -50,12 +50,13 @@ def running_account(name: str, folder: Path) -> Iterator[StorageAccount]:
     """
     supervisor = Supervisor(folder / "processes.json", folder / "beacon")
     account = StorageAccount(name, new_key(), folder / DATA_FOLDER, folder / "azurite.log")
+    refusals = Refusals(account.refusals)
+    _RUNNING.append(refusals)
     try:
         account.start(supervisor, install(supervisor, PROJECT / AZURITE_FOLDER, print), print)
-        refusals = Refusals(account.refusals)
-        _RUNNING.append(refusals)
         yield account
-        assert refusals.fresh() == []
-        _RUNNING.remove(refusals)
+        if left := refusals.fresh():
+            raise AssertionError("Azure would refuse this, or take it for something else:\n" + "\n".join(left))
     finally:
+        _RUNNING.remove(refusals)
         supervisor.close()

@@ -73,7 +73,8 @@ class SweepState:
         """
         if self.ended is None or not self.calm:
             return False
-        return moment < self.ended + min(longest, grace * 2 ** min(self.calm - 1, 20))
+        pause: timedelta = min(longest, grace * (1 << min(self.calm - 1, 20)))
+        return moment < self.ended + pause
 
     def next_pass(self, grace: timedelta, moment: datetime) -> SweepState:
         """Return the state with which the pass after this one begins at ``moment``."""

@@ -54,6 +54,9 @@ def acceptance(
             console.print(Text(line), soft_wrap=True)
 
     try:
+        # A name that files and settings rule out needs no backend to be refused.
+        if (reason := refusal(stack, PROJECT, [], os.environ)) is not None:
+            _refuse(reason)
         options = StageOptions(command=find_command(), config=settings, name=stack, project=PROJECT)
         stage = PulumiStage(options, say)
         if (reason := refusal(stack, PROJECT, stage.existing(), os.environ)) is not None:

@@ -202,6 +202,6 @@ def _engine(what: str) -> Any:
 
 def _last_words(error: Exception) -> str:
     """Return the end of what the engine said, without the progress before it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip().removeprefix("stderr: ") for line in str(error).splitlines() if line.strip()]
     wrong = [line for line in lines if "error" in line.lower()]
     return " ".join((wrong or lines)[-3:]) or type(error).__name__

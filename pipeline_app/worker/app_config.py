@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,14 @@ def _load_step(path: Path, seen: Callable[[bytes], None]) -> StepConfig:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_CONFIG_BYTES + 1)
+    except PermissionError as error:
+        # Container Instances has mounted shares for root alone before.
+        # Source: https://github.com/MicrosoftDocs/azure-docs/issues/19017
+        raise AppConfigError(
+            f"The config {path} is there, but its mount does not let user {os.getuid()} read it: "
+            f"{error.strerror or error}. Build the image without 'USER 10001' in pipeline_app/Dockerfile, or do "
+            "without configs: set runtimeConfigFile and exportConfigFile to ''."
+        ) from error
     except OSError as error:
         raise AppConfigError(
             f"The config {path} cannot be read: {error.strerror or error}. Put it on the share with `pulumi up`."

@@ -152,7 +152,7 @@ class AzureBlobStore:
     def is_transient(self, error: Exception) -> bool:
         if isinstance(error, StorageError):
             return error.status >= 500 or error.status in _PASSING_STATUS or error.code in _PASSING_CODES
-        return isinstance(error, StorageUnreachable)
+        return isinstance(error, StorageUnreachable) or (isinstance(error, BlobUnreadable) and error.passing)
 
     def close(self) -> None:
         """Close the connections to the Blob service that nobody uses."""
@@ -172,7 +172,8 @@ class AzureBlobStore:
             return error
         else:
             reason = _UNREADABLE.get(error.code, "the storage refuses it for good")
-        return BlobUnreadable(f"The blob {name!r} cannot be read: {reason} ({error}).")
+        passing = error.status == FORBIDDEN
+        return BlobUnreadable(f"The blob {name!r} cannot be read: {reason} ({error}).", passing=passing)
 
     def _reads_others(self, name: str) -> bool:
         """Tell whether the container lets this worker look at a blob that is not there beside this one."""

@@ -39,6 +39,9 @@ from pipeline_app.worker.storage import (
 )
 from pipeline_app.worker.working import WorkedOn, WorkingMark
 
+# So often a file goes back that is refused to this worker and may not be for long, which takes a quarter of an hour. A
+# worker with nothing but such files would then give up before they had their receipts.
+PATIENCE = 20
 # After the last attempt only the receipt of the failure is left to write; if even that is refused, a person is needed.
 MAX_RECEIPT_TRIES = 10
 
@@ -136,7 +139,7 @@ class JobProcessor:
             if number > self._settings.max_attempts:
                 info, refusal = self._find(job.name), _given_up(number - 1)
             else:
-                info, refusal = self._download(job.name, input_file)
+                info, refusal = self._download(job, input_file)
         except BlobMissing:
             return _skip(claimed, "the input was deleted")
         publication = Publication(
@@ -288,21 +291,23 @@ class JobProcessor:
         self._queue.bury(message)
         return Processed(outcome=Outcome.BURIED)
 
-    def _download(self, name: str, path: Path) -> tuple[BlobInfo, str | None]:
+    def _download(self, job: FileJob, path: Path) -> tuple[BlobInfo, str | None]:
         """Download an input; return its version and, if it cannot be had, why."""
         try:
-            return self._store.download(name, path, self._disk.budget), None
+            return self._store.download(job.name, path, self._disk.budget), None
         except BlobTooLarge as error:
             path.unlink(missing_ok=True)
             return error.info, self._disk.refusal(error.info.size)
         except BlobUnreadable as error:
             path.unlink(missing_ok=True)
-            return self._find(name), str(error)
+            if error.passing and job.given_back < PATIENCE:
+                raise
+            return self._find(job.name), str(error)
         except OSError as error:
             if not is_full(error):
                 raise
             path.unlink(missing_ok=True)
-            info = self._find(name)
+            info = self._find(job.name)
             return info, (
                 f"The input of {info.size} bytes could not be written to the disk: {error.strerror}. Lower scratchGib "
                 "(APP_SCRATCH_BYTES) to what the disk has, or upload the input in parts."

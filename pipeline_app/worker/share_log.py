@@ -1,10 +1,31 @@
-"""The worker's log on the share, which may be full, away, or not mounted yet."""
+"""The worker's log on the share, which may be full, away, or not mounted yet, and which other workers write to as well.
+
+The file is rotated by its size, so that it never fills the share. Several workers (of container groups, each over SMB)
+append to one file and none knows the others, so nothing here needs a lock: the file is renamed to a name that nobody
+else takes, which overwrites nothing, and whoever still holds it open goes on in it until the next look. Where it cannot
+be renamed it is emptied at twice the size; that loses lines which the console has.
+
+Sources: https://github.com/Azure/AKS/issues/1232 (a rename over a file leaves it unreadable),
+https://learn.microsoft.com/azure/storage/files/storage-files-scale-targets
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import stat
+import time
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+# All files together have some 80 MiB, of a share that has 1 GiB at least.
+KEPT_FILES: Final = 4
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+# After so much of its own, or such a time, a worker looks at what became of the file. Each look is a request.
+LOOK_BYTES: Final = 256 * 1024
+LOOK_SECONDS: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -12,14 +33,18 @@ _log = logging.getLogger(__name__)
 class ShareLog(logging.Handler):
     """Appends records to a file; while it cannot be written, its lines cost one warning and no traceback.
 
-    The console has the same lines. Every line tries anew, so the file goes on when the share is back.
+    The console has the same lines. Every line tries anew, so the file goes on when the share is back. Beside it are the
+    ``KEPT_FILES`` that it was before, with the moment of their end in UTC behind its name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
         super().__init__()
         self._file: BinaryIO | None = None
+        self._look_at = 0.0
+        self._max_bytes = max_bytes
         self._missed = 0
         self._path = path
+        self._unseen = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append one record."""
@@ -47,13 +72,50 @@ class ShareLog(logging.Handler):
         super().close()
 
     def _append(self, text: str) -> None:
+        if self._file is None or self._unseen >= min(LOOK_BYTES, self._max_bytes) or time.monotonic() >= self._look_at:
+            self._look()
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer a line that could not be written is not tried again when the file is closed.
             self._file = self._path.open("ab", buffering=0)
         left = text.encode("utf-8", "backslashreplace")
+        self._unseen += len(left)
         while left:
             left = left[self._file.write(left) :]
+
+    def _look(self) -> None:
+        """See what became of the file: rotate it if it is large, and let go of one that another worker has rotated."""
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._unseen = 0
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            self._drop()
+            return
+        if stat.S_ISREG(there.st_mode) and there.st_size >= self._max_bytes:
+            self._drop()
+            self._rotate(there.st_size)
+        elif self._file is not None and not os.path.samestat(there, os.fstat(self._file.fileno())):
+            self._drop()
+
+    def _rotate(self, size: int) -> None:
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        try:
+            self._path.rename(self._path.with_name(f"{self._path.name}.{moment}-{uuid.uuid4().hex[:8]}"))
+        except FileNotFoundError:
+            # Another worker was faster.
+            return
+        except OSError as error:
+            _log.debug("the log %s could not be renamed: %s", self._path, error)
+            if size >= 2 * self._max_bytes:
+                os.truncate(self._path, 0)
+            return
+        for old in sorted(self._path.parent.glob(f"{self._path.name}.*"))[:-KEPT_FILES]:
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                # The next rotation tries again.
+                _log.debug("the old log %s could not be removed: %s", old, error)
 
     def _drop(self) -> None:
         file, self._file = self._file, None

@@ -21,7 +21,14 @@ class BlobTooLarge(Exception):
 
 
 class BlobUnreadable(Exception):
-    """The blob is there, but the service lets nobody, or not this worker, read it; the text says why."""
+    """The blob is there, but the service lets nobody, or not this worker, read it; the text says why.
+
+    ``passing`` says that this may end by itself within minutes, as the wait for a scanner's verdict does.
+    """
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 class ClaimLost(Exception):

@@ -51,6 +51,7 @@ def without(token: str) -> Change:
     return change
 
 
+SLOW = {"AppTraces": (4, 2000.0), "ContainerEvent_CL": (1, 9.0), "ContainerInstanceLog_CL": (1, 9.0)}
 UNREADABLE = {"mode": "0700", "owner": 0, "uid": 10001, "unread": "Permission denied", "unwritten": "Permission denied"}
 
 CASES: list[tuple[str, Change, Verdict, str]] = [
@@ -76,6 +77,7 @@ CASES: list[tuple[str, Change, Verdict, str]] = [
     ("log-tables", rules(), "as expected", "AppTraces (40 lines, 95% within 90 s)"),
     ("log-tables", azure(late={"AppTraces": (4, 9.0)}), "otherwise", "Empty after 30 minutes: Container"),
     ("log-tables", azure(late={}), "otherwise", "Filled: none"),
+    ("log-tables", azure(late=SLOW), "otherwise", "AppTraces (4 lines, 95% within 2000 s)"),
     ("log-tables", without("azure-native:monitor:ScheduledQueryRule"), "not answered", "no alerts on log lines"),
     ("one-deploy", rules(), "as expected", "202, Location is there, without a status in the body; it ended with 4 ("),
     ("one-deploy", azure(deployment=6), "otherwise", "it ended with 6"),

@@ -95,14 +95,16 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def asked(play: Play, stage: FakeStage, *questions: Question, keep: bool = False) -> Outcome:
+def asked(
+    play: Play, stage: FakeStage, *questions: Question, keep: bool = False, said: list[str] | None = None
+) -> Outcome:
     """Run the frame over the stand-in's site."""
 
     @contextlib.contextmanager
     def opened(_deployed: Deployed) -> Iterator[Site]:
         yield play.site
 
-    return run(stage, questions, opened, lambda _line: None, keep=keep)
+    return run(stage, questions, opened, (said if said is not None else []).append, keep=keep)
 
 
 def test_all_as_expected_and_all_destroyed_is_the_only_success(play: Play) -> None:
@@ -147,10 +149,23 @@ def test_a_signal_within_a_question_ends_with_the_stack_destroyed(play: Play, nu
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_does_not_break_off_the_destroy(play: Play, number: signal.Signals) -> None:
     stage = FakeStage(while_destroying=sending(number))
-    outcome = asked(play, stage, question("a", good))
+    said: list[str] = []
+    outcome = asked(play, stage, question("a", good), said=said)
 
     assert stage.done[-1] == "destroyed"
     assert outcome.exit_code == 0
+    assert said[-1] == "The stack is being destroyed; this ends by itself."
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_only_the_first_signal_ends_what_is_going_on(number: signal.Signals) -> None:
+    send = sending(number)
+    with pytest.raises(KeyboardInterrupt):
+        send()
+    assert send()
+    listen()
+    with pytest.raises(KeyboardInterrupt):
+        send()
 
 
 @pytest.mark.parametrize("step", ["create", "up"])

@@ -130,7 +130,7 @@ def first_deploy(new_site: NewSite) -> FirstDeploy:
     deployment = site.deployment()
     preview = deployment.preview()
     preview_requests = site.cloud.take_log()
-    site.proxy.statuses = [403]
+    site.proxy.statuses = [403, 403, 403]
     up = deployment.up()
     return FirstDeploy(
         cloud=comparable_cloud(deployment),

@@ -99,11 +99,11 @@ class Deployment:
 
     def destroy(self) -> Run:
         """Run ``pulumi destroy`` and see it succeed."""
-        return _succeeded(self._run(self._stack.destroy))
+        return _succeeded(self.try_destroy())
 
     def preview(self) -> Run:
         """Run ``pulumi preview`` and see it succeed."""
-        return _succeeded(self._run(self._stack.preview))
+        return _succeeded(self.try_preview())
 
     def refresh(self) -> Run:
         """Run ``pulumi refresh`` and see it succeed."""
@@ -113,9 +113,28 @@ class Deployment:
         """Run ``pulumi up`` and see it succeed."""
         return _succeeded(self.try_up())
 
+    def rename(self, name: str) -> None:
+        """Run ``pulumi stack rename``."""
+        arguments = ["stack", "rename", name, "--stack", self._stack.name]
+        self.site.command.run(arguments, str(self.site.project), self.site.environment)
+        self._stack = self.site.deployment(name)._stack
+
+    def try_destroy(self) -> Run:
+        """Run ``pulumi destroy``, which may fail."""
+        return self._run(self._stack.destroy)
+
+    def try_preview(self) -> Run:
+        """Run ``pulumi preview``, which may fail."""
+        return self._run(self._stack.preview)
+
     def try_up(self, *, continue_on_error: bool = False) -> Run:
         """Run ``pulumi up``, which may fail; it goes on with what does not depend on the failure if so told."""
         return self._run(self._stack.up, continue_on_error=continue_on_error)
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        return self._stack.name
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""

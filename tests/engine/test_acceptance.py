@@ -134,11 +134,9 @@ def test_what_a_refresh_would_change_is_named_and_what_cannot_be_destroyed_too(s
     stage.up()
     untouched = stage.drift()
     with site.cloud.open() as content:
-        group = next(key for key in content["resources"] if key.endswith("/containerGroups/worker-1"))
-        content["resources"][group]["outputs"]["restartPolicy"] = "Always"
-        plan, planned = next(
-            each for each in content["resources"].items() if each[0].rpartition("/")[0].endswith("farms")
-        )
+        # Somebody deletes a queue, and puts an app of their own on the plan.
+        del content["resources"][next(key for key in content["resources"] if key.endswith("/queues/jobs-poison"))]
+        plan = next(key for key in content["resources"] if key.rpartition("/")[0].endswith("/serverfarms"))
         foreign = {"inputs": {"serverFarmId": plan}, "name": "foreign", "outputs": {}, "type": "foreign"}
         content["resources"]["/foreign"] = foreign
     drifted = stage.drift()
@@ -148,20 +146,19 @@ def test_what_a_refresh_would_change_is_named_and_what_cannot_be_destroyed_too(s
     assert stage.destroy() is None
 
     assert untouched == []
-    assert drifted == ["worker-1: restartPolicy"]
+    assert drifted == ["files-jobs-poison: delete"]
     assert left is not None
     assert plan in left.resources
     assert "has the app(s) foreign" in left.problem
     assert left.commands[0] == f"pulumi destroy --yes --stack {NAME}"
     assert any(command.startswith("az group delete --yes --name") for command in left.commands)
-    assert planned["type"] == "azure-native:web:AppServicePlan"
     assert_gone(site)
 
 
 def options(site: Site) -> StageOptions:
     """Return the options of a stage in the site, from this process."""
     site.proxy.cloud = site.cloud
-    command = SessionCommand(root=None)
+    command = SessionCommand()
     command.command = site.command.command
     return StageOptions(
         command=command,

@@ -100,7 +100,7 @@ def test_a_tag_is_changed_in_place_everywhere_and_nothing_else_moves(deployment:
     tagged = {each["urn"].rpartition("::")[2] for each in deployment.resources() if "tags" in each["inputs"]}
     deployment.configure(tags='{"team": "files"}')
 
-    assert tagged >= {"file-processing-pipeline-dev", "files", "function", "registry", "vault"}
+    assert tagged >= {"file-processing-pipeline", "files", "function", "registry", "vault", "worker-1"}
     # A group keeps those that it was made with, since Azure takes none later and a new group would end running work.
     assert deployment.up().changes == dict.fromkeys(tagged - {"worker-1"}, "update")
 

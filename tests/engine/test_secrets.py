@@ -48,13 +48,25 @@ def test_the_state_holds_the_secrets_as_ciphertext(first_deploy: FirstDeploy) ->
 
     assert SECRETS.search(json.dumps(first_deploy.deployment.deciphered_state()))
     assert {
-        ".inputs.account_key",
         ".inputs.registry.password",
         ".inputs.authConfig.password",
         ".outputs.__inputs",
         ".outputs.connectionString",
         ".outputs.instrumentationKey",
     } <= sealed, sorted(sealed)
+
+
+def test_what_is_fetched_when_it_is_used_is_not_kept_even_as_ciphertext(first_deploy: FirstDeploy) -> None:
+    """A token ends and a key is rotated: neither is any good in a state."""
+    resources = (first_deploy.deployment.deciphered_state().get("resources")) or []
+    dynamic = [each for each in resources if each["type"].startswith("pulumi-python:")]
+
+    assert {each["urn"].rpartition("::")[2] for each in dynamic} >= {
+        "function-code",
+        "worker-config-config-runtime.json",
+    }
+    assert [each["urn"] for each in dynamic if SECRETS.search(json.dumps([each["inputs"], each["outputs"]]))] == []
+    assert [each["urn"] for each in dynamic if {"account_key", "token"} & {*each["inputs"], *each["outputs"]}] == []
 
 
 def _sealed(path: str, value: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def put(content: dict[str, Any], token: str, inputs: Properties) -> None:
         (SETTING, LOGS | {"logs": [{"category": "Audit"}], "name": "other"}, "Category 'Audit' is not supported"),
         (SETTING, LOGS | {"name": "other", "resourceUri": "/none"}, "ParentResourceNotFound"),
         (TOPIC, {"resourceGroupName": "one", "source": "/FILES", "systemTopicName": "second"}, "Only one system topic"),
-        (VAULT, {"resourceGroupName": "one", "vaultName": "held"}, "NameNotAvailable"),
+        (VAULT, {"resourceGroupName": "one", "vaultName": "held"}, "already exists in deleted state"),
         (
             VAULT,
             {
@@ -133,6 +134,26 @@ def test_a_container_group_takes_nothing_new_in_place(new: Properties, refused: 
 
     with pytest.raises(CloudError, match="InvalidContainerGroupUpdate"):
         service.check_update(CONTAINER_GROUP, old, new)
+
+
+@pytest.mark.parametrize(
+    ("token", "path"), sorted((token, path) for token, kind in KINDS.items() for path in kind.fixed)
+)
+def test_what_is_fixed_cannot_be_changed(token: str, path: str) -> None:
+    old: Any = "old"
+    new: Any = "new"
+    for key in reversed(path.split(".")):
+        name, index, _ = key.partition("[]")
+        old, new = ({name: [value] if index else value} for value in (old, new))
+
+    with pytest.raises(CloudError, match=re.escape(path)):
+        service.check_update(token, old, new)
+
+
+def test_the_services_of_an_account_are_there_with_it(content: dict[str, Any]) -> None:
+    services = {"accountName": "files", "blobServicesName": "default", "resourceGroupName": "one"}
+    for _ in range(2):
+        put(content, "azure-native:storage:BlobServiceProperties", services)
 
 
 def test_properties_that_the_sdk_does_not_know_are_problems() -> None:

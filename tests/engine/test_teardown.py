@@ -42,7 +42,7 @@ def test_a_second_stack_of_the_project_lives_beside_the_first(deployment: Deploy
     cloud = deployment.site.cloud
     first = cloud.read()["resources"]
     second = deployment.site.deployment("second")
-    second.configure(**{"azure-native:location": "northeurope"})
+    second.configure(**{"azure-native:location": "northeurope", "protectFiles": "false"})
     second.up()
     assert len(cloud.ids()) > len(first)
     assert changed(first, cloud.read()["resources"]) == []

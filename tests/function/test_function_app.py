@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import function_app
+from pipeline_function.wakeups import RETRY_SECONDS
 
 FUNCTION = Path(function_app.__file__).parent
 
@@ -41,3 +42,10 @@ def test_the_host_decodes_what_event_grid_encodes_and_gives_a_failed_event_four_
     queues = json.loads((FUNCTION / "host.json").read_text())["extensions"]["queues"]
     assert queues["messageEncoding"] == "base64"
     assert (queues["maxDequeueCount"], queues["visibilityTimeout"]) == (5, "00:00:30")
+
+
+def test_the_host_takes_a_wake_up_within_15_seconds_of_the_look_before_it() -> None:
+    """Only then; its default would be a minute."""
+    queues = json.loads((FUNCTION / "host.json").read_text())["extensions"]["queues"]
+    assert queues["maxPollingInterval"] == "00:00:05"
+    assert RETRY_SECONDS + 5 <= 15

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import socket
-import socketserver
 import sys
 import threading
 import zipfile
@@ -28,6 +26,8 @@ from infra.local.identity import Directory, TokenServer
 from infra.local.processes import Supervisor, wait_until
 from infra.packaging import PYTHON_VERSION, function_archive
 from pipeline_app.contract import JOBS_QUEUE, STATE_CONTAINER, FileJob
+from tests.accounts import running_account
+from tests.function.real_worker.gate import Gate, through
 from tests.function.real_worker.host import FunctionsHost, WorkerEndedError, base_environment
 from tests.local.fakes import Recorder
 
@@ -39,7 +39,8 @@ GROUP = (
     "/providers/Microsoft.ContainerInstance/containerGroups/worker-1"
 )
 HOST_JSON = Path(__file__).parents[2] / "function" / "host.json"
-REQUIREMENTS = Path(__file__).with_name("real_worker") / "requirements.txt"
+PROBE = Path(__file__).with_name("real_worker") / "probe_app.py"
+REQUIREMENTS = PROBE.with_name("requirements.txt")
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
 
@@ -70,63 +71,6 @@ class RunningGroup:
         return {"id": GROUP, "location": self.location, "name": "worker-1", "properties": properties}
 
 
-class Gate(socketserver.ThreadingTCPServer):
-    """Passes connections on to a port, from when so many are open at one time on."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, port: int, together: int) -> None:
-        super().__init__(("127.0.0.1", 0), GateHandler)
-        self.arrived = threading.Semaphore(0)
-        self.opened = threading.Event()
-        self.port = port
-        self.together = together
-        self.waiting = 0
-        self.waiting_lock = threading.Lock()
-
-
-class GateHandler(socketserver.BaseRequestHandler):
-    """One connection."""
-
-    server: Gate
-
-    def handle(self) -> None:
-        with self.server.waiting_lock:
-            self.server.waiting += 1
-            if self.server.waiting >= self.server.together:
-                self.server.opened.set()
-        self.server.arrived.release()
-        while not self.server.opened.wait(0.05):
-            # Who gives up and comes again is one and not two.
-            if self._is_closed():
-                with self.server.waiting_lock:
-                    self.server.waiting -= 1
-                return
-        with socket.create_connection(("127.0.0.1", self.server.port)) as onward:
-            back = threading.Thread(target=pump, args=(onward, self.request), daemon=True)
-            back.start()
-            pump(self.request, onward)
-            back.join()
-
-    def _is_closed(self) -> bool:
-        try:
-            return not self.request.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-
-
-def pump(source: socket.socket, target: socket.socket) -> None:
-    """Pass on what comes until the source ends."""
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        # The other end has gone.
-        return
-
-
 @pytest.fixture(scope="module")
 def python() -> str:
     """Return an interpreter of the Function App's version."""
@@ -155,6 +99,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(function_archive(ROOT).path) as archive:
         archive.extractall(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def connection_string(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a storage account of this module's own, since the function names its queues and containers itself."""
+    with running_account(ACCOUNT, tmp_path_factory.mktemp("storage")) as account:
+        yield account.connection_string
 
 
 @pytest.fixture(scope="module")
@@ -269,35 +220,6 @@ def job_names(jobs: QueueClient) -> list[str]:
     return sorted(FileJob.decode(each.content).name for each in jobs.receive_messages(messages_per_page=32))
 
 
-PROBE = """
-import json, os
-import azure.functions as func
-
-app = func.FunctionApp()
-
-
-def tell(name, thing, fields):
-    values = {field: getattr(thing, field) for field in fields}
-    form = {field: [type(value).__name__, str(getattr(value, "tzinfo", None))] for field, value in values.items()}
-    body = repr(thing.get_body()) if hasattr(thing, "get_body") else sorted(thing.schedule_status)
-    told = {"body": body, "count": values.get("dequeue_count"), "form": form, "schedule": values.get("schedule")}
-    with open(os.environ["PROBE_FILE"] + name, "w") as file:
-        json.dump(told, file)
-    os.replace(file.name, file.name + ".done")
-
-
-@app.queue_trigger(arg_name="message", connection="APP_STORAGE_CONNECTION", queue_name="probe")
-def take(message: func.QueueMessage) -> None:
-    fields = ["dequeue_count", "expiration_time", "id", "insertion_time", "pop_receipt", "time_next_visible"]
-    tell("take", message, fields)
-
-
-@app.timer_trigger(arg_name="timer", schedule="* * * * * *")
-def tick(timer: func.TimerRequest) -> None:
-    tell("tick", timer, ["past_due", "schedule", "schedule_status"])
-"""
-
-
 def told(path: Path) -> dict[str, Any]:
     """Wait for what a function was given; return it."""
     assert wait_until(path.exists, seconds=60)
@@ -310,7 +232,7 @@ def test_the_local_host_gives_a_function_what_the_real_worker_gives_it(
 ) -> None:
     root = tmp_path / "probe"
     root.mkdir()
-    (root / "function_app.py").write_text(PROBE, encoding="utf-8")
+    shutil.copy(PROBE, root / "function_app.py")
     shutil.copy(HOST_JSON, root)
     settings = {"APP_STORAGE_CONNECTION": connection_string}
     # Not all of it is text.
@@ -383,13 +305,6 @@ def gate(connection_string: str) -> Iterator[Gate]:
         made.opened.set()
         made.shutdown()
         thread.join()
-
-
-def through(gate: Gate, connection_string: str) -> str:
-    """Return a connection string whose queues are behind the gate."""
-    return connection_string.replace(
-        f"QueueEndpoint=http://127.0.0.1:{gate.port}", f"QueueEndpoint=http://127.0.0.1:{gate.server_address[1]}"
-    )
 
 
 def test_all_that_the_host_hands_over_at_a_time_runs_at_that_time(

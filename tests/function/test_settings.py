@@ -28,6 +28,7 @@ def test_the_settings_of_a_deployed_app_are_read() -> None:
     assert settings.group_ids == (group_id("a"), group_id("b"))
     assert (settings.account, settings.client_id) == ("acct", "starter")
     assert settings.arm_endpoint == "https://management.azure.com"
+    assert (settings.grace.total_seconds(), settings.pause.total_seconds()) == (120, 900)
     assert split_group_id(settings.group_ids[1]) == ("sub", "rg", "b")
 
 
@@ -52,6 +53,11 @@ def test_a_connection_tells_its_account(connection: StorageConnection, account: 
     ("changes", "named"),
     [
         ({"APP_CONTAINER_GROUP_IDS": ""}, "APP_CONTAINER_GROUP_IDS"),
+        (
+            {"APP_SWEEP_PAUSE_SECONDS": "-1"},
+            "APP_SWEEP_PAUSE_SECONDS is '-1'; it must be a whole number from 0 to 86400",
+        ),
+        ({"APP_SWEEP_PAUSE_SECONDS": "86401"}, "APP_SWEEP_PAUSE_SECONDS is '86401'"),
         ({"APP_CONTAINER_GROUP_IDS": ", ,"}, "APP_CONTAINER_GROUP_IDS"),
         ({"APP_CONTAINER_GROUP_IDS": "group"}, "'group'"),
         ({"APP_CONTAINER_GROUP_IDS": f"{group_id()}/start"}, "/start'"),

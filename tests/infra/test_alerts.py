@@ -123,8 +123,7 @@ def test_a_sweep_s_line_is_the_measure_of_what_waits(
 
 def test_a_sweep_reports_whatever_it_finds_so_that_silence_means_something(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    storage = FakeStorage(count=Backlog(events=0, jobs=0, moment=MOMENT))
-    idle = Services(ensure_running=lambda: None, grace=GRACE, names=NAMES, storage=storage)
+    idle = services(Backlog(events=0, jobs=0, moment=MOMENT))
     for _ in range(3):
         sweeping.sweep(idle)
     assert [found(record.getMessage()) for record in caplog.records if "Backlog" in record.getMessage()] == [SWEEPS] * 3

@@ -42,6 +42,33 @@ def test_a_rule_takes_the_good_and_refuses_the_bad(rule: naming.NameRule, good: 
         assert rule.problem(name) == f"Allowed: {rule.allowed}.", name
 
 
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("logs/app.log", None),
+        ("Logs/\u00fc \u65e5.log", None),
+        ("com10/auxiliary.log", None),
+        ("x" * 255, None),
+        ("/".join("x" * 250), None),
+        ("/".join(["x" * 255] * 9), "2,048 characters"),
+        ("/".join("x" * 251), "250 parts"),
+        ("x" * 256, "255 characters"),
+        ("\U0001f600" * 128, "255 characters"),
+        *((f"logs/a{character}b", "in a name") for character in '"\\:|<>*?\0\x1f\x7f\x81\ue000\ud800'),
+        ("logs//a", "empty"),
+        ("logs/..", "'..'"),
+        ("logs./a", "'logs.'"),
+        ("logs/a ", "'a '"),
+        ("AUX", "a device"),
+        ("logs/com1.log", "a device"),
+        ("clock$", "a device"),
+    ],
+)
+def test_a_path_on_the_share_is_one_that_azure_files_takes(path: str, problem: str | None) -> None:
+    told = naming.share_path_problem(path)
+    assert told is None if problem is None else problem in str(told)
+
+
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_a_resource_group_takes_any_project_and_stack(project: str, stack: str) -> None:
     name = naming.resource_group(project, stack)

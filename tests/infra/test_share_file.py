@@ -135,7 +135,19 @@ def test_neither_a_key_nor_a_token_is_kept(azure: Azure, provider: ShareFileProv
     assert kept == [PROPS] * 4
 
 
-def test_whoever_is_not_the_providers_principal_writes_nothing(azure: Azure, provider: ShareFileProvider) -> None:
+def test_a_refusal_to_list_the_keys_that_passes_is_outlasted(
+    azure: Azure, provider: ShareFileProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    azure.proxy.statuses = [403, 429, 503]
+    provider.create(dict(PROPS))
+    assert files(azure) == {NAME: PROPS["content"]}
+
+
+def test_whoever_is_not_the_providers_principal_writes_nothing(
+    azure: Azure, provider: ShareFileProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.share_file.PASSING_SECONDS", 0)
     with azure.cloud.open() as content:
         content["principal"] = ["oidc", DEPLOYER.client]
     with pytest.raises(RuntimeError, match="does not have authorization"):

@@ -17,6 +17,7 @@ import psutil
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from infra.local.azurite import REFUSALS
 from infra.local.machine import OUTPUTS
 from infra.local.processes import wait_until
 from infra.local.run import PROJECT
@@ -90,9 +91,16 @@ class Run:
         return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait until it has ended; return the exit code."""
+        """Send a signal and wait until it has ended; return the exit code.
+
+        Raises:
+            AssertionError: some part of it sent a request that Azure would refuse or take otherwise.
+        """
         self.process.send_signal(number)
-        return self.process.wait(STOP_SECONDS)
+        code = self.process.wait(STOP_SECONDS)
+        refused = [path.read_text(encoding="utf-8") for path in self.data.glob(f"storage/*/{REFUSALS}")]
+        assert refused == [], "".join(refused)
+        return code
 
     def text(self) -> str:
         """Return what it wrote."""

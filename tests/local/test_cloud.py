@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
+from infra.local.azurite import StorageAccount
 from infra.local.cloud import CloudError, Declared, LocalCloud, Properties, Scene
 from infra.local.data import DataFolder
 from infra.local.handlers import INVOKES, RESOURCES
@@ -101,6 +103,97 @@ def test_a_site_that_flex_consumption_would_refuse_is_refused_here(cloud: LocalC
     declare(cloud, "azure-native:web:WebAppScmAllowed", "policy", name=app["name"], **policy)
     with pytest.raises(CloudError, match="is no Function App of this stack"):
         declare(cloud, "azure-native:web:WebAppScmAllowed", "other", name="nobody", **policy)
+
+
+def test_a_role_on_a_container_group_is_refused_since_it_ends_with_the_group(cloud: LocalCloud) -> None:
+    scope = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.ContainerInstance/containerGroups/worker-1"
+    with pytest.raises(CloudError, match="every new image makes anew, and the role with it"):
+        declare(
+            cloud,
+            "azure-native:authorization:RoleAssignment",
+            "start",
+            principalId="p",
+            roleDefinitionId="r",
+            scope=scope,
+        )
+
+
+def test_a_second_topic_of_an_account_is_refused_and_nobody_else_makes_any(cloud: LocalCloud, scene: Scene) -> None:
+    topic = "azure-native:eventgrid:SystemTopic"
+    scene.machine.accounts["files"] = StorageAccount("files", "key", scene.machine.data.root, scene.machine.data.root)
+    source = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/files"
+    declare(cloud, topic, "first", resourceGroupName="rg", source=source)
+    with pytest.raises(CloudError, match="would be a second system topic of"):
+        declare(cloud, topic, "second", resourceGroupName="rg", source=source)
+    args = {"resourceGroupName": "rg", "systemTopicName": "files-0123"}
+    with pytest.raises(CloudError, match="Leave it out with -c systemTopicName="):
+        cloud.call(MockCallArgs(token="azure-native:eventgrid:getSystemTopic", args=args, provider=""))
+
+
+RULE = {"name": "inputs", "definition": {"filters": {"prefixMatch": ["files/incoming/"]}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "reason"),
+    [
+        ("mine", [RULE], "must be called default"),
+        ("default", [], "have 1 to 100 rules"),
+        ("default", [RULE] * 101, "have 1 to 100 rules"),
+        ("default", [RULE | {"name": "no-hyphen"}], "'no-hyphen' .* has no plain name"),
+        ("default", [{"name": "all", "definition": {"filters": {"prefixMatch": []}}}], "or no prefix"),
+        ("default", [{"name": "x", "definition": {"filters": {"prefixMatch": ["other/a"]}}}], "no container"),
+        ("default", [RULE], None),
+    ],
+)
+def test_a_lifecycle_policy_that_azure_would_refuse_is_refused(
+    cloud: LocalCloud, scene: Scene, name: str, rules: list[dict[str, Any]], reason: str | None
+) -> None:
+    class Account:
+        """An account with one container."""
+
+        def blobs(self) -> Any:
+            service = MagicMock()
+            container = MagicMock()
+            container.name = "files"
+            service.__enter__.return_value.list_containers.return_value = [container]
+            return service
+
+    account = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/account"
+    scene.machine.accounts["account"] = cast(Any, Account())
+    cloud._made.add(account.lower())
+    inputs = {
+        "accountName": "account",
+        "managementPolicyName": name,
+        "policy": {"rules": rules},
+        "resourceGroupName": "rg",
+    }
+    if reason is None:
+        made, _ = declare(cloud, "azure-native:storage:ManagementPolicy", "retention", **inputs)
+        assert made == f"{account}/managementPolicies/default"
+        return
+    with pytest.raises(CloudError, match=reason):
+        declare(cloud, "azure-native:storage:ManagementPolicy", "retention", **inputs)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({"resourceUri": "/subscriptions/sub/none"}, "which is no container group of this stack"),
+        ({"logs": [{"category": "Audit", "enabled": True}], "resourceUri": "/worker"}, "Audit"),
+    ],
+)
+def test_logs_that_azure_does_not_have_are_refused(
+    cloud: LocalCloud, scene: Scene, inputs: dict[str, Any], reason: str
+) -> None:
+    scene.machine.groups["/worker"] = cast(Any, None)
+    try:
+        with pytest.raises(CloudError, match=reason):
+            declare(cloud, "azure-native:monitor:DiagnosticSetting", "logs", **inputs)
+        logs = [{"category": "ContainerEvent", "enabled": True}]
+        made, _ = declare(cloud, "azure-native:monitor:DiagnosticSetting", "logs", logs=logs, resourceUri="/Worker")
+        assert made == "/Worker/providers/Microsoft.Insights/diagnosticSettings/logs"
+    finally:
+        del scene.machine.groups["/worker"]
 
 
 def test_ids_and_chosen_names_look_like_those_of_azure(cloud: LocalCloud, scene: Scene) -> None:

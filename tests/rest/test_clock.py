@@ -9,8 +9,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 import pytest
 
 from pipeline_app.rest.endpoint import StorageError
-from tests.rest.scripted import Act, reply, serving
-from tests.rest.test_endpoint import OK, endpoint
+from tests.rest.scripted import OK, Act, endpoint, reply, serving
 
 
 def refused(moment: str) -> Act:

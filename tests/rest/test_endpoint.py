@@ -85,6 +85,15 @@ def test_requests_share_a_connection_and_threads_do_not() -> None:
         assert service.connections == 2
 
 
+@pytest.mark.parametrize("path", ["c/a.", "c/a./b", "c/...", "c/./a", "c/..", "c\\a"])
+def test_no_request_is_made_for_a_path_that_the_service_takes_for_another(path: str) -> None:
+    with serving([OK]) as service, endpoint(service) as storage:
+        with pytest.raises(ValueError, match="stand for another name in Azure"):
+            storage.call("DELETE", path)
+        assert service.seen == []
+        storage.call("GET", "c/.a/a.b")
+
+
 @pytest.mark.parametrize("status", sorted(RETRIED_STATUS))
 def test_what_may_pass_is_tried_again(status: int, waits: list[float]) -> None:
     with serving([Act(answer=reply(status, b"later"))] * 2 + [OK]) as service, endpoint(service) as storage:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline_app.contract import name_problem
 from pipeline_app.worker.storage import (
     BlobInfo,
     BlobMissing,
@@ -90,6 +91,9 @@ class FakeBlobStore:
             raise Conflict(name)
 
     def _write(self, name: str, data: bytes, metadata: Mapping[str, str]) -> str:
+        # As in Azure there is no blob of such a name, and an empty value of metadata may come back as none.
+        assert name_problem(name, exists=True) is None, name
+        assert all(metadata.values()), metadata
         etag = f"0x{next(self._etags):X}"
         self.blobs[name] = (BlobInfo(etag=etag, metadata=dict(metadata), name=name, size=len(data)), data)
         return etag

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -77,6 +80,21 @@ def test_both_configs_count_in_the_hash(tmp_path: Path) -> None:
     other.write_text(json.dumps({"args": ["2"]}))
     hashes = {load(*files).sha256 for files in [(one, other), (other, one), (one, None), (None, one), (None, None)]}
     assert len(hashes) == 5
+
+
+def test_a_config_that_the_mount_keeps_from_the_images_user_is_an_error_that_says_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "runtime.json"
+    config.write_text("{}")
+
+    def refuse(path: Path, *_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    # Root, whom tests may run as, is refused nothing.
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(AppConfigError, match=rf"user {os.getuid()} read it: Permission denied.*without 'USER 10001'"):
+        load(config, None)
 
 
 def test_a_config_missing_from_the_share_is_an_error_that_says_how_to_put_it_there(tmp_path: Path) -> None:

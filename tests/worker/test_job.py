@@ -11,8 +11,9 @@ import pytest
 
 from pipeline_app.contract import FileJob
 from pipeline_app.worker.attempt import Outcome, Processed
-from pipeline_app.worker.job import MAX_RECEIPT_TRIES
-from pipeline_app.worker.storage import BlobInfo
+from pipeline_app.worker.job import MAX_RECEIPT_TRIES, PATIENCE
+from pipeline_app.worker.loop import GIVE_UP_SECONDS
+from pipeline_app.worker.storage import BlobInfo, BlobUnreadable
 from tests.worker.fakes import Outage
 from tests.worker.world import INPUT, OUTPUT, World
 
@@ -62,6 +63,27 @@ def test_an_input_that_cannot_be_read_is_failed_with_the_reason(world: World) ->
     receipt = world.receipt()
     assert receipt.error == "The blob cannot be read: it is in the archive tier."
     assert (receipt.input.etag, receipt.input.sha256, receipt.exit_code) == (etag, None, None)
+
+
+def test_an_input_that_is_refused_for_the_time_being_is_waited_for_and_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app("true")
+    world.settings = dataclasses.replace(world.settings, max_attempts=1)
+    world.upload()
+
+    def refuse(*args: object) -> BlobInfo:
+        raise BlobUnreadable("this blob alone is refused", passing=True)
+
+    monkeypatch.setattr(world.store, "download", refuse)
+    monkeypatch.setattr(world.store, "is_transient", lambda error: error.passing)
+    waited = []
+    while not world.queue.is_empty():
+        waited.append(world.process())
+    assert [each.outcome for each in waited] == [Outcome.GIVEN_BACK] * PATIENCE + [Outcome.FAILED]
+    assert world.receipt().error == "this blob alone is refused"
+    # The worker itself gives up later.
+    assert sum(min(60.0, 2.0 * 2**tries) for tries in range(PATIENCE)) < GIVE_UP_SECONDS
 
 
 def test_what_the_storage_refuses_is_told_with_the_message_that_is_given_back(

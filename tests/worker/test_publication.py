@@ -97,6 +97,20 @@ def visible(store: FakeBlobStore) -> Receipt | None:
     return receipt
 
 
+def test_no_metadata_value_is_empty(tmp_path: Path) -> None:
+    store = FakeBlobStore()
+    etag = store.upload(INPUT, b"1")
+    # The receipt of another writer says nothing of its attempt, and is withdrawn before the results are replaced.
+    files = make_files(tmp_path, {"old": b"old"})
+    store.upload(f"{DIRECTORY}/receipt.json", make_receipt("0x0", files).encode().encode())
+    assert publish(store, tmp_path / "take-over", etag, {"x": b"1"}) is True
+    other = FakeBlobStore()
+    assert publish(other, tmp_path / "first", other.upload(INPUT, b"1"), {"x": b"1"}) is True
+    for blob in (*store.list("outgoing/"), *other.list("outgoing/")):
+        assert blob.metadata
+        assert "" not in blob.metadata.values()
+
+
 def results(store: FakeBlobStore) -> set[str]:
     return {name.removeprefix(f"{DIRECTORY}/") for name in store.blobs if name.startswith(DIRECTORY)}
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pipeline_app.worker.attempt import Outcome
-from pipeline_app.worker.share_log import ShareLog
+from pipeline_app.worker.share_log import KEPT_FILES, ShareLog
 from tests.worker.world import World
 
 
@@ -65,6 +67,88 @@ def test_a_record_that_does_not_fit_its_text_is_reported_as_logging_does(
     handler.handle(logging.LogRecord("x", logging.INFO, "file.py", 1, "%d", ("no number",), None))
     handler.close()
     assert "Logging error" in capsys.readouterr().err
+
+
+def lines_of(folder: Path) -> list[str]:
+    return [line for path in sorted(folder.iterdir()) for line in path.read_text().splitlines()]
+
+
+def write(handler: ShareLog, text: str) -> None:
+    handler.handle(logging.LogRecord("x", logging.INFO, "file.py", 1, text, None, None))
+
+
+def test_the_log_is_bounded_in_size_and_number_and_keeps_what_is_newest(tmp_path: Path) -> None:
+    handler = ShareLog(tmp_path / "app.log", max_bytes=1000)
+    for number in range(1000):
+        write(handler, f"line {number:04d}")
+    handler.close()
+    files = sorted(tmp_path.iterdir())
+    assert files[0].name == "app.log"
+    assert len(files) == 1 + KEPT_FILES
+    # Each file ends with the line that made it too large.
+    assert all(path.stat().st_size <= 1000 + len("line 0000\n") for path in files)
+    kept = sorted(lines_of(tmp_path))
+    assert kept == [f"line {number:04d}" for number in range(1000 - len(kept), 1000)]
+    assert len(kept) >= KEPT_FILES * 100
+
+
+def test_workers_that_share_a_log_lose_no_line_while_it_is_rotated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No old one is removed here, so every line must be somewhere, whole.
+    monkeypatch.setattr("pipeline_app.worker.share_log.KEPT_FILES", 1000)
+    count, workers = 1000, 4
+    start = threading.Barrier(workers)
+
+    def work(worker: int) -> None:
+        handler = ShareLog(tmp_path / "app.log", max_bytes=1000)
+        start.wait()
+        for number in range(count):
+            write(handler, f"{worker} {number:04d}")
+        handler.close()
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+    assert sorted(lines_of(tmp_path)) == sorted(f"{each} {n:04d}" for each in range(workers) for n in range(count))
+    assert len(list(tmp_path.iterdir())) > count * workers * len("0 0000\n") // 1000 // workers
+
+
+def test_a_worker_leaves_a_file_that_another_has_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = ShareLog(tmp_path / "app.log")
+    write(handler, "before")
+    (tmp_path / "app.log").rename(tmp_path / "app.log.old")
+    write(handler, "still there")
+    monkeypatch.setattr("pipeline_app.worker.share_log.LOOK_BYTES", 0)
+    write(handler, "after")
+    handler.close()
+    assert (tmp_path / "app.log.old").read_text() == "before\nstill there\n"
+    assert (tmp_path / "app.log").read_text() == "after\n"
+
+
+def test_a_log_that_cannot_be_renamed_is_bounded_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Sharing violation", str(path))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    handler = ShareLog(tmp_path / "app.log", max_bytes=1000)
+    for number in range(1000):
+        write(handler, f"line {number:04d}")
+    handler.close()
+    (only,) = tmp_path.iterdir()
+    assert only.stat().st_size <= 3000
+    assert only.read_text().endswith("line 0999\n")
+
+
+def test_old_logs_that_cannot_be_removed_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    handler = ShareLog(tmp_path / "app.log", max_bytes=100)
+    for number in range(100):
+        write(handler, f"line {number:04d}")
+    handler.close()
+    assert len(lines_of(tmp_path)) == 100
 
 
 def test_a_full_share_costs_neither_results_nor_receipt(world: World) -> None:

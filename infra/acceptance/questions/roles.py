@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.azure import Reply
@@ -121,6 +122,8 @@ def _across_replacement(site: Site) -> Seen:
         with probe_group(site, "acceptance-follower", wanted) as asker:
             first = _in_force(site, asker, 0)
             target.delete()
+            # Only from what it is refused now on can it be let through again.
+            site.clock.wait(lambda: _refused(asker), "the identity to notice that the group is gone", seconds=300)
             target.put().value("Making the group anew")
             outlived = site.azure.arm("GET", assignment_id(target.id, name), ASSIGNMENTS).ok
             seen_before = len(asker.lines())
@@ -148,15 +151,25 @@ def _in_force(site: Site, asker: ProbeGroup, known: int) -> float:
     """Wait until the identity is let through, beyond so many answers; return the seconds that it asked for."""
 
     def look() -> float | None:
-        try:
-            lines = asker.lines()
-        except NotAnswered:
-            # A container that does not run yet has no log.
-            return None
-        good = [line for line in lines[max(0, known - 1) :] if line["status"] == 200]
-        return float(good[-1]["seconds"]) if good and lines[-1]["status"] == 200 else None
+        last = _last(asker, known)
+        return float(last["seconds"]) if last and last["status"] == 200 else None
 
     return site.clock.wait(look, "the role to be in force", seconds=FORCE_SECONDS + 300)
+
+
+def _last(asker: ProbeGroup, known: int = 0) -> dict[str, Any] | None:
+    """Return the newest answer beyond so many, or None."""
+    try:
+        lines = asker.lines()
+    except NotAnswered:
+        # A container that does not run yet has no log.
+        return None
+    return lines[-1] if len(lines) > known else None
+
+
+def _refused(asker: ProbeGroup) -> bool | None:
+    last = _last(asker)
+    return True if last and last["status"] != 200 else None
 
 
 WITHOUT_ASSIGN = Question(

@@ -25,8 +25,10 @@ def read_schema(tokens: list[str]) -> dict[str, Any]:
         module = importlib.import_module(f"pulumi_azure_native.{module_name}")
         resource = getattr(module, class_name)
         outputs = _types.resource_types(resource)
+        # Where the package has other arguments of that name, as for action groups, the resource's own are called so.
+        arguments = getattr(module, f"{class_name}InitArgs", None) or getattr(module, f"{class_name}Args")
         schema[token] = {
-            "inputs": _input_type(getattr(module, f"{class_name}Args")),
+            "inputs": _input_type(arguments),
             "outputs": {name: _output_names(kind) for name, kind in outputs.items()},
         }
     return schema

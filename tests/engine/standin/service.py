@@ -44,8 +44,10 @@ def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Pro
         raise CloudError(f"InvalidResourceName: {name!r} does not match {kind.name_pattern}")
     if kind.global_name:
         taken = {each["name"].lower() for each in resources.values() if each["type"] == token}
-        if name.lower() in taken | set(content["vaults"] if token.endswith(":Vault") else ()):
-            raise CloudError(f"NameNotAvailable: {name!r} is taken, or held by a deleted resource of that name")
+        if token.endswith(":Vault") and name.lower() in content["vaults"]:
+            raise CloudError("ConflictError: A vault with the same name already exists in deleted state")
+        if name.lower() in taken:
+            raise CloudError(f"NameNotAvailable: {name!r} is taken")
     if token == "azure-native:authorization:RoleAssignment":
         for other in resources.values():
             same = all(other["inputs"].get(key) == inputs[key] for key in ("principalId", "roleDefinitionId", "scope"))
