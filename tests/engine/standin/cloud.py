@@ -23,13 +23,23 @@ class CloudError(RuntimeError):
 class Cloud:
     """A cloud in a file.
 
-    The file holds ``blobs`` (the user's, by account, container and name), ``broken`` (what a test has broken, see
-    :mod:`tests.engine.standin.pipeline`), ``queues`` (messages by account and queue), ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name), ``vaults``
-    (names held by soft delete), ``log`` (every request that reached the cloud, in order), ``faults``, and ``defender``
-    (whether a scan for malware watches every new storage account); ``principal`` (who the provider signed in as),
-    ``rotations`` (how often a key of that account was rotated), ``sharing_violations`` (how many renames on a share are
-    refused), ``shown`` (every content that a file on a share had, as path and text), ``sites`` (see
-    :mod:`tests.engine.standin.sites`) and ``token_seconds`` (how long the provider's tokens live).
+    The file holds:
+
+    * ``blobs``: the user's, by account, container and name;
+    * ``broken``: what a test has broken, see :mod:`tests.engine.standin.pipeline`;
+    * ``defender``: whether a scan for malware watches every new storage account;
+    * ``faults``: see :meth:`fail_once`;
+    * ``images``: digest by full name;
+    * ``log``: every request that reached the cloud, in order;
+    * ``principal``: who the provider signed in as;
+    * ``queues``: messages by account and queue;
+    * ``resources``: by id, with ``inputs``, ``outputs`` and ``type``;
+    * ``rotations``: how often a key of that account was rotated;
+    * ``sharing_violations``: how many renames on a share are refused;
+    * ``shown``: every content that a file on a share had, as path and text;
+    * ``sites``: see :mod:`tests.engine.standin.sites`;
+    * ``token_seconds``: how long the provider's tokens live;
+    * ``vaults``: names held by soft delete.
     """
 
     def __init__(self, path: Path) -> None:
