@@ -152,12 +152,11 @@ def ensure_running(
         if action is Action.START:
             idle.append(group_id)
         elif action is Action.HOLD:
-            LOGGER.warning(
-                "The worker of %s ended with exit code %s at %s, as it would again; it is started again %s later.",
-                group_id,
-                state.exit_code,
-                state.finished,
-                HOLD[state.exit_code or 0],
+            _tell(
+                RunnersUnavailable(
+                    f"The worker of {group_id} ended with exit code {state.exit_code} at {state.finished}, as it would "
+                    f"again. It is started again {HOLD[state.exit_code or 0]} later."
+                )
             )
             running += 1
         elif action is Action.LEAVE:

@@ -7,13 +7,13 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.alert_rules import HOST_POISON, PLATFORM, LogAlert, log_alerts
-from pipeline_app.contract import FileJob, now
+from pipeline_app.contract import EXIT_REFUSED, FileJob, now
 from pipeline_app.worker.__main__ import _log_to
 from pipeline_app.worker.attempt import Outcome
 from pipeline_app.worker.job import JobProcessor
@@ -139,10 +139,12 @@ def test_a_group_that_is_not_there_or_refuses_to_start_counts(caplog: pytest.Log
     assert found(line) == {"unstartable-group"}
     stopped = GroupState(provisioning="Succeeded", state="Stopped")
     groups = FakeGroups({group_id(): stopped}, start_faults={group_id(): RunnersUnavailable("Could not start it.")})
-    caplog.clear()
-    ensure_running(groups, [group_id()], lambda: 1)
-    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert found(line) == {"unstartable-group"}
+    held = GroupState(exit_code=EXIT_REFUSED, finished=datetime.now(UTC), provisioning="Succeeded", state="Failed")
+    for unstarted in (groups, FakeGroups({group_id(): held})):
+        caplog.clear()
+        ensure_running(unstarted, [group_id()], lambda: 1)
+        (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert found(line) == {"unstartable-group"}
 
 
 def test_an_everyday_dispatch_counts_for_nothing(caplog: pytest.LogCaptureFixture) -> None:

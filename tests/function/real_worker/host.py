@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 
 PROXY: Final = Path(__file__).with_name("proxy.py")
 SECONDS: Final = 120

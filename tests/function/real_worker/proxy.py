@@ -34,7 +34,7 @@ class Worker:
 
     def __init__(self, port: str, packages: str, app: str) -> None:
         sys.path.insert(0, packages)
-        import grpc
+        import grpc  # type: ignore[import-untyped]
         import tests.protos as protos  # type: ignore[import-not-found]
 
         self._app_packages = str(Path(app, ".python_packages", "lib", "site-packages"))
