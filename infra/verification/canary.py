@@ -194,11 +194,12 @@ def _look(watch: Watch, names: StorageNames, storage: CanaryStorage) -> None:
     """
     sightings, counts = messages(watch.name, storage)
     found = {sighting.queue for sighting in sightings}
-    for queue, step in ((EVENTS_QUEUE, Step.EVENT), (JOBS_QUEUE, Step.JOB)):
-        looked, total = counts[queue]
-        # Where files of others are on their way, a message out of sight may be one of theirs.
-        if queue in found or total > looked:
-            watch.seen.add(step)
+    # What is out of sight on the queue of events may be a wake-up of the function, and that of jobs a claimed job.
+    looked, total = counts[JOBS_QUEUE]
+    if EVENTS_QUEUE in found:
+        watch.seen.add(Step.EVENT)
+    if JOBS_QUEUE in found or total > looked:
+        watch.seen.add(Step.JOB)
     if storage.find(names.log_name(watch.name)) is not None:
         watch.seen.add(Step.WORKER)
     for queue in found & {EVENTS_POISON_QUEUE, JOBS_POISON_QUEUE}:

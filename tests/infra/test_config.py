@@ -151,6 +151,19 @@ def test_a_key_that_resembles_none_is_told_with_all_of_them(project: Path) -> No
     assert all(key in problem for key in KEYS)
 
 
+def test_a_file_that_cannot_prove_a_deploy_is_refused(project: Path) -> None:
+    (problem,) = problems({"verifyFile": "gone.csv"}, project)
+    assert problem.startswith("verifyFile is 'gone.csv': ")
+    assert problem.endswith("Allowed: the path of a small file.")
+    (project / "odd.").write_text("x")
+    (problem,) = problems({"verifyFile": "odd."}, project)
+    assert "is not a name that a blob can have" in problem
+    with (project / "large.csv").open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+    (problem,) = problems({"verifyFile": "large.csv"}, project)
+    assert "at most 67,108,864 are taken" in problem
+
+
 def test_what_the_program_fills_in_itself_is_no_key(project: Path) -> None:
     assert "is no key of this project" in problems({"project": "x"}, project)[0]
 

@@ -44,6 +44,15 @@ def test_the_plain_view_writes_each_thing_on_a_line_with_its_time() -> None:
     ]
 
 
+def test_no_view_shows_what_only_proves_that_the_pipeline_works(console: Console) -> None:
+    stream = io.StringIO()
+    live = LiveView(console)
+    for view in (PlainView(stream), live):
+        view.stage("incoming/.pipeline-canary/1/canary.csv", "uploaded")
+    assert stream.getvalue() == ""
+    assert "canary" not in picture(live, console)
+
+
 def test_the_live_view_shows_resources_until_there_are_files(console: Console) -> None:
     view = LiveView(console)
     view.made("azure-native:storage:Queue", "jobs[0]", 0.25)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from pipeline_app.contract import FileJob
+from pipeline_app.contract import FileJob, Receipt
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.job import MAX_RECEIPT_TRIES, PATIENCE
 from pipeline_app.worker.loop import GIVE_UP_SECONDS
@@ -33,6 +34,24 @@ def test_a_file_ends_in_results_log_and_receipt_and_an_empty_queue(world: World)
     assert "working" in world.log
     assert "working" in (world.folder / "app.log").read_text()
     assert world.queue.is_empty()
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_only_proves_a_deploy_has_its_receipt_and_no_line_that_an_alert_reads(
+    world: World, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    name = f"{world.settings.names.canary_path}/1/canary.csv"
+    world.app(f"exit {code}")
+    world.upload(name=name)
+    while not world.queue.is_empty():
+        outcome = world.process().outcome
+    assert outcome is Outcome.CANARY
+    receipt = Receipt.decode(world.store.content(world.settings.names.receipt_name(name)).decode())
+    assert receipt.status == ("failed" if code else "succeeded")
+    ends = [each.getMessage() for each in caplog.records if receipt.status in each.getMessage()]
+    assert [each for each in ends if each.startswith("canary ")] == ends
+    assert ends
 
 
 def test_a_failing_file_is_failed_after_the_last_attempt_with_reason_and_log_tail(world: World) -> None:
