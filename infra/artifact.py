@@ -14,7 +14,6 @@ from infra.archive import file_sha256, refresh_cache, zip_folder
 from infra.placement import Placement
 from infra.storage import ArtifactStorage
 
-BUILD_CONTEXT: Final = "."
 BUILD_DIRECTORY: Final = ".build"
 HASH_LENGTH: Final = 16
 
@@ -39,13 +38,9 @@ class ArtifactArgs:
 
 
 class Artifact(pulumi.ComponentResource):
-    """An artifact that is in the artifact account and, once ``cache`` resolves, unpacked on this machine.
-
-    ``context`` is the build context for the image; it resolves to the program's folder when the artifact is there.
-    """
+    """An artifact that is in the artifact account and, once ``cache`` resolves, unpacked on this machine."""
 
     cache: pulumi.Output[str]
-    context: pulumi.Output[str]
     sha256: str
 
     def __init__(self, name: str, args: ArtifactArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -73,8 +68,7 @@ class Artifact(pulumi.ComponentResource):
                 lambda place: str(fetch_artifact(place[0], place[1], package.blob_name, package.sha256, cache))
             )
         self.sha256 = package.sha256
-        self.context = self.cache.apply(lambda _: BUILD_CONTEXT)
-        self.register_outputs({"cache": self.cache, "context": self.context})
+        self.register_outputs({"cache": self.cache})
 
 
 def find_package(*, folder: str, name: str | None, path: str, project: Path, sha256: str | None) -> ArtifactPackage:

@@ -26,6 +26,7 @@ from infra.config_values import (
     OptionalImage,
     OptionalLine,
     OptionalRegistry,
+    OptionalRegistryId,
     OptionalSha256,
     OptionalStorage,
     OptionalUuid,
@@ -95,6 +96,7 @@ class StackConfig(BaseModel):
     export_config_file: str = ""
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
     image_reference: OptionalImage = None
+    image_registry_id: OptionalRegistryId = None
     input_path: BlobPath = "incoming"
     log_file: Annotated[str, checked(log_file_problem)] = f"{SHARE_MOUNT}/logs/app.log"
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
@@ -107,6 +109,7 @@ class StackConfig(BaseModel):
     registry_name: OptionalRegistry = None
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
+    role_wait_seconds: Annotated[int, Field(ge=0, le=1800)] = 300
     runtime_config_file: str = "pipeline_app/config/runtime.json"
     scratch_gib: OptionalDisk = None
     share_name: Annotated[str, named(naming.SHARE)] = "share"
@@ -125,8 +128,12 @@ class StackConfig(BaseModel):
         """Return where inputs and outputs live."""
         return StorageNames(container=self.storage_container, input_path=self.input_path, output_path=self.output_path)
 
+    def application_release(self, application_hash: str) -> str:
+        """Return the release that the application's installer is told: the project's version and what it installs."""
+        return naming.image_version(self.proj_version, application_hash)
+
     def build_args(self) -> dict[str, str]:
-        """Return what the image's build is told, apart from the release."""
+        """Return what the image's build is told, apart from the releases."""
         arguments = {
             "APP_ALIAS": self.app_alias,
             "APP_FILE": self.app_file,
@@ -268,6 +275,18 @@ def _between(config: StackConfig) -> list[str]:
             f"appStorageAccountName and artifactStorageAccountName are both {config.app_storage_account_name!r}. "
             "Choose two names."
         )
+    if config.image_registry_id and not config.image_reference:
+        problems.append(
+            f"imageRegistryId is {config.image_registry_id!r}, but imageReference is missing. Set imageReference to an "
+            "image in that registry, or leave imageRegistryId out."
+        )
+    elif config.image_registry_id and config.image_reference:
+        server = config.image_reference.partition("/")[0]
+        if not naming.is_server_of(server, config.image_registry_id):
+            problems.append(
+                f"imageRegistryId is {config.image_registry_id!r}, but imageReference is in {server!r}, which is not "
+                "the server of that registry. Mend one of them."
+            )
     for key, value in (("containerCpu", config.container_cpu), ("containerMemoryGib", config.container_memory_gib)):
         if round(value * 10) != value * 10:
             problems.append(f"{key} is {value}. Allowed: tenths, such as {round(value, 1)}.")

@@ -10,10 +10,10 @@ from pulumi_azure_native import containerinstance
 
 from infra.connections import storage_settings
 from infra.identities import WorkloadIdentity
+from infra.image_pull import ImagePull
 from infra.monitoring import Monitoring
 from infra.naming import SHARE_MOUNT
 from infra.placement import Placement
-from infra.registry import Registry
 from infra.share_files import ShareFiles
 from infra.storage import ApplicationStorage
 from pipeline_app.contract import StorageNames
@@ -57,7 +57,7 @@ class WorkerGroupArgs:
     names: StorageNames
     os_type: str
     placement: Placement
-    registry: Registry
+    pull: ImagePull
     share_files: ShareFiles
     storage: ApplicationStorage
 
@@ -86,11 +86,7 @@ class WorkerGroup(pulumi.ComponentResource):
                 type=containerinstance.ResourceIdentityType.USER_ASSIGNED,
                 user_assigned_identities=[args.identity.identity_id],
             ),
-            image_registry_credentials=[
-                containerinstance.ImageRegistryCredentialArgs(
-                    identity=args.identity.identity_id, server=args.registry.login_server
-                )
-            ],
+            image_registry_credentials=args.pull.credentials,
             os_type=containerinstance.OperatingSystemTypes(args.os_type),
             resource_group_name=args.placement.resource_group_name,
             restart_policy=containerinstance.ContainerGroupRestartPolicy.NEVER,
@@ -109,7 +105,7 @@ class WorkerGroup(pulumi.ComponentResource):
                 parent=self,
                 delete_before_replace=True,
                 # Creating a group runs it: its roles and its config files have to be there.
-                depends_on=[args.identity, args.share_files],
+                depends_on=[args.identity, args.pull, args.share_files],
                 replace_on_changes=REPLACE_ON_CHANGES,
             ),
         )
