@@ -36,6 +36,9 @@ MANIFESTS: Final = (
     "application/vnd.oci.image.manifest.v1+json",
 )
 
+# Waits of 0.8, 1.6, … seconds, half a minute in all.
+RETRIES: Final = 5
+
 Client = PipelineClient[HttpRequest, HttpResponse]
 
 
@@ -151,7 +154,7 @@ def admin_repository(
     if login is None:
         yield None
         return
-    client: Client = PipelineClient(base_url=f"https://{login_server}", policies=[RetryPolicy()])
+    client: Client = PipelineClient(base_url=f"https://{login_server}", policies=[RetryPolicy(retry_total=RETRIES)])
     with client:
         yield Repository(client, login_server, name, login)
 
@@ -159,7 +162,7 @@ def admin_repository(
 def _admin_login(registry_id: str, resource_manager: str) -> Login | None:
     policy = ARMChallengeAuthenticationPolicy(deployer_credential(), f"{resource_manager}/.default")
     client: ARMPipelineClient[HttpRequest, HttpResponse] = ARMPipelineClient(
-        base_url=resource_manager, policies=[RetryPolicy(), policy]
+        base_url=resource_manager, policies=[RetryPolicy(retry_total=RETRIES), policy]
     )
     with client:
         url = f"{resource_manager}{registry_id}/listCredentials?api-version={CREDENTIALS_VERSION}"

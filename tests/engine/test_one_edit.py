@@ -14,7 +14,7 @@ from tests.engine.deployment import Deployment, FirstDeploy
 Edit: TypeAlias = Callable[[Path], None]
 
 CODE: Final = {"function-code": "update", "function-package": "replace"}
-IMAGE: Final = {"worker-image": "update", "worker-image-latest": "replace", "worker-image-latest-push": "replace"}
+IMAGE: Final = {"worker-image": "update", "worker-image-latest": "update"}
 GROUP: Final = {"worker-1": "update"}
 
 # Roles on a group go with it.

@@ -50,7 +50,6 @@ def test_the_state_holds_the_secrets_as_ciphertext(first_deploy: FirstDeploy) ->
     assert {
         ".inputs.account_key",
         ".inputs.registry.password",
-        ".inputs.authConfig.password",
         ".outputs.__inputs",
         ".outputs.connectionString",
         ".outputs.instrumentationKey",

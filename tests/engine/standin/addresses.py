@@ -1,7 +1,9 @@
-"""What Azure's own addresses answer to the program's dynamic resources: sign-in, deployments, and file shares."""
+"""What Azure's own addresses answer to the dynamic resources: sign-in, deployments, registries, and file shares."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +39,8 @@ def answer(
         if statuses:
             return _json(statuses.pop(0), {"error": {"code": "AuthorizationFailed", "message": "not yet"}})
         return _manage(cloud, method, path, body)
+    if host.endswith(".azurecr.io"):
+        return _registry(cloud, host, method, path, query, headers, body)
     account = host.partition(".")[0]
     if not headers.get("authorization", "").startswith(f"SharedKey {account}:"):
         return _storage_error(403, "AuthenticationFailed")
@@ -68,6 +72,9 @@ def _manage(cloud: Cloud, method: str, path: str, body: bytes) -> Answer:
         return _json(404, {"error": {"code": "ResourceNotFound", "message": owner}})
     if operation == "listKeys" and method == "POST":
         return _json(200, {"keys": [{"keyName": "key1", "value": secret_of(owner.rpartition("/")[2])}]})
+    if operation == "listCredentials" and method == "POST":
+        name = owner.rpartition("/")[2]
+        return _json(200, {"passwords": [{"name": "password", "value": secret_of(name)}], "username": name})
     if operation != "onedeploy" or method != "PUT":
         return _json(405, {"error": {"code": "NotPlayed", "message": f"{method} {path}"}})
     package = urlsplit(json.loads(body)["properties"]["packageUri"])
@@ -82,6 +89,57 @@ def _manage(cloud: Cloud, method: str, path: str, body: bytes) -> Answer:
     if fault is not None:
         return _json(401, {"error": {"code": "AuthenticationFailed", "message": "injected"}})
     return _json(200, {"properties": {"id": "1", "status": 4}})
+
+
+def _registry(
+    cloud: Cloud,
+    host: str,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Answer:
+    """Answer as an Azure Container Registry.
+
+    Sources: https://azure.github.io/acr/Token-BasicAuth.html and the OCI distribution specification.
+    """
+    content = cloud.read()
+    registry = next(
+        (each for each in content["resources"].values() if each["outputs"].get("loginServer") == host), None
+    )
+    if registry is None:
+        return Answer(503)
+    if path == "/oauth2/token":
+        pair = f"{registry['name']}:{secret_of(registry['name'])}"
+        if headers.get("authorization") != f"Basic {base64.b64encode(pair.encode()).decode()}":
+            return _json(401, {"errors": [{"code": "UNAUTHORIZED"}]})
+        return _json(200, {"access_token": f"{TOKEN}:{query['service']}:{query['scope']}"})
+    name, _, reference = path.removeprefix("/v2/").partition("/manifests/")
+    scope = f"repository:{name}:{'pull,push' if method == 'PUT' else 'pull'}"
+    if headers.get("authorization") != f"Bearer {TOKEN}:{host}:{scope}":
+        challenge = f'Bearer realm="https://{host}/oauth2/token",service="{host}",scope="{scope}"'
+        return Answer(401, headers={"WWW-Authenticate": challenge})
+    cloud.log(f"manifest {method}", f"{host}/{name}:{reference}")
+    address = f"{host}/{name}{'@' if ':' in reference else ':'}{reference}"
+    if method == "PUT":
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        fault = cloud.fault("worker-image-latest") if reference == "latest" else None
+        if fault == "before":
+            return _json(403, {"errors": [{"code": "DENIED", "message": "injected"}]})
+        with cloud.open() as content:
+            if f"{host}/{name}@{digest}" not in content["images"]:
+                return _json(400, {"errors": [{"code": "MANIFEST_BLOB_UNKNOWN"}]})
+            content["images"][address] = digest
+        if fault:
+            return _json(403, {"errors": [{"code": "DENIED", "message": "injected"}]})
+        return Answer(201, headers={"Docker-Content-Digest": digest})
+    digest = content["images"].get(address)
+    if digest is None:
+        return _json(404, {"errors": [{"code": "MANIFEST_UNKNOWN"}]})
+    manifest = content["manifests"][digest].encode()
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    return Answer(200, manifest, {"Content-Type": kind, "Docker-Content-Digest": digest})
 
 
 def _share(

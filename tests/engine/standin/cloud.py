@@ -23,8 +23,10 @@ class CloudError(RuntimeError):
 class Cloud:
     """A cloud in a file.
 
-    The file holds ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name), ``vaults``
-    (names held by soft delete), ``log`` (every request that reached the cloud, in order) and ``faults``.
+    The file holds ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name, for each
+    tag and each digest of a registry), ``manifests`` by digest, ``role_seconds`` (the age from which a role to pull is
+    in force), ``vaults`` (names held by soft delete), ``log`` (every request that reached the cloud, in order) and
+    ``faults``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -97,6 +99,8 @@ def _empty() -> dict[str, Any]:
         "faults": {"failed": [], "fault": None, "subjects": None},
         "images": {},
         "log": [],
+        "manifests": {},
         "resources": {},
+        "role_seconds": 0.0,
         "vaults": [],
     }

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final
 
 import trustme
 
 from tests.engine.standin.addresses import Answer, answer
 from tests.engine.standin.cloud import Cloud
+
+SERVED: Final = (".azurecr.io", ".file.core.windows.net", "login.microsoftonline.com", "management.azure.com")
 
 
 class Proxy(ThreadingHTTPServer):
@@ -58,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         host = self.path.partition(":")[0]
-        if not host.endswith(("management.azure.com", "login.microsoftonline.com", ".file.core.windows.net")):
+        if not host.endswith(SERVED):
             self.server.refused.append(host)
             self.send_error(403, f"{host} is not served")
             return
