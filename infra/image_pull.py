@@ -51,7 +51,7 @@ class ImagePull(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ImagePullArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ImagePull", name, None, opts)
-        reference, own = args.given_reference, args.registry.login_server
+        reference = args.given_reference
         server = reference.partition("/")[0].lower() if reference else None
         public = server is not None and args.given_registry_id is None and not is_azure_registry(server)
         if not public:
@@ -66,11 +66,25 @@ class ImagePull(pulumi.ComponentResource):
 
         def credentials(values: Sequence[str]) -> Credentials:
             login_server, identity_id = values
-            if server is not None and args.given_registry_id is None and server != login_server.lower():
+            used = credential_server(server, args.given_registry_id, login_server)
+            if used is None:
                 if not public:
                     pulumi.log.warn(NO_CREDENTIALS.format(server), self)
                 return None
-            return [containerinstance.ImageRegistryCredentialArgs(identity=identity_id, server=server or login_server)]
+            return [containerinstance.ImageRegistryCredentialArgs(identity=identity_id, server=used)]
 
-        self.credentials = pulumi.Output.all(own, args.identity.identity_id).apply(credentials)
+        self.credentials = pulumi.Output.all(args.registry.login_server, args.identity.identity_id).apply(credentials)
         self.register_outputs({})
+
+
+def credential_server(server: str | None, given_registry_id: str | None, login_server: str) -> str | None:
+    """Return the registry that a group signs in to, or None where it pulls as anybody may.
+
+    Args:
+        server: of the given image, or None for an image of this stack.
+        given_registry_id: ARM id of the registry of the given image, or None.
+        login_server: of this stack's registry.
+    """
+    if server is None or server == login_server.lower():
+        return login_server
+    return server if given_registry_id else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.image_pull import credential_server
 from infra.roles import Role
 from tests.infra.recording import (
     FROM_OUTPUT,
@@ -245,6 +246,47 @@ def test_an_image_by_digest_is_deployed_without_an_engine_or_an_artifact() -> No
     assert group.inputs["containers"][0]["image"] == reference
     assert environment_of(group)["APP_IMAGE"] == reference
     assert run.outputs["imageReference"] == reference
+
+
+@pytest.mark.usefixtures("function_package")
+def test_an_image_in_a_public_registry_is_pulled_without_credentials_or_a_wait() -> None:
+    run = run_program({"artifactPath": "", "imageReference": f"ghcr.io/owner/worker@sha256:{'b' * 64}"})
+    assert "imageRegistryCredentials" not in run.one("containerinstance:ContainerGroup").inputs
+    assert not run.all("dynamic/authorization:RoleWait")
+
+
+@pytest.mark.usefixtures("function_package")
+def test_an_image_in_another_azure_registry_is_pulled_by_a_role_on_it() -> None:
+    registry = "/subscriptions/other/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/theirs"
+    reference = f"theirs.azurecr.io/worker@sha256:{'b' * 64}"
+    run = run_program({"artifactPath": "", "imageReference": reference, "imageRegistryId": registry})
+    grant = run.one("authorization:RoleAssignment", "worker-identity-pull-given-image")
+    group = run.one("containerinstance:ContainerGroup")
+    identity = run.one("managedidentity:UserAssignedIdentity", "worker-identity").id
+    assert grant.inputs["scope"] == registry
+    assert grant.inputs["roleDefinitionId"] == (
+        "/subscriptions/other/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d"
+    )
+    assert group.inputs["imageRegistryCredentials"] == [{"identity": identity, "server": "theirs.azurecr.io"}]
+    assert run.one("dynamic/authorization:RoleWait").inputs["assignment_id"] == grant.id
+    waited = [each for each in group.request.dependencies if each.endswith("::image-pull-role")]
+    assert len(waited) == 1
+
+
+@pytest.mark.parametrize(
+    ("server", "registry_id", "expected"),
+    [
+        (None, None, "Own.azurecr.io"),
+        ("own.azurecr.io", None, "Own.azurecr.io"),
+        ("theirs.azurecr.io", "/registries/theirs", "theirs.azurecr.io"),
+        ("theirs.azurecr.io", None, None),
+        ("ghcr.io", None, None),
+    ],
+)
+def test_a_group_signs_in_to_azure_registries_that_it_has_a_role_on_alone(
+    server: str | None, registry_id: str | None, expected: str | None
+) -> None:
+    assert credential_server(server, registry_id, "Own.azurecr.io") == expected
 
 
 def test_a_wrong_configuration_registers_nothing() -> None:
