@@ -201,14 +201,14 @@ def test_an_image_in_another_registry_is_pulled_by_a_role_on_it_once_that_is_in_
     other.up()
     reference = deployed_image(other)
     registry = next(key for key in other.site.cloud.ids() if key.endswith("/registries/otherregistry"))
-    with other.site.cloud.open() as content:
-        content["role_seconds"] = 5.0
     stack = other.site.deployment()
     stack.configure(imageReference=reference, imageRegistryId=registry)
+    _set_role_seconds(stack, 3600)
     refused = stack.try_up()
     assert refused.failed == {"worker-1"}
     assert "the role to pull from otherregistry.azurecr.io is not in force yet" in str(refused.error)
-    assert _destroyed(stack)
+    stack.destroy()
+    _set_role_seconds(stack, 5)
     stack.configure(roleWaitSeconds="6")
     up = stack.up()
 
@@ -221,5 +221,6 @@ def test_an_image_in_another_registry_is_pulled_by_a_role_on_it_once_that_is_in_
     ] * 2
 
 
-def _destroyed(stack: Deployment) -> bool:
-    return stack.destroy().error is None
+def _set_role_seconds(deployment: Deployment, seconds: float) -> None:
+    with deployment.site.cloud.open() as content:
+        content["role_seconds"] = seconds
