@@ -58,10 +58,15 @@ def stage_context(project: Path, sources: Sequence[Path], artifact: Path, conten
     parent.mkdir(exist_ok=True)
     target = parent / f"image-{content}"
     with FileLock(parent / "image.lock"):
-        if not target.is_dir():
+        if _is_whole(target, project, sources, artifact):
+            # Somebody may have changed the modes of the whole checkout since.
+            _settle(target)
+        else:
             with tempfile.TemporaryDirectory(dir=parent, prefix="staging-") as temporary:
                 fresh = Path(temporary, "context")
                 copy_context(fresh, project, sources, artifact)
+                if target.exists():
+                    target.rename(Path(temporary, "stale"))
                 fresh.rename(target)
         used = parent / f"{target.name}.used"
         used.touch()
@@ -75,6 +80,19 @@ def _copy(source: Path, target: Path, mode: int) -> None:
     target.chmod(mode)
 
 
+def _is_whole(target: Path, project: Path, sources: Sequence[Path], artifact: Path) -> bool:
+    """Tell whether a folder has just the files that belong into it, each of its size and executable or not."""
+    expected = {
+        name: (mode == EXECUTABLE, source.stat().st_size) for source, name, mode in _staged(project, sources, artifact)
+    }
+    found = {
+        path.relative_to(target).as_posix(): (bool(path.stat().st_mode & stat.S_IXUSR), path.stat().st_size)
+        for path in target.rglob("*")
+        if not path.is_dir()
+    }
+    return found == expected
+
+
 def _remove_unused(parent: Path, before: float) -> None:
     for used in parent.glob("image-*.used"):
         if used.stat().st_mtime < before:
@@ -83,8 +101,11 @@ def _remove_unused(parent: Path, before: float) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Fix the modes of folders, and all times from the inside out, since a change inside dates the folder."""
+    """Fix all modes, but for who may execute a file, and all times, a folder's after those of what is in it."""
     for path, folders, names in os.walk(folder, topdown=False):
+        for name in names:
+            file = Path(path, name)
+            file.chmod(EXECUTABLE if file.stat().st_mode & stat.S_IXUSR else PLAIN)
         for name in [*names, *folders]:
             os.utime(Path(path, name), (SOURCE_DATE_EPOCH, SOURCE_DATE_EPOCH))
         Path(path).chmod(EXECUTABLE)

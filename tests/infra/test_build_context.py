@@ -87,6 +87,27 @@ def test_a_context_that_was_cut_off_half_way_is_made_whole(tmp_path: Path, monke
     assert (staged / ".artifact_cache" / "install.sh").is_file()
 
 
+def test_a_context_that_somebody_changed_is_what_it_was(tmp_path: Path) -> None:
+    """Modes and dates of a checkout are changed as a whole, with what was staged in it, and files are lost."""
+    project = checkout(tmp_path / "project", 0o022)
+    staged = stage_context(project, source_files(project), project / "unpacked", "abc")
+    before = listing(staged)
+
+    def again() -> Listing:
+        return listing(stage_context(project, source_files(project), project / "unpacked", "abc"))
+
+    for path in [staged, *staged.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o077)
+        os.utime(path, (1, 1))
+    assert again() == before
+    (staged / ".artifact_cache" / "library" / "data.bin").unlink()
+    assert again() == before
+    (staged / "pipeline_app" / "stray.py").write_text("stray", encoding="utf-8")
+    assert again() == before
+    (staged / "pipeline_app" / "worker" / "loop.py").write_text("longer", encoding="utf-8")
+    assert again() == before
+
+
 def test_a_context_goes_once_nobody_has_used_it_for_a_day_and_not_before(tmp_path: Path) -> None:
     project = checkout(tmp_path / "project", 0o022)
     old, recent = (stage_context(project, source_files(project), project / "unpacked", name) for name in ("a", "b"))
