@@ -128,7 +128,7 @@ class Repository:
         place = urlsplit(realm)
         if place.scheme != "https" and _scheme(place.netloc) != place.scheme:
             raise RegistryError(f"{self._server} asks for a sign-in that is not known here: {challenge!r}.")
-        query = {key: values[key] for key in ("scope", "service") if key in values}
+        query: dict[str, str] = {key: values[key] for key in ("scope", "service") if key in values}
         request = HttpRequest("GET", realm, headers={"Authorization": basic}, params=query)
         response = self._client.send_request(request)
         _require(response, {200}, f"signing in to {self._server} as {self._login.username}")

@@ -12,7 +12,7 @@ from azure.core import PipelineClient
 
 from infra import registry_client
 from infra.image_tag import ImageTagProvider
-from infra.registry_client import Login, RegistryError, Repository
+from infra.registry_client import Client, Login, RegistryError, Repository
 from tests.infra.registry import PASSWORD, USERNAME, Registry, running_registry
 
 KINDS = (
@@ -24,6 +24,12 @@ KINDS = (
 NAME = "file-processing/csvreport_v1.0.0"
 # Neither sorted nor compact: a registry that was given other bytes would answer with another digest.
 MANIFEST = b'{\n  "schemaVersion": 2,\n "config": {},   "a": 1\n}\n'
+
+
+def new_client() -> Client:
+    """Return what sends requests, without trying them again."""
+    client: Client = PipelineClient(base_url="http://127.0.0.1", policies=[])
+    return client
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def provider(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> ImageTagPro
         if registry_id != "/registries/here":
             yield None
             return
-        with PipelineClient(base_url="http://127.0.0.1", policies=[]) as client:
+        with new_client() as client:
             yield Repository(client, login_server, name, Login(password=PASSWORD, username=USERNAME))
 
     monkeypatch.setattr(registry_client, "admin_repository", admin_repository)
@@ -68,7 +74,7 @@ def properties(registry: Registry, digest: str, content: str = "content", versio
 def test_a_manifest_of_any_kind_is_put_byte_by_byte(challenge: Literal["basic", "bearer"], kind: str) -> None:
     with running_registry(challenge) as registry:
         digest = registry.push(MANIFEST, kind)
-        with PipelineClient(base_url="http://127.0.0.1", policies=[]) as client:
+        with new_client() as client:
             repository = Repository(client, registry.server, NAME, Login(password=PASSWORD, username=USERNAME))
             repository.tag(digest, ["latest"])
             assert repository.digest("latest") == digest
@@ -81,7 +87,7 @@ def test_a_wrong_password_fails_with_the_registrys_words_and_is_shown_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     login = Login(password="SECRET-wrong", username=USERNAME)
-    with PipelineClient(base_url="http://127.0.0.1", policies=[]) as client:
+    with new_client() as client:
         repository = Repository(client, registry.server, NAME, login)
         with pytest.raises(RegistryError, match=r"401 .*UNAUTHORIZED") as failure:
             repository.digest("latest")
@@ -90,7 +96,7 @@ def test_a_wrong_password_fails_with_the_registrys_words_and_is_shown_nowhere(
 
 
 def test_a_sign_in_that_would_show_the_password_to_others_is_refused(registry: Registry) -> None:
-    with PipelineClient(base_url="http://127.0.0.1", policies=[]) as client:
+    with new_client() as client:
         repository = Repository(client, "registry.example", NAME, Login(password=PASSWORD, username=USERNAME))
         for challenge in ('Bearer realm="http://registry.example/token",service="s"', "Digest qop=auth", ""):
             with pytest.raises(RegistryError, match="not known here"):

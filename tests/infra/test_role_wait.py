@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from infra import role_wait
 from infra.role_wait import RoleWaitProvider, remaining
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ def test_the_time_since_the_role_was_given_counts(created_on: str | None, second
 
 def test_each_assignment_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(role_wait.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     provider = RoleWaitProvider()
     made = provider.create(properties(created_on=None)).outs
     assert made is not None
