@@ -23,12 +23,13 @@ class CloudError(RuntimeError):
 class Cloud:
     """A cloud in a file.
 
-    The file holds ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name), ``vaults``
-    (names held by soft delete), ``log`` (every request that reached the cloud, in order), ``faults``, and ``defender``
-    (whether a scan for malware watches every new storage account); ``principal`` (who the provider signed in as),
-    ``rotations`` (how often a key of that account was rotated), ``sharing_violations`` (how many renames on a share are
-    refused), ``shown`` (every content that a file on a share had, as path and text), ``sites`` (see
-    :mod:`tests.engine.standin.sites`) and ``token_seconds`` (how long the provider's tokens live).
+    The file holds ``resources`` by id (``type``, ``inputs``, ``outputs``), ``images`` (digest by full name, for each
+    tag and each digest of a registry), ``manifests`` by digest, ``vaults`` (names held by soft delete), ``log`` (every
+    request that reached the cloud, in order), ``faults``, and ``defender`` (whether a scan for malware watches every
+    new storage account); ``principal`` (who the provider signed in as), ``role_seconds`` (the age from which a role to
+    pull is in force), ``rotations`` (how often a key of that account was rotated), ``sharing_violations`` (how many
+    renames on a share are refused), ``shown`` (every content that a file on a share had, as path and text), ``sites``
+    (see :mod:`tests.engine.standin.sites`) and ``token_seconds`` (how long the provider's tokens live).
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,8 +103,10 @@ def _empty() -> dict[str, Any]:
         "faults": {"failed": [], "fault": None, "subjects": None},
         "images": {},
         "log": [],
+        "manifests": {},
         "principal": None,
         "resources": {},
+        "role_seconds": 0.0,
         "rotations": {},
         "sharing_violations": 0,
         "shown": [],
