@@ -325,8 +325,8 @@ def test_latest_is_pointed_to_each_new_digest_without_a_password_or_an_engine(pr
         "reference": f"~registry.example/worker@sha256:{'a' * 64}",
         "registry_id": program.one("containerregistry:Registry").id,
         "repository": "file-processing/csvreport_v1.0.0",
-        "resource_manager": "https://management.azure.com",
         "tag_names": ["latest", version],
+        "token": tag.inputs["token"],
     }
     assert not program.all("docker:index/tag:Tag")
     assert not program.all("docker:index/registryImage:RegistryImage")
