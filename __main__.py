@@ -13,6 +13,7 @@ from infra.events import UploadEvents
 from infra.function_app import FunctionApp
 from infra.identities import WorkloadIdentity
 from infra.image import WorkerImage
+from infra.image_pull import ImagePull
 from infra.monitoring import Monitoring
 from infra.outputs import stack_outputs
 from infra.placement import Placement, resource_group
@@ -44,8 +45,9 @@ else:
     application = Artifact("application", wiring.artifact(cfg, here, artifacts))
     image = WorkerImage("worker-image", wiring.worker_image(cfg, registry, application)).reference
 share_files = ShareFiles("worker-config", wiring.share_files(cfg, files))
-worker = WorkloadIdentity("worker-identity", wiring.worker_identity(here, registry, files))
-group_args = wiring.worker_group(cfg, here, files, image, logs, registry, share_files, worker)
+worker = WorkloadIdentity("worker-identity", wiring.worker_identity(cfg, here, files, registry))
+pull = ImagePull("image-pull", wiring.image_pull(cfg, registry, worker))
+group_args = wiring.worker_group(cfg, here, files, image, logs, pull, share_files, worker)
 groups = [WorkerGroup(f"worker-{number}", group_args) for number in range(1, cfg.container_group_count + 1)]
 
 # The function: what it may do, and its code; then the events that wake it, and the alerts for when that goes wrong.

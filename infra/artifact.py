@@ -16,7 +16,6 @@ from infra.placement import Placement
 from infra.provider_token import provider_token
 from infra.storage import ArtifactStorage
 
-BUILD_CONTEXT: Final = "."
 BUILD_DIRECTORY: Final = ".build"
 HASH_LENGTH: Final = 16
 
@@ -41,13 +40,9 @@ class ArtifactArgs:
 
 
 class Artifact(pulumi.ComponentResource):
-    """An artifact that is in the artifact account and, once ``cache`` resolves, unpacked on this machine.
-
-    ``context`` is the build context for the image; it resolves to the program's folder when the artifact is there.
-    """
+    """An artifact that is in the artifact account and, once ``cache`` resolves, unpacked on this machine."""
 
     cache: pulumi.Output[str]
-    context: pulumi.Output[str]
     sha256: str
 
     def __init__(self, name: str, args: ArtifactArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -79,8 +74,7 @@ class Artifact(pulumi.ComponentResource):
                 )
             )
         self.sha256 = package.sha256
-        self.context = self.cache.apply(lambda _: BUILD_CONTEXT)
-        self.register_outputs({"cache": self.cache, "context": self.context})
+        self.register_outputs({"cache": self.cache})
 
 
 def find_package(*, folder: str, name: str | None, path: str, project: Path, sha256: str | None) -> ArtifactPackage:

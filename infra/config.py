@@ -31,6 +31,7 @@ from infra.config_values import (
     OptionalImage,
     OptionalLine,
     OptionalRegistry,
+    OptionalRegistryId,
     OptionalSha256,
     OptionalSilence,
     OptionalStorage,
@@ -109,6 +110,7 @@ class StackConfig(BaseModel):
     function_memory_mb: FunctionMemory = 2048
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
     image_reference: OptionalImage = None
+    image_registry_id: OptionalRegistryId = None
     input_path: BlobPath = "incoming"
     input_retention_days: Days = 0
     log_daily_cap_gb: OptionalCap = None
@@ -126,6 +128,7 @@ class StackConfig(BaseModel):
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
     result_retention_days: Days = 0
+    role_wait_seconds: Annotated[int, Field(ge=0, le=1800)] = 300
     runtime_config_file: str = "pipeline_app/config/runtime.json"
     scratch_gib: OptionalDisk = None
     share_name: Annotated[str, named(naming.SHARE)] = "share"
@@ -150,8 +153,12 @@ class StackConfig(BaseModel):
         """Return where inputs and outputs live."""
         return StorageNames(container=self.storage_container, input_path=self.input_path, output_path=self.output_path)
 
+    def application_release(self, application_hash: str) -> str:
+        """Return the release that the application's installer is told: the project's version and what it installs."""
+        return naming.image_version(self.proj_version, application_hash)
+
     def build_args(self) -> dict[str, str]:
-        """Return what the image's build is told, apart from the release."""
+        """Return what the image's build is told, apart from the releases."""
         arguments = {
             "APP_ALIAS": self.app_alias,
             "APP_FILE": self.app_file,
@@ -298,6 +305,18 @@ def _between(config: StackConfig) -> list[str]:
         )
     problems += retention_problems(config.input_retention_days, config.result_retention_days)
     problems += silence_problems(config.alert_silent_minutes, config.sweep_schedule)
+    if config.image_registry_id and not config.image_reference:
+        problems.append(
+            f"imageRegistryId is {config.image_registry_id!r}, but imageReference is missing. Set imageReference to an "
+            "image in that registry, or leave imageRegistryId out."
+        )
+    elif config.image_registry_id and config.image_reference:
+        server = config.image_reference.partition("/")[0]
+        if not naming.is_server_of(server, config.image_registry_id):
+            problems.append(
+                f"imageRegistryId is {config.image_registry_id!r}, but imageReference is in {server!r}, which is not "
+                "the server of that registry. Mend one of them."
+            )
     for key, value in (("containerCpu", config.container_cpu), ("containerMemoryGib", config.container_memory_gib)):
         if round(value * 10) != value * 10:
             problems.append(f"{key} is {value}. Allowed: tenths, such as {round(value, 1)}.")

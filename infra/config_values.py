@@ -107,6 +107,9 @@ OptionalImage: TypeAlias = Annotated[
 ]
 OptionalLine: TypeAlias = Annotated[Line | None, BeforeValidator(none_if_empty)]
 OptionalRegistry: TypeAlias = Annotated[Annotated[str, named(naming.REGISTRY)] | None, BeforeValidator(none_if_empty)]
+OptionalRegistryId: TypeAlias = Annotated[
+    Annotated[str, named(naming.REGISTRY_ID)] | None, BeforeValidator(none_if_empty)
+]
 OptionalSha256: TypeAlias = Annotated[Annotated[str, named(naming.SHA256)] | None, BeforeValidator(none_if_empty)]
 OptionalSilence: TypeAlias = Annotated[Annotated[int, checked(silence_problem)] | None, BeforeValidator(none_if_empty)]
 OptionalStorage: TypeAlias = Annotated[

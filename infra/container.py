@@ -10,10 +10,10 @@ from pulumi_azure_native import containerinstance, monitor
 
 from infra.connections import storage_settings
 from infra.identities import WorkloadIdentity
+from infra.image_pull import ImagePull
 from infra.monitoring import Monitoring
 from infra.naming import SHARE_MOUNT
 from infra.placement import Placement
-from infra.registry import Registry
 from infra.share_files import ShareFiles
 from infra.storage import ApplicationStorage
 from pipeline_app.contract import StorageNames
@@ -64,7 +64,7 @@ class WorkerGroupArgs:
     names: StorageNames
     os_type: str
     placement: Placement
-    registry: Registry
+    pull: ImagePull
     share_files: ShareFiles
     storage: ApplicationStorage
 
@@ -89,11 +89,7 @@ class WorkerGroup(pulumi.ComponentResource):
                 type=containerinstance.ResourceIdentityType.USER_ASSIGNED,
                 user_assigned_identities=[args.identity.identity_id],
             ),
-            image_registry_credentials=[
-                containerinstance.ImageRegistryCredentialArgs(
-                    identity=args.identity.identity_id, server=args.registry.login_server
-                )
-            ],
+            image_registry_credentials=args.pull.credentials,
             os_type=containerinstance.OperatingSystemTypes(args.os_type),
             resource_group_name=args.placement.resource_group_name,
             restart_policy=containerinstance.ContainerGroupRestartPolicy.NEVER,
@@ -112,7 +108,7 @@ class WorkerGroup(pulumi.ComponentResource):
                 parent=self,
                 delete_before_replace=True,
                 # Creating a group runs it: its roles and its config files have to be there.
-                depends_on=[args.identity, args.share_files],
+                depends_on=[args.identity, args.pull, args.share_files],
                 # Azure takes no tags in an update of a group, and a new group for a tag would stop running work.
                 # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_group_resource.go
                 ignore_changes=["tags"],

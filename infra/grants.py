@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from infra.image_pull import PULL_GIVEN_IMAGE, PULL_IMAGE
 from infra.monitoring import Monitoring
 from infra.placement import Placement
 from infra.registry import Registry
@@ -48,12 +49,18 @@ def function_grants(
     }
 
 
-def worker_grants(registry: Registry, storage: ApplicationStorage) -> Mapping[str, Grant]:
-    """Return what the worker may do, by a name that says what for."""
-    return {
+def worker_grants(
+    registry: Registry, storage: ApplicationStorage, given_registry_id: str | None = None
+) -> Mapping[str, Grant]:
+    """Return what the worker may do, by a name that says what for.
+
+    ``given_registry_id`` is the ARM id of another registry that its image is in, or None.
+    """
+    given = {PULL_GIVEN_IMAGE: Grant(role=Role.ACR_PULL, scope=given_registry_id)} if given_registry_id else {}
+    return given | {
         "files": Grant(role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR, scope=storage.container_id),
         # Renewing a claim is Update Message, which needs messages/write: the message processor role is not enough.
         "jobs": Grant(role=Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, scope=storage.jobs_queue_id),
         "poison": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.jobs_poison_queue_id),
-        "pull-image": Grant(role=Role.ACR_PULL, scope=registry.registry_id),
+        PULL_IMAGE: Grant(role=Role.ACR_PULL, scope=registry.registry_id),
     }

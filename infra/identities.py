@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import managedidentity
+from pulumi_azure_native import authorization, managedidentity
 
 from infra.placement import Placement
 from infra.roles import Grant, assign
@@ -23,9 +23,10 @@ class WorkloadIdentityArgs:
 class WorkloadIdentity(pulumi.ComponentResource):
     """A user-assigned identity and its role assignments.
 
-    Whatever depends on the component waits for the roles too.
+    Whatever depends on the component waits for the roles too; ``assignments`` has them by the names of the grants.
     """
 
+    assignments: Mapping[str, authorization.RoleAssignment]
     client_id: pulumi.Output[str]
     identity_id: pulumi.Output[str]
     principal_id: pulumi.Output[str]
@@ -36,8 +37,10 @@ class WorkloadIdentity(pulumi.ComponentResource):
         identity = managedidentity.UserAssignedIdentity(
             name, resource_group_name=args.placement.resource_group_name, tags=args.placement.tags, opts=child
         )
-        for purpose, grant in args.grants.items():
-            assign(f"{name}-{purpose}", grant, principal_id=identity.principal_id, opts=child)
+        self.assignments = {
+            purpose: assign(f"{name}-{purpose}", grant, principal_id=identity.principal_id, opts=child)
+            for purpose, grant in args.grants.items()
+        }
         self.client_id = identity.client_id
         self.identity_id = identity.id
         self.principal_id = identity.principal_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,34 +12,45 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.archive import file_sha256
+from infra.build_context import SOURCE_DATE_EPOCH, stage_context
+from infra.image_tag import ImageTag
+from infra.provider_token import provider_token
 from infra.registry import Registry
 
 BUILD_HASH_LENGTH: Final = 12
 DOCKERFILE: Final = "pipeline_app/Dockerfile"
+LATEST: Final = "latest"
 PLATFORM: Final = "linux/amd64"
 
-# What the Dockerfile may copy besides the artifact; .dockerignore lets the same through and nothing else.
-SOURCES: Final = (
-    "pipeline_app/Dockerfile",
+# What the installer's layer is made with, besides the artifact.
+INSTALLER_SOURCES: Final = ("pipeline_app/install.py",)
+
+# What becomes the worker.
+WORKER_SOURCES: Final = (
     "pipeline_app/__init__.py",
     "pipeline_app/contract.py",
-    "pipeline_app/install.py",
-    "pipeline_app/requirements.txt",
     "pipeline_app/rest/**/*.py",
     "pipeline_app/worker/**/*.py",
 )
+
+# All that the image is built from besides the artifact. The build context has these files and no others, and
+# .dockerignore lets the same through where somebody builds by hand.
+SOURCES: Final = (DOCKERFILE, "pipeline_app/requirements.txt", *INSTALLER_SOURCES, *WORKER_SOURCES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerImageArgs:
     """What is built and where it goes.
 
-    ``context`` is relative to the program's folder and resolves once the artifact is unpacked; ``build_args`` are the
-    Dockerfile's; ``repository`` is the path below the registry's server.
+    ``artifact`` is the folder of the unpacked artifact and resolves once it is there; ``build_args`` are the
+    Dockerfile's; ``content`` is a hash of all that goes into the image; ``repository`` is the path below the
+    registry's server.
     """
 
-    build_args: Mapping[str, pulumi.Input[str]]
-    context: pulumi.Input[str]
+    artifact: pulumi.Input[str]
+    build_args: Mapping[str, str]
+    content: str
+    project: Path
     registry: Registry
     repository: str
     version: str
@@ -54,12 +65,20 @@ class WorkerImage(pulumi.ComponentResource):
         super().__init__("file-processing:infra:WorkerImage", name, None, opts)
         registry = args.registry
         repository = pulumi.Output.format("{0}/{1}", registry.login_server, args.repository)
+        # The path is relative, since the provider keeps it and would build again where the folder is another.
+        context = pulumi.Output.from_input(args.artifact).apply(
+            lambda artifact: (
+                stage_context(args.project, source_files(args.project), Path(artifact), args.content)
+                .relative_to(args.project)
+                .as_posix()
+            )
+        )
         image = docker.Image(
             name,
             build=docker.DockerBuildArgs(
-                args=args.build_args,
+                args={**args.build_args, "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH)},
                 builder_version=docker.BuilderVersion.BUILDER_BUILD_KIT,
-                context=args.context,
+                context=context,
                 dockerfile=DOCKERFILE,
                 platform=PLATFORM,
             ),
@@ -68,28 +87,34 @@ class WorkerImage(pulumi.ComponentResource):
             registry=docker.RegistryArgs(
                 password=registry.password, server=registry.login_server, username=registry.username
             ),
+            # Deleting it does nothing, yet the provider refuses to where no Docker engine answers: neither the end of
+            # the stack nor its move to an image that is there already shall need one.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+        )
+        latest = ImageTag(
+            f"{name}-{LATEST}",
+            content=f"{args.content}/{args.version}",
+            login_server=registry.login_server,
+            reference=image.repo_digest,
+            registry_id=registry.registry_id,
+            repository=args.repository,
+            tag_names=[LATEST, args.version],
+            token=provider_token(self, after=image),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        latest = docker.Tag(
-            f"{name}-latest",
-            source_image=image.image_name,
-            tag_triggers=[image.repo_digest],
-            target_image=pulumi.Output.format("{0}:latest", repository),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[image]),
-        )
-        docker.RegistryImage(
-            f"{name}-latest-push",
-            auth_config=docker.RegistryImageAuthConfigArgs(
-                address=registry.login_server, password=registry.password, username=registry.username
-            ),
-            # The tag goes with its registry; deleting it alone would take the version with the same digest along.
-            keep_remotely=True,
-            name=latest.target_image,
-            triggers={"digest": image.repo_digest},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[latest]),
-        )
-        self.reference = image.repo_digest
+        self.reference = latest.reference
         self.register_outputs({"reference": self.reference})
+
+
+def application_hash(project: Path, artifact_sha256: str, build_args: Mapping[str, str]) -> str:
+    """Return a short hash of what the application's layer is made from, which no edit of the worker changes.
+
+    Args:
+        project: the program's folder.
+        artifact_sha256: of the zip whose content is installed.
+        build_args: without the releases, which are made from hashes.
+    """
+    return _hash(project, INSTALLER_SOURCES, artifact_sha256, build_args)
 
 
 def build_hash(project: Path, artifact_sha256: str, build_args: Mapping[str, str]) -> str:
@@ -100,9 +125,18 @@ def build_hash(project: Path, artifact_sha256: str, build_args: Mapping[str, str
         artifact_sha256: of the zip whose content is installed.
         build_args: without the version, which is made from this hash.
     """
+    return _hash(project, SOURCES, artifact_sha256, build_args)
+
+
+def source_files(project: Path, patterns: Sequence[str] = SOURCES) -> list[Path]:
+    """Return the files of the program's folder that patterns name, each once and in one order everywhere."""
+    return sorted({path for pattern in patterns for path in project.glob(pattern)})
+
+
+def _hash(project: Path, patterns: Sequence[str], artifact_sha256: str, build_args: Mapping[str, str]) -> str:
     digest = hashlib.sha256(f"artifact\0{artifact_sha256}\n".encode())
     for key, value in sorted(build_args.items()):
         digest.update(f"argument\0{key}\0{value}\n".encode())
-    for path in sorted({path for pattern in SOURCES for path in project.glob(pattern)}):
+    for path in source_files(project, patterns):
         digest.update(f"file\0{path.relative_to(project).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()[:BUILD_HASH_LENGTH]

@@ -89,6 +89,11 @@ IMAGE_WORD: Final = _rule(
     "1 to 50 lower-case letters and digits, with single dots, underscores or hyphens between them",
 )
 REGISTRY: Final = _rule(r"[a-zA-Z0-9]{5,50}", "5 to 50 letters and digits")
+REGISTRY_ID: Final = _rule(
+    r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.ContainerRegistry/registries/[a-z0-9]{5,50}",
+    "/subscriptions/…/resourceGroups/…/providers/Microsoft.ContainerRegistry/registries/…, the resource id of an Azure "
+    "container registry",
+)
 SHA256: Final = _rule(r"[0-9a-fA-F]{64}", "64 hexadecimal digits")
 SHARE: Final = BLOB_CONTAINER
 STORAGE_ACCOUNT: Final = _rule(r"[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")
@@ -104,6 +109,25 @@ VERSION: Final = _rule(
     r"(?=.{1,40}$)[A-Za-z0-9]+([.-][A-Za-z0-9]+)*",
     "1 to 40 letters and digits, with single dots or hyphens between them",
 )
+
+
+# The hosts of Azure's registries, in each cloud.
+# Source: https://learn.microsoft.com/azure/container-registry/container-registry-faq
+REGISTRY_DOMAINS: Final = (".azurecr.cn", ".azurecr.io", ".azurecr.us")
+
+
+def is_azure_registry(server: str) -> bool:
+    """Tell whether a host is that of an Azure container registry."""
+    return server.lower().endswith(REGISTRY_DOMAINS)
+
+
+def is_server_of(server: str, registry_id: str) -> bool:
+    """Tell whether a host can be that of a registry: its name, or its name and a hash after a hyphen.
+
+    Source: https://learn.microsoft.com/azure/container-registry/container-registry-get-started-portal
+    """
+    name = registry_id.rpartition("/")[2].lower()
+    return is_azure_registry(server) and server.lower().partition(".")[0].partition("-")[0] == name
 
 
 def image_repository(namespace: str, model_name: str, model_version: str) -> str:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 KEYS_VERSION: Final = "2023-05-01"
 QUOTED_CHARACTERS: Final = 1000
+
+# Resource Manager throttles, and is told of a role of the deployer's own a little late.
+PASSING_SECONDS: Final = 60.0
 
 # A role that was assigned a moment ago answers like a missing one, and a site made a moment ago like an absent one.
 PASSING_STATUS: Final = frozenset({400, 403, 404, 408, 409, 429})
 
 # A signature in an answer that repeats the request.
 SIGNATURE: Final = re.compile(r"(?<=sig=)[^&\s\"'\\]+")
+
+
+Result = TypeVar("Result")
 
 
 class RefusedError(RuntimeError):
@@ -106,6 +114,28 @@ def connected(credential: TokenCredential, host: str) -> Iterator[ResourceManage
     client: ARMPipelineClient[HttpRequest, HttpResponse] = ARMPipelineClient(base_url=host, policies=[policy])
     with client:
         yield ResourceManager(client, host)
+
+
+def patiently(call: Callable[[], Result]) -> Result:
+    """Return what a call that changes nothing returns, tried for a minute while what keeps it from it may pass.
+
+    Raises:
+        PassingError: the reason did not pass, or what is asked about is not there (status 404), which is said at once.
+        RefusedError: it is refused for good.
+        azure.core.exceptions.AzureError: there was no answer for the whole minute, or the sign-in failed.
+    """
+    return Retrying(
+        reraise=True,
+        retry=retry_if_exception(_may_pass),
+        stop=stop_after_delay(PASSING_SECONDS),
+        wait=wait_fixed(2),
+    )(call)
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, PassingError):
+        return error.status != 404
+    return isinstance(error, (ServiceRequestError, ServiceResponseError))
 
 
 def _object(response: HttpResponse) -> Mapping[str, Any]:

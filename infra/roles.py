@@ -49,13 +49,15 @@ def assign(
     have heard of it.
     """
     client = authorization.get_client_config_output(opts=pulumi.InvokeOutputOptions(parent=opts.parent))
+    # What a person names may be in another subscription, and a definition is looked up in that of the scope.
+    subscription = grant.scope.split("/")[2] if isinstance(grant.scope, str) else client.subscription_id
     return authorization.RoleAssignment(
         name,
         principal_id=principal_id,
         principal_type=principal_type,
         role_definition_id=pulumi.Output.format(
             "/subscriptions/{0}/providers/Microsoft.Authorization/roleDefinitions/{1}",
-            client.subscription_id,
+            subscription,
             grant.role.value if isinstance(grant.role, Role) else grant.role,
         ),
         scope=grant.scope,

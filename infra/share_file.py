@@ -23,9 +23,6 @@ PLACE: Final = ("account_url", "path", "share_name")
 # A container that has the file open for a moment keeps it from being replaced.
 OPEN_SECONDS: Final = 60.0
 
-# Resource Manager throttles, and is told of a role of the deployer's own a little late.
-PASSING_SECONDS: Final = 60.0
-
 
 class ShareFileProvider(SignedInProvider):
     """Puts, reads and removes one file; the properties are those of :class:`ShareFile`.
@@ -73,16 +70,11 @@ class ShareFileProvider(SignedInProvider):
         # Only the provider needs them, not each run of the program.
         from azure.storage.fileshare import ShareClient
 
-        from infra.resource_manager import PassingError, connected
+        from infra.resource_manager import PassingError, connected, patiently
 
         with connected(self.sign_in, RESOURCE_MANAGER) as manager:
             try:
-                key = Retrying(
-                    reraise=True,
-                    retry=retry_if_exception(lambda error: isinstance(error, PassingError) and error.status != 404),
-                    stop=stop_after_delay(PASSING_SECONDS),
-                    wait=wait_fixed(2),
-                )(manager.account_key, props["account_id"])
+                key = patiently(lambda: manager.account_key(props["account_id"]))
             except PassingError as error:
                 if error.status == 404:
                     raise ResourceNotFoundError(str(error)) from error

@@ -17,7 +17,8 @@ from infra.function_app import FunctionApp, FunctionAppArgs
 from infra.function_names import function_names
 from infra.grants import function_grants, worker_grants
 from infra.identities import WorkloadIdentity, WorkloadIdentityArgs
-from infra.image import WorkerImageArgs, build_hash
+from infra.image import WorkerImageArgs, application_hash, build_hash
+from infra.image_pull import ImagePull, ImagePullArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.packaging import function_archive
 from infra.placement import Placement
@@ -125,6 +126,17 @@ def function_identity(
     return WorkloadIdentityArgs(grants=grants, placement=placement)
 
 
+def image_pull(cfg: StackConfig, registry: Registry, identity: WorkloadIdentity) -> ImagePullArgs:
+    """Return where the image comes from."""
+    return ImagePullArgs(
+        given_reference=cfg.image_reference,
+        given_registry_id=cfg.image_registry_id,
+        identity=identity,
+        registry=registry,
+        wait_seconds=cfg.role_wait_seconds,
+    )
+
+
 def monitoring(cfg: StackConfig, placement: Placement) -> MonitoringArgs:
     """Return how much is logged on a day at most, and how long logs are kept."""
     return MonitoringArgs(daily_cap_gb=cfg.log_daily_cap_gb, placement=placement, retention_days=cfg.log_retention_days)
@@ -212,7 +224,7 @@ def worker_group(
     files: ApplicationStorage,
     image: pulumi.Input[str],
     logs: Monitoring,
-    registry: Registry,
+    pull: ImagePull,
     share_files: ShareFiles,
     identity: WorkloadIdentity,
 ) -> WorkerGroupArgs:
@@ -228,24 +240,31 @@ def worker_group(
         names=cfg.storage_names(),
         os_type=cfg.container_os_type,
         placement=placement,
-        registry=registry,
+        pull=pull,
         share_files=share_files,
         storage=files,
     )
 
 
-def worker_identity(placement: Placement, registry: Registry, files: ApplicationStorage) -> WorkloadIdentityArgs:
+def worker_identity(
+    cfg: StackConfig, placement: Placement, files: ApplicationStorage, registry: Registry
+) -> WorkloadIdentityArgs:
     """Return what the worker may do."""
-    return WorkloadIdentityArgs(grants=worker_grants(registry, files), placement=placement)
+    return WorkloadIdentityArgs(grants=worker_grants(registry, files, cfg.image_registry_id), placement=placement)
 
 
 def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) -> WorkerImageArgs:
     """Return what the image is built from and what it is called."""
     build_args = cfg.build_args()
-    version = cfg.image_version(build_hash(cfg.project, application.sha256, build_args))
+    content = build_hash(cfg.project, application.sha256, build_args)
+    version = cfg.image_version(content)
+    # The installer is told a release that stays the same while the worker changes, so that its layer does, too.
+    release = cfg.application_release(application_hash(cfg.project, application.sha256, build_args))
     return WorkerImageArgs(
-        build_args=build_args | {"RELEASE_VERSION": version},
-        context=application.context,
+        artifact=application.cache,
+        build_args=build_args | {"APP_RELEASE": release, "RELEASE_VERSION": version},
+        content=content,
+        project=cfg.project,
         registry=registry,
         repository=cfg.image_repository(),
         version=version,

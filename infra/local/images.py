@@ -9,15 +9,19 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from infra.archive import file_sha256
+from infra.build_context import copy_context
+from infra.image import INSTALLER_SOURCES, WORKER_SOURCES, source_files
+
 from .data import DataFolder, digest_tree
 from .processes import Command, Supervisor
 
-ARTIFACT: Final = ".artifact_cache"
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -80,16 +84,18 @@ class PrefixBuilder:
     """Does what the Dockerfile does in a private folder of the data folder."""
 
     def __init__(self, project: Path, data: DataFolder, supervisor: Supervisor) -> None:
-        self._application = project / "pipeline_app"
         self._data = data
+        self._project = project
         self._supervisor = supervisor
 
     def build(self, build: Build, artifact: Path) -> Image:
         """Install the artifact and copy the worker, once for each content."""
-        worker = [self._application / name for name in ("__init__.py", "contract.py", "rest", "worker")]
-        installer = self._application / "install.py"
-        whole = digest_tree(artifact, installer, *worker)
-        recipe = json.dumps([whole, dict(build.arguments), build.name, sys.version], sort_keys=True)
+        worker = source_files(self._project, WORKER_SOURCES)
+        installer = self._project / "pipeline_app" / "install.py"
+        parts = [*source_files(self._project, INSTALLER_SOURCES), *worker]
+        sources = {path.relative_to(self._project).as_posix(): file_sha256(path) for path in parts}
+        content = [digest_tree(artifact), sources, dict(build.arguments), build.name, sys.version]
+        recipe = json.dumps(content, sort_keys=True)
         digest = hashlib.sha256(recipe.encode()).hexdigest()
         folder = self._data.folder("images") / digest[:16]
         prefix = folder / "opt" / "app"
@@ -101,18 +107,21 @@ class PrefixBuilder:
         # The prefix may be written into what is installed, so it is made where it will stay, and counts when complete.
         shutil.rmtree(folder, ignore_errors=True)
         prefix.mkdir(parents=True)
-        package = folder / "opt" / "pipeline" / "pipeline_app"
-        package.mkdir(parents=True)
         for source in worker:
-            if source.is_dir():
-                shutil.copytree(source, package / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copyfile(source, package / source.name)
+            target = folder / "opt" / "pipeline" / source.relative_to(self._project)
+            target.parent.mkdir(exist_ok=True, parents=True)
+            shutil.copyfile(source, target)
         self._supervisor.run(
             Command(
                 name="installer",
                 arguments=[sys.executable, str(installer), str(artifact)],
-                environment={**build.arguments, **environment, "HOME": str(folder), "PATH": path_for(prefix)},
+                environment={
+                    **build.arguments,
+                    **environment,
+                    "HOME": str(folder),
+                    "PATH": path_for(prefix),
+                    "RELEASE_VERSION": build.arguments.get("APP_RELEASE") or build.arguments.get("RELEASE_VERSION", ""),
+                },
                 directory=folder,
                 log=self._data.folder("logs") / "installer.log",
             )
@@ -137,13 +146,18 @@ class DockerBuilder:
         check_engine()
 
     def build(self, build: Build, artifact: Path) -> Image:
-        """Send the project's ``pipeline_app`` and the artifact to the engine."""
+        """Send the worker's files and the artifact to the engine."""
         folder = self._data.folder("images", "docker")
         context, identifier = folder / "context.tar", folder / "image-id"
         # Docker looks at the first block alone to tell a context from a Dockerfile, which a PAX header is too long for.
-        with tarfile.open(context, "w", format=tarfile.GNU_FORMAT) as archive:
-            archive.add(self._project / "pipeline_app", "pipeline_app", filter=_without_bytecode)
-            archive.add(artifact, ARTIFACT, filter=_without_bytecode)
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as temporary,
+            tarfile.open(context, "w", format=tarfile.GNU_FORMAT) as archive,
+        ):
+            staged = Path(temporary, "context")
+            copy_context(staged, self._project, source_files(self._project), artifact)
+            for path in sorted(staged.iterdir()):
+                archive.add(path, path.name, filter=_of_root)
         arguments = ["docker", "build", "--file", build.dockerfile, "--iidfile", str(identifier)]
         arguments += ["--tag", f"{build.name}:{build.tag}"]
         arguments += ["--platform", build.platform] if build.platform else []
@@ -190,5 +204,8 @@ def _kept(arguments: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if name == "RELEASE_VERSION"}
 
 
-def _without_bytecode(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if "__pycache__" in entry.name.split("/") else entry
+def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    # As the docker command and the provider send it.
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry

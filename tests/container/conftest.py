@@ -66,6 +66,11 @@ def image(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Image:
     for stray in (".env", "storage_key.txt", "pipeline_app/.env", "pipeline_app/worker/key.pem", ".git/config"):
         (context / stray).parent.mkdir(exist_ok=True)
         (context / stray).write_text(STRAY_SECRET)
+    return build_image(context, base_image, "file-pipeline-test:latest")
+
+
+def build_image(context: Path, base_image: str, tag: str, **more: str) -> Image:
+    """Build an image by hand, as the README says, with further build arguments."""
     arguments = {
         "APP_ALIAS": "csvreport",
         "APP_FILE": "csvreport",
@@ -73,9 +78,8 @@ def image(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Image:
         "APP_SETUP_ARGS": "",
         "BASE_IMAGE": base_image,
         "RELEASE_VERSION": RELEASE,
-    }
+    } | more
     options = [option for name, value in arguments.items() for option in ("--build-arg", f"{name}={value}")]
-    tag = "file-pipeline-test:latest"
     docker("build", "--platform", "linux/amd64", "--tag", tag, "--file", str(context / "pipeline_app/Dockerfile"),
            *options, str(context))  # fmt: skip
     return Image(tag, context)

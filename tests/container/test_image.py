@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import urllib.request
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.processes import wait_until
-from tests.container.conftest import RELEASE, STRAY_SECRET, Image, Run, docker, state_of
+from tests.container.conftest import RELEASE, STRAY_SECRET, Image, Run, build_image, docker, state_of
 
 # Nothing listens there, as when storage is away: the worker waits and says that it is well.
 NOWHERE = {
@@ -37,6 +38,44 @@ def test_it_runs_as_nobody_who_may_change_it(image: Image) -> None:
 def test_the_build_arguments_reach_the_installer_and_the_worker(image: Image) -> None:
     assert inside(image, "csvreport", "--version") == f"csvreport {RELEASE}"
     assert inside(image, "printenv", "RELEASE_VERSION", "APP_ALIAS").splitlines() == [RELEASE, "csvreport"]
+
+
+def layers(image: Image) -> list[str]:
+    """Return the ids of the image's layers, the lowest first."""
+    found: list[str] = json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image.tag).stdout)
+    return found
+
+
+def test_another_version_of_the_worker_keeps_the_applications_layer(
+    base_image: str, image: Image, tmp_path: Path
+) -> None:
+    """What the installer is told of the release does not change with the worker, so neither does what it leaves."""
+    context = tmp_path / "context"
+    shutil.copytree(image.context, context)
+    first = build_image(context, base_image, "file-pipeline-test:first", APP_RELEASE="1.app", RELEASE_VERSION="1.dev1")
+    with (context / "pipeline_app" / "worker" / "loop.py").open("a", encoding="utf-8") as file:
+        file.write("# Edited.\n")
+    second = build_image(context, base_image, "file-pipeline-test:other", APP_RELEASE="1.app", RELEASE_VERSION="1.dev2")
+    changed = [old != new for old, new in zip(layers(first), layers(second), strict=True)]
+
+    assert inside(second, "csvreport", "--version") == "csvreport 1.app"
+    assert inside(second, "printenv", "RELEASE_VERSION") == "1.dev2"
+    # The worker's folder, and its bytecode.
+    assert changed == [False] * (len(changed) - 2) + [True, True]
+
+
+def test_a_checkout_that_is_its_owners_alone_gives_an_image_that_anybody_can_run(
+    base_image: str, image: Image, tmp_path: Path
+) -> None:
+    context = tmp_path / "context"
+    shutil.copytree(image.context, context)
+    for path in [context, *context.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o077)
+    private = build_image(context, base_image, "file-pipeline-test:private")
+
+    assert inside(private, "csvreport", "--version") == f"csvreport {RELEASE}"
+    assert inside(private, "python", "-c", "import pipeline_app.worker.loop as loop; print(loop.__name__)")
+    assert inside(private, "find", "/opt/app", "/opt/pipeline", "-not", "-readable") == ""
 
 
 def test_the_worker_starts_from_bytecode_that_is_there(image: Image) -> None:

@@ -18,6 +18,7 @@ from tests.engine.comparison import comparable_cloud, comparable_state
 from tests.engine.deployment import ROOT, FirstDeploy, NewSite, Site, copy_project
 from tests.engine.standin.azure import SCHEMA_VARIABLE
 from tests.engine.standin.cloud import VARIABLE, Cloud
+from tests.engine.standin.docker import ENGINE_VARIABLE
 from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT
 from tests.engine.standin.proxy import Proxy, running_proxy
 from tests.engine.standin.schema import read_schema
@@ -114,11 +115,16 @@ def new_site(
         folder = tmp_path_factory.mktemp(name)
         cloud = Cloud(folder / "cloud.json")
         environment = engine_environment | {
+            ENGINE_VARIABLE: str(folder / "engine.json"),
             "PULUMI_BACKEND_URL": f"file://{folder}",
             VARIABLE: str(cloud.path),
         }
         shutil.copytree(pristine, folder / "project", symlinks=True)
-        return Site(cloud=cloud, command=pulumi_command, environment=environment, folder=folder, proxy=proxy)
+        site = Site(
+            cloud=cloud, command=pulumi_command, environment=environment, folder=folder, machine="project", proxy=proxy
+        )
+        site.engine.start()
+        return site
 
     return make
 

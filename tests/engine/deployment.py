@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +14,7 @@ import pulumi.automation as auto
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 from tests.engine.standin.cloud import Cloud
+from tests.engine.standin.docker import ENGINE_VARIABLE, Engine
 from tests.engine.standin.proxy import Proxy
 
 ROOT: Final = Path(__file__).parents[2]
@@ -64,18 +65,32 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A simulated cloud, a copy of the project, and what is needed to deploy the one into the other."""
+    """A simulated cloud, a machine with a copy of the project, and what is needed to deploy the one into the other."""
 
     cloud: Cloud
     command: auto.PulumiCommand
     environment: dict[str, str]
     folder: Path
+    machine: str
     proxy: Proxy
 
     @property
     def project(self) -> Path:
         """The copy of the project."""
-        return self.folder / "project"
+        return self.folder / self.machine
+
+    @property
+    def engine(self) -> Engine:
+        """The machine's Docker engine."""
+        return Engine(Path(self.environment[ENGINE_VARIABLE]))
+
+    def another_machine(self, name: str) -> Site:
+        """Return a machine with a checkout of the same project and an empty engine, for the same cloud and stacks."""
+        environment = self.environment | {ENGINE_VARIABLE: str(self.folder / f"{name}-engine.json")}
+        site = replace(self, environment=environment, machine=name)
+        shutil.copytree(self.project, site.project, symlinks=True, ignore=shutil.ignore_patterns("image-*"))
+        site.engine.start()
+        return site
 
     def deployment(self, stack: str = "dev") -> Deployment:
         """Return a stack of the project, made where it is not there yet."""
@@ -104,6 +119,11 @@ class Deployment:
     def preview(self) -> Run:
         """Run ``pulumi preview`` and see it succeed."""
         return _succeeded(self.try_preview())
+
+    def replace(self, name: str) -> Run:
+        """Run ``pulumi up`` that makes one resource anew, whether it differs or not, and see it succeed."""
+        (urn,) = [each["urn"] for each in self.resources() if each["urn"].endswith(f"::{name}")]
+        return _succeeded(self._run(self._stack.up, replace=[urn]))
 
     def refresh(self) -> Run:
         """Run ``pulumi refresh`` and see it succeed."""
@@ -154,7 +174,7 @@ class Deployment:
         """Return the resources of the state, without components and what the engine keeps for itself."""
         return [each for each in self.state().get("resources") or [] if _counts(each["type"])]
 
-    def _run(self, command: Callable[..., Any], **options: bool) -> Run:
+    def _run(self, command: Callable[..., Any], **options: Any) -> Run:
         # Runs follow one another, and the proxy answers for the cloud of the one that runs.
         self.site.proxy.cloud = self.site.cloud
         error = None
@@ -209,6 +229,11 @@ def copy_project(target: Path) -> None:
             shutil.copytree(source, target / name, ignore=ignore)
         else:
             shutil.copy2(source, target / name)
+    # A role that the simulated cloud gives is in force at once, unless a test says otherwise.
+    settings = (target / "Pulumi.yaml").read_text(encoding="utf-8")
+    waiting = "  roleWaitSeconds:\n    type: integer\n    default: 300\n"
+    assert waiting in settings
+    (target / "Pulumi.yaml").write_text(settings.replace(waiting, waiting.replace("300", "0")), encoding="utf-8")
     (target / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     build = target / ".build"
     build.mkdir()

@@ -14,7 +14,7 @@ from tests.engine.deployment import Deployment, FirstDeploy
 Edit: TypeAlias = Callable[[Path], None]
 
 CODE: Final = {"function-code": "update", "function-package": "replace"}
-IMAGE: Final = {"worker-image": "update", "worker-image-latest": "replace", "worker-image-latest-push": "replace"}
+IMAGE: Final = {"worker-image": "update", "worker-image-latest": "update"}
 
 # What sends a group's logs goes with it.
 GROUP: Final = {"worker-1": "replace", "worker-1-logs": "replace"}

@@ -49,7 +49,6 @@ def test_the_state_holds_the_secrets_as_ciphertext(first_deploy: FirstDeploy) ->
     assert SECRETS.search(json.dumps(first_deploy.deployment.deciphered_state()))
     assert {
         ".inputs.registry.password",
-        ".inputs.authConfig.password",
         ".outputs.__inputs",
         ".outputs.connectionString",
         ".outputs.instrumentationKey",

@@ -300,11 +300,13 @@ def test_the_image_is_built_for_linux_from_the_build_args_and_pushed_under_its_v
             "APP_ALIAS": "csvreport",
             "APP_FILE": "csvreport",
             "APP_INSTALLER_FILE": "install.sh",
+            "APP_RELEASE": image["build"]["args"]["APP_RELEASE"],
             "APP_SETUP_ARGS": "",
             "RELEASE_VERSION": version,
+            "SOURCE_DATE_EPOCH": "315532800",
         },
         "builderVersion": "BuilderBuildKit",
-        "context": ".",
+        "context": f".build/image-{version.removeprefix('0.1.0.dev')}",
         "dockerfile": "pipeline_app/Dockerfile",
         "platform": "linux/amd64",
     }
@@ -314,17 +316,25 @@ def test_the_image_is_built_for_linux_from_the_build_args_and_pushed_under_its_v
     assert image["registry"]["server"] == "~registry.example"
 
 
-def test_latest_follows_each_new_digest_and_is_never_deleted_alone(program: Run) -> None:
-    tag, push = (
-        program.one("docker:index/tag:Tag").inputs,
-        program.one("docker:index/registryImage:RegistryImage").inputs,
-    )
-    digest = f"~registry.example/worker@sha256:{'a' * 64}"
-    assert tag["targetImage"] == "~registry.example/file-processing/csvreport_v1.0.0:latest"
-    assert tag["tagTriggers"] == [digest]
-    assert push["name"] == tag["targetImage"]
-    assert push["triggers"] == {"digest": digest}
-    assert push["keepRemotely"] is True
+def test_latest_is_pointed_to_each_new_digest_without_a_password_or_an_engine(program: Run) -> None:
+    tag = program.one("dynamic/containerregistry:ImageTag")
+    version = program.one("docker:index/image:Image").inputs["build"]["args"]["RELEASE_VERSION"]
+    assert {key: value for key, value in tag.inputs.items() if not key.startswith("__")} == {
+        "content": f"{version.removeprefix('0.1.0.dev')}/{version}",
+        "login_server": "~registry.example",
+        "reference": f"~registry.example/worker@sha256:{'a' * 64}",
+        "registry_id": program.one("containerregistry:Registry").id,
+        "repository": "file-processing/csvreport_v1.0.0",
+        "tag_names": ["latest", version],
+        "token": tag.inputs["token"],
+    }
+    assert not program.all("docker:index/tag:Tag")
+    assert not program.all("docker:index/registryImage:RegistryImage")
+
+
+def test_neither_the_end_of_the_stack_nor_an_image_from_elsewhere_needs_an_engine(program: Run) -> None:
+    """The provider refuses each call where no engine answers, but it is not called for what is only forgotten."""
+    assert all(each.request.retainOnDelete for each in program.resources if each.token.startswith("docker:"))
 
 
 def test_the_artifact_is_published_under_the_hash_of_its_content(program: Run) -> None:

@@ -237,6 +237,36 @@ def test_an_image_that_is_there_already_needs_no_artifact(project: Path) -> None
     assert check({"artifactPath": "", "imageReference": reference}, project).image_reference == reference
 
 
+REGISTRY_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/Theirs"
+
+
+@pytest.mark.parametrize("server", ["theirs.azurecr.io", "theirs-d5f2a8b1c3e4f6a7.azurecr.io", "theirs.azurecr.cn"])
+def test_another_registry_is_named_with_the_image_that_is_in_it(project: Path, server: str) -> None:
+    settings = {"artifactPath": "", "imageReference": f"{server}/worker@sha256:{'0' * 64}"}
+    assert check(settings | {"imageRegistryId": REGISTRY_ID}, project).image_registry_id == REGISTRY_ID
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"imageRegistryId": REGISTRY_ID}, "imageReference is missing"),
+        (
+            {"imageReference": f"mine.azurecr.io/w@sha256:{'0' * 64}", "imageRegistryId": REGISTRY_ID},
+            "imageReference is in 'mine.azurecr.io', which is not the server of that registry",
+        ),
+        (
+            {"imageReference": f"theirs.example/w@sha256:{'0' * 64}", "imageRegistryId": REGISTRY_ID},
+            "imageReference is in 'theirs.example', which is not the server of that registry",
+        ),
+        ({"imageRegistryId": "theirs"}, "the resource id of an Azure container registry"),
+    ],
+)
+def test_a_registry_and_an_image_that_do_not_belong_together_are_refused(
+    project: Path, settings: dict[str, str], text: str
+) -> None:
+    assert text in "".join(problems(settings, project))
+
+
 def test_the_two_accounts_cannot_have_one_name(project: Path) -> None:
     settings = {"appStorageAccountName": "same", "artifactStorageAccountName": "same"}
     assert "Choose two names" in problems(settings, project)[0]

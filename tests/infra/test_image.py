@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.image import SOURCES, build_hash
+from infra.image import SOURCES, application_hash, build_hash
 
 PROJECT = Path(__file__).parents[2]
 ARGS = {"APP_ALIAS": "app", "APP_FILE": "app.py"}
@@ -73,3 +73,23 @@ def test_the_engine_is_sent_what_the_version_is_made_from_and_the_artifact() -> 
 
 def test_every_pattern_finds_a_file_of_this_project() -> None:
     assert [pattern for pattern in SOURCES if not list(PROJECT.glob(pattern))] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["Dockerfile", "contract.py", "requirements.txt", "rest/endpoint.py", "worker/loop.py"]
+)
+def test_no_edit_of_the_worker_changes_what_the_installer_is_told(project: Path, name: str) -> None:
+    before = application_hash(project, "a", ARGS)
+    (project / "pipeline_app" / name).write_text("changed", encoding="utf-8")
+    assert application_hash(project, "a", ARGS) == before
+
+
+def test_the_artifact_the_arguments_and_how_it_is_installed_change_what_the_installer_is_told(project: Path) -> None:
+    hashes = [
+        application_hash(project, "a", ARGS),
+        application_hash(project, "b", ARGS),
+        application_hash(project, "a", ARGS | {"APP_ALIAS": "other"}),
+    ]
+    (project / "pipeline_app" / "install.py").write_text("changed", encoding="utf-8")
+    hashes.append(application_hash(project, "a", ARGS))
+    assert len(set(hashes)) == 4

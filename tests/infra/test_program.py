@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra.credentials import HandedToken
+from infra.image_pull import credential_server
 from infra.roles import Role
 from tests.infra.recording import (
     FROM_OUTPUT,
@@ -152,8 +153,8 @@ def test_no_key_or_password_travels_outside_a_secret(program: Run) -> None:
         leaked = [text for text in texts(resource.raw) if SECRET in text]
         assert not leaked, f"{resource.token} {resource.name}: {leaked}"
         wrapped += SECRET in str(resource.raw)
-    # The image and its push, the vault's secret, the two groups, and the app's settings; then the tokens of the two
-    # config files and of the deployment.
+    # The image, the vault's secret, the two groups, and the app's settings; then the tokens of the image's tags, of the
+    # two config files and of the deployment.
     assert wrapped == 9
 
 
@@ -260,6 +261,47 @@ def test_an_image_by_digest_is_deployed_without_an_engine_or_an_artifact() -> No
     assert run.outputs["imageReference"] == reference
 
 
+@pytest.mark.usefixtures("function_package")
+def test_an_image_in_a_public_registry_is_pulled_without_credentials_or_a_wait() -> None:
+    run = run_program({"artifactPath": "", "imageReference": f"ghcr.io/owner/worker@sha256:{'b' * 64}"})
+    assert "imageRegistryCredentials" not in run.one("containerinstance:ContainerGroup").inputs
+    assert not run.all("dynamic/authorization:RoleWait")
+
+
+@pytest.mark.usefixtures("function_package")
+def test_an_image_in_another_azure_registry_is_pulled_by_a_role_on_it() -> None:
+    registry = "/subscriptions/other/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/theirs"
+    reference = f"theirs.azurecr.io/worker@sha256:{'b' * 64}"
+    run = run_program({"artifactPath": "", "imageReference": reference, "imageRegistryId": registry})
+    grant = run.one("authorization:RoleAssignment", "worker-identity-pull-given-image")
+    group = run.one("containerinstance:ContainerGroup")
+    identity = run.one("managedidentity:UserAssignedIdentity", "worker-identity").id
+    assert grant.inputs["scope"] == registry
+    assert grant.inputs["roleDefinitionId"] == (
+        "/subscriptions/other/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d"
+    )
+    assert group.inputs["imageRegistryCredentials"] == [{"identity": identity, "server": "theirs.azurecr.io"}]
+    assert run.one("dynamic/authorization:RoleWait").inputs["assignment_id"] == grant.id
+    waited = [each for each in group.request.dependencies if each.endswith("::image-pull-role")]
+    assert len(waited) == 1
+
+
+@pytest.mark.parametrize(
+    ("server", "registry_id", "expected"),
+    [
+        (None, None, "Own.azurecr.io"),
+        ("own.azurecr.io", None, "Own.azurecr.io"),
+        ("theirs.azurecr.io", "/registries/theirs", "theirs.azurecr.io"),
+        ("theirs.azurecr.io", None, None),
+        ("ghcr.io", None, None),
+    ],
+)
+def test_a_group_signs_in_to_azure_registries_that_it_has_a_role_on_alone(
+    server: str | None, registry_id: str | None, expected: str | None
+) -> None:
+    assert credential_server(server, registry_id, "Own.azurecr.io") == expected
+
+
 def test_a_wrong_configuration_registers_nothing() -> None:
     run = Run()
     with pytest.raises(ValueError, match="inputPath is 'a' and outputPath is 'a/b'"):
@@ -269,7 +311,9 @@ def test_a_wrong_configuration_registers_nothing() -> None:
 
 
 @pytest.mark.usefixtures("function_package")
-def test_an_artifact_to_fetch_is_there_before_the_image_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_artifact_to_fetch_is_there_before_the_image_is_built(
+    artifact_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run()
     fetched = []
 
@@ -280,14 +324,21 @@ def test_an_artifact_to_fetch_is_there_before_the_image_is_built(monkeypatch: py
         return cache
 
     monkeypatch.setattr("infra.artifact_fetch.fetch_artifact", fetch)
-    config = {"artifactName": "app.zip", "artifactPath": "", "artifactSha256": "a" * 64, "buildNumber": "20260131"}
+    config = {
+        "artifactCache": str(artifact_cache),
+        "artifactName": "app.zip",
+        "artifactPath": "",
+        "artifactSha256": "a" * 64,
+        "buildNumber": "20260131",
+    }
+    artifact_cache.mkdir(exist_ok=True)
     run_program(config, run)
     assert fetched == [("~https://artifacts.blob/", "~shared-artifacts", "applications/app.zip", "a" * 64)]
     assert [each.name for each in run.all("storage:Blob")] == ["function-package"]
     asked = [each.args for each in run.invokes if each.token.endswith(":getClientToken")]
     assert {"endpoint": "https://storage.azure.com"} in asked
     image = run.one("docker:index/image:Image").inputs
-    assert image["build"]["context"] == "."
+    assert image["build"]["context"].startswith(".build/image-")
     assert image["build"]["args"]["RELEASE_VERSION"] == "0.1.0.dev20260131"
 
 

@@ -147,7 +147,7 @@ def test_a_refusal_to_list_the_keys_that_passes_is_outlasted(
 def test_whoever_is_not_the_providers_principal_writes_nothing(
     azure: Azure, provider: ShareFileProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.share_file.PASSING_SECONDS", 0)
+    monkeypatch.setattr("infra.resource_manager.PASSING_SECONDS", 0)
     with azure.cloud.open() as content:
         content["principal"] = ["oidc", DEPLOYER.client]
     with pytest.raises(RuntimeError, match="does not have authorization"):

@@ -58,6 +58,11 @@ def image(scene: Scene, declared: Declared) -> Properties:
     return {"baseImageName": name, "imageName": name, "repoDigest": made.reference}
 
 
+def image_tag(_scene: Scene, declared: Declared) -> Properties:
+    """Take note of further names of an image; it stays where it was built."""
+    return {"built": declared.inputs["reference"]}
+
+
 def one_deploy(scene: Scene, declared: Declared) -> Properties:
     """Unpack the deployed archive and start the host of its Function App."""
     machine, inputs = scene.machine, declared.inputs
@@ -81,16 +86,6 @@ def passwords_allowed(scene: Scene, declared: Declared) -> Properties:
     if site not in scene.machine.sites:
         raise CloudError(f"{declared.title!r} is a policy of {site!r}, which is no Function App of this stack.")
     return {"allow": declared.inputs["allow"]}
-
-
-def registry_image(_scene: Scene, declared: Declared) -> Properties:
-    """Take note of a push; images stay where they were built."""
-    return {"sha256Digest": declared.inputs.get("triggers", {}).get("digest", "")}
-
-
-def tag(_scene: Scene, declared: Declared) -> Properties:
-    """Take note of a further name of an image."""
-    return {"sourceImageId": declared.inputs["sourceImage"]}
 
 
 def web_app(scene: Scene, declared: Declared) -> Properties:
@@ -182,7 +177,6 @@ RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:web:WebApp": web_app,
     "azure-native:web:WebAppScmAllowed": passwords_allowed,
     "docker:index/image:Image": image,
-    "docker:index/registryImage:RegistryImage": registry_image,
-    "docker:index/tag:Tag": tag,
+    "pulumi-python:dynamic/containerregistry:ImageTag": image_tag,
     "pulumi-python:dynamic/web:OneDeploy": one_deploy,
 }

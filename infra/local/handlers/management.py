@@ -106,6 +106,11 @@ def role_assignment(scene: Scene, declared: Declared) -> Properties:
     return {"id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}", "name": name}
 
 
+def role_wait(_scene: Scene, _declared: Declared) -> Properties:
+    """Wait for nothing: a role is in force here once it is given."""
+    return {}
+
+
 def secret(_scene: Scene, declared: Declared) -> Properties:
     """Name a secret; nothing here reads it, so its value is not kept."""
     uri = f"https://{declared.inputs['vaultName']}.vault.azure.net/secrets/{declared.name}"
@@ -142,4 +147,5 @@ RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:operationalinsights:Workspace": workspace,
     "azure-native:resources:ResourceGroup": resource_group,
     "azure-native:web:AppServicePlan": plan,
+    "pulumi-python:dynamic/authorization:RoleWait": role_wait,
 }

@@ -1,4 +1,4 @@
-"""What Azure's own addresses answer to the program's dynamic resources: sign-in, deployments, blobs and file shares."""
+"""What Azure's own addresses answer to the dynamic resources: sign-in, deployments, registries, blobs and shares."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from tests.engine.standin import sites
 from tests.engine.standin.cloud import Cloud
 from tests.engine.standin.data_plane import answer_data
 from tests.engine.standin.pipeline import group_log, group_view
+from tests.engine.standin.registries import answer_registry
 from tests.engine.standin.replies import Answer, json_answer, storage_error, storage_headers
-from tests.engine.standin.service import account_key
+from tests.engine.standin.service import account_key, secret_of
 from tests.engine.standin.shares import answer_file
 from tests.engine.standin.sign_in import Principal, holder, sign_in
 
@@ -23,6 +24,7 @@ FUNCTIONS: Final = ["dispatch", "sweep"]
 GITHUB: Final = "token.actions.githubusercontent.com"
 MANAGER: Final = "management.azure.com"
 QUEUE: Final = ".queue.core.windows.net"
+REGISTRY: Final = ".azurecr.io"
 
 
 def answer(
@@ -51,6 +53,8 @@ def answer(
         return answer_data(cloud, host.removesuffix(BLOB), "blob", method, target, headers, body)
     if host.endswith(BLOB):
         return _package(cloud, host.removesuffix(BLOB), method, path, target)
+    if host.endswith(REGISTRY):
+        return answer_registry(cloud, host, method, path, target, headers, body)
     return answer_file(cloud, host.removesuffix(FILE), method, target, headers, body)
 
 
@@ -76,17 +80,18 @@ def _sign_in(cloud: Cloud, path: str, body: bytes) -> Answer:
 def _manage(cloud: Cloud, method: str, path: str, target: str, body: bytes) -> Answer:
     if "api-version" not in parse_qs(urlsplit(target).query):
         return json_answer(400, {"error": {"code": "MissingApiVersionParameter", "message": target}})
-    owner, slash, operation = path.partition("/listKeys")
-    if not slash:
-        # The last two parts of a site's id are its type and its name.
-        parts = path.split("/")
-        owner, operation = "/".join(parts[:9]), "/".join(parts[9:])
-    cloud.log(operation or "listKeys", owner)
+    # The last two parts of an id are the type and the name of what is in the resource group.
+    parts = path.split("/")
+    owner, operation = "/".join(parts[:9]), "/".join(parts[9:])
+    cloud.log(operation, owner)
     if owner not in cloud.ids():
         return json_answer(404, {"error": {"code": "ResourceNotFound", "message": owner}})
-    if slash and method == "POST":
+    name = parts[8]
+    if (method, operation) == ("POST", "listCredentials"):
+        return json_answer(200, {"passwords": [{"name": "password", "value": secret_of(name)}], "username": name})
+    if (method, operation) == ("POST", "listKeys"):
         with cloud.open() as content:
-            key = account_key(content, owner.rpartition("/")[2])
+            key = account_key(content, name)
         return json_answer(200, {"keys": [{"keyName": "key1", "value": key}]})
     if "/containerGroups/" in owner and method == "GET":
         content = cloud.read()

@@ -29,11 +29,13 @@ class Cloud:
     * ``broken``: what a test has broken, see :mod:`tests.engine.standin.pipeline`;
     * ``defender``: whether a scan for malware watches every new storage account;
     * ``faults``: see :meth:`fail_once`;
-    * ``images``: digest by full name;
+    * ``images``: digest by full name, for each tag and each digest of a registry;
     * ``log``: every request that reached the cloud, in order;
+    * ``manifests``: by digest;
     * ``principal``: who the provider signed in as;
     * ``queues``: messages by account and queue;
     * ``resources``: by id, with ``inputs``, ``outputs`` and ``type``;
+    * ``role_seconds``: the age from which a role to pull is in force;
     * ``rotations``: how often a key of that account was rotated;
     * ``sharing_violations``: how many renames on a share are refused;
     * ``shown``: every content that a file on a share had, as path and text;
@@ -115,9 +117,11 @@ def _empty() -> dict[str, Any]:
         "faults": {"failed": [], "fault": None, "subjects": None},
         "images": {},
         "log": [],
+        "manifests": {},
         "principal": None,
         "queues": {},
         "resources": {},
+        "role_seconds": 0.0,
         "rotations": {},
         "sharing_violations": 0,
         "shown": [],

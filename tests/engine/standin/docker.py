@@ -1,9 +1,15 @@
-"""The stand-in for the docker provider: images built from a hash of their context, and tags pushed to registries."""
+"""The stand-in for the docker provider: images built by one machine's engine and pushed to registries.
+
+It does what the real provider was seen to do (pulumi-docker 5.2 with Docker and a registry), not what would be handy:
+nothing at all without an engine, and nothing in one engine that another has built.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,14 +30,68 @@ OLD_INPUTS: Final = "__inputs"
 
 COMPUTED: Final = {PUSH: "sha256Digest", TAG: "sourceImageId"}
 
+# Names the file of this machine's engine; without the file there is none.
+ENGINE_VARIABLE: Final = "STANDIN_DOCKER_ENGINE"
+
+NO_ENGINE: Final = (
+    "docker native provider returned an unexpected error from Configure: failed to connect to any docker daemon"
+)
+NO_HELPER: Final = (
+    'error listing credentials - err: exec: "docker-credential-{0}": executable file not found in $PATH, out: ``'
+)
+
+
+class Engine:
+    """The Docker engine of one machine, in a file that holds its ``images`` (digest by name) and its build ``cache``.
+
+    ``helper`` names a credential helper that the machine's Docker configuration asks for and that is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of_environment(cls) -> Engine:
+        """Return the engine of this machine, which may not be there."""
+        return cls(Path(os.environ[ENGINE_VARIABLE]))
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is one."""
+        return self.path.is_file()
+
+    def start(self, *, helper: str | None = None) -> None:
+        """Have an engine without images."""
+        self.write({"cache": {}, "helper": helper, "images": {}})
+
+    def stop(self) -> None:
+        """Have none."""
+        self.path.unlink()
+
+    def read(self) -> dict[str, Any]:
+        """Return its content."""
+        content: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
+        return content
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Keep its content."""
+        self.path.write_text(json.dumps(content), encoding="utf-8")
+
 
 class Docker(Plugin):
-    """Images in the registries of the simulated cloud, and one Docker engine for all."""
+    """Images in the registries of the simulated cloud, through the engine of this machine."""
 
     package = "pulumi_docker"
 
     def __init__(self) -> None:
         self.cloud = Cloud.of_environment()
+        self.engine = Engine.of_environment()
+
+    def Configure(self, request: Any, context: Context) -> Any:
+        """Refuse where no engine answers, whatever is to be done."""
+        if not self.engine.answers:
+            refuse(context, CloudError(NO_ENGINE))
+        return super().Configure(request, context)
 
     def Check(self, request: Any, context: Context) -> Any:
         """Add the hash of its context to an image, where the context is known."""
@@ -46,15 +106,15 @@ class Docker(Plugin):
         return provider_pb2.CheckResponse(inputs=encode(inputs))
 
     def Diff(self, request: Any, context: Context) -> Any:
-        """Build anew in place what an image differs in; make tags and pushes anew."""
+        """Build anew in place what an image differs in; make tags and pushes anew, but for a push's login."""
         old, new = decode(request.olds), decode(request.news)
         token = _token(request.urn)
         if token == IMAGE:
             changed = {path: False for path in difference(old[OLD_INPUTS], new) if not _is_login(path)}
             return diff_response(changed)
-        ignored = {"authConfig", "keepRemotely"}
-        paths = [path for path in difference(decode(request.old_inputs), new) if path.partition(".")[0] not in ignored]
-        return diff_response(dict.fromkeys(paths, True), delete_before_replace=token == PUSH and bool(paths))
+        in_place = {"authConfig", "keepRemotely"}
+        paths = {path: path.partition(".")[0] not in in_place for path in difference(decode(request.old_inputs), new)}
+        return diff_response(paths, delete_before_replace=token == PUSH and any(paths.values()))
 
     def Create(self, request: Any, context: Context) -> Any:
         """Build and push an image, tag one, or push a tag."""
@@ -75,7 +135,16 @@ class Docker(Plugin):
         return provider_pb2.CreateResponse(id=outputs[names[token]], properties=encode(outputs))
 
     def Read(self, request: Any, context: Context) -> Any:
-        """Return what is known already, as the real provider does."""
+        """Look a push up in its registry, and lose it where that fails; return of all else what is known already."""
+        properties = decode(request.properties)
+        if _token(request.urn) == PUSH:
+            content = self.cloud.read()
+            try:
+                _log_in(content, properties["authConfig"], "address", properties["name"])
+                properties["sha256Digest"] = content["images"][properties["name"]]
+            except (CloudError, KeyError):
+                return provider_pb2.ReadResponse()
+            return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=encode(properties))
         return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=request.properties)
 
     def Update(self, request: Any, context: Context) -> Any:
@@ -83,10 +152,22 @@ class Docker(Plugin):
         token, inputs = _token(request.urn), decode(request.news)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=encode(_preview(token, inputs)))
+        if token != IMAGE:
+            computed = COMPUTED[token]
+            return provider_pb2.UpdateResponse(
+                properties=encode(inputs | {computed: decode(request.olds).get(computed)})
+            )
+        subject = request.urn.rpartition("::")[2]
         try:
-            return provider_pb2.UpdateResponse(properties=encode(self._apply(token, inputs)))
+            fault = self.cloud.fault(subject)
+            if fault == "before":
+                raise CloudError(f"{subject} is not to be made now")
+            outputs = self._apply(token, inputs)
+            if fault == "after":
+                raise CloudError(f"the answer about {subject} got lost")
         except CloudError as error:
             refuse(context, error)
+        return provider_pb2.UpdateResponse(properties=encode(outputs))
 
     def Delete(self, request: Any, context: Context) -> Any:
         """Leave images where they are, as the real provider does with ``keepRemotely``."""
@@ -97,34 +178,48 @@ class Docker(Plugin):
     def _apply(self, token: str, inputs: Properties) -> Properties:
         if has_unknown(inputs):
             raise CloudError(f"UnknownValue: a request was to be made with a value that is not known yet: {inputs}")
+        engine = self.engine.read()
+        if token == IMAGE and engine["helper"]:
+            raise CloudError(NO_HELPER.format(engine["helper"]))
+        if token == IMAGE:
+            _build(engine, inputs)
+            self.engine.write(engine)
         with self.cloud.open() as content:
             content["log"].append(["docker", token])
-            # The engine's own images are kept beside those of the registries, under names that no registry has.
-            images = content["images"]
-            if token == IMAGE:
-                _log_in(content, inputs["registry"], "server", inputs["imageName"])
-                text = json.dumps([inputs["build"]["contextDigest"], inputs["build"].get("args", {})], sort_keys=True)
-                digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-                images[inputs["imageName"]] = images[f"local:{inputs['imageName']}"] = digest
-                return {
-                    OLD_INPUTS: {SIGNATURE: SECRET, "value": inputs},
-                    "baseImageName": inputs["imageName"],
-                    "context": inputs["build"]["context"],
-                    "dockerfile": inputs["build"]["dockerfile"],
-                    "imageName": inputs["imageName"],
-                    "platform": inputs["build"]["platform"],
-                    "registryServer": inputs["registry"]["server"],
-                    "repoDigest": f"{inputs['imageName'].rpartition(':')[0]}@{digest}",
-                }
-            source = f"local:{inputs['sourceImage'] if token == TAG else inputs['name']}"
-            if source not in images:
-                raise CloudError(f"No such image: {source.partition(':')[2]}")
+            source = inputs[{IMAGE: "imageName", PUSH: "name", TAG: "sourceImage"}[token]]
+            if source not in engine["images"]:
+                raise CloudError(f"No such image: {source}")
             if token == TAG:
-                images[f"local:{inputs['targetImage']}"] = images[source]
-            else:
-                _log_in(content, inputs["authConfig"], "address", inputs["name"])
-                images[inputs["name"]] = images[source]
-            return inputs | {COMPUTED[token]: images[source]}
+                engine["images"][inputs["targetImage"]] = engine["images"][source]
+                self.engine.write(engine)
+                return inputs | {COMPUTED[token]: _digest(engine["images"][source])}
+            # What was built stays in the engine when the push is refused.
+            login, key = (inputs["registry"], "server") if token == IMAGE else (inputs["authConfig"], "address")
+            _log_in(content, login, key, source)
+            digest = _push(content, source, engine["images"][source])
+        if token == PUSH:
+            return inputs | {COMPUTED[token]: digest}
+        return {
+            OLD_INPUTS: {SIGNATURE: SECRET, "value": inputs},
+            "baseImageName": inputs["imageName"],
+            "context": inputs["build"]["context"],
+            "dockerfile": inputs["build"]["dockerfile"],
+            "imageName": inputs["imageName"],
+            "platform": inputs["build"]["platform"],
+            "registryServer": inputs["registry"]["server"],
+            "repoDigest": f"{inputs['imageName'].rpartition(':')[0]}@{digest}",
+        }
+
+
+def _build(engine: dict[str, Any], inputs: Properties) -> None:
+    """Build an image: what this engine has built before is what it was; any other engine makes something else of it."""
+    content = json.dumps([inputs["build"]["contextDigest"], inputs["build"].get("args", {})], sort_keys=True)
+    manifest = json.dumps({"config": {"created": secrets.token_hex(8)}, "schemaVersion": 2}, indent=3)
+    engine["images"][inputs["imageName"]] = engine["cache"].setdefault(content, manifest)
+
+
+def _digest(manifest: str) -> str:
+    return f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
 
 
 def _is_login(path: str) -> bool:
@@ -138,6 +233,13 @@ def _log_in(content: dict[str, Any], login: Properties, server_key: str, image: 
         raise CloudError(f"there is no registry {server}, which {image} is to be pushed to")
     if login["password"] != secret_of(names[0]):
         raise CloudError(f"unauthorized: the password of {server} is wrong")
+
+
+def _push(content: dict[str, Any], name: str, manifest: str) -> str:
+    digest = _digest(manifest)
+    content["manifests"][digest] = manifest
+    content["images"][name] = content["images"][f"{name.rpartition(':')[0]}@{digest}"] = digest
+    return digest
 
 
 def _preview(token: str, inputs: Properties) -> Properties:

@@ -11,7 +11,7 @@ from typing import Any
 
 import trustme
 
-from tests.engine.standin.addresses import BLOB, DIRECTORY, FILE, GITHUB, MANAGER, QUEUE, answer
+from tests.engine.standin.addresses import BLOB, DIRECTORY, FILE, GITHUB, MANAGER, QUEUE, REGISTRY, answer
 from tests.engine.standin.cloud import Cloud
 from tests.engine.standin.replies import Answer
 
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         host = self.path.partition(":")[0]
-        if not host.endswith((BLOB, DIRECTORY, FILE, GITHUB, MANAGER, QUEUE)):
+        if not host.endswith((BLOB, DIRECTORY, FILE, GITHUB, MANAGER, QUEUE, REGISTRY)):
             self.server.refused.append(host)
             self.send_error(403, f"{host} is not served")
             return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from infra.local.flex import refusal
@@ -210,6 +212,8 @@ def _added(token: str, resource_id: str, name: str, inputs: Properties) -> Prope
             return {"connectionString": f"InstrumentationKey={key}", "instrumentationKey": key}
         case "Registry":
             return {"loginServer": f"{name}.azurecr.io"}
+        case "RoleAssignment":
+            return {"createdOn": datetime.now(UTC).isoformat()}
         case "StorageAccount":
             services = ("blob", "file", "queue", "table")
             return {
@@ -241,20 +245,38 @@ def _check_group(content: dict[str, Any], inputs: Properties) -> None:
         if file["storageAccountKey"] != account_key(content, file["storageAccountName"]):
             raise CloudError("InvalidVolume: the account's key is wrong")
     for container in inputs["containers"]:
-        server, _, digest = container["image"].partition("/")
-        if digest.rpartition("@")[2] not in content["images"].values():
-            raise CloudError(f"InaccessibleImage: {container['image']} cannot be pulled")
-        registry = _named(content, "azure-native:containerregistry:Registry", server.partition(".")[0])
-        pullers = {
-            each["inputs"]["principalId"]
-            for each in resources.values()
-            if each["inputs"].get("scope") == registry and each["inputs"]["roleDefinitionId"].endswith(ACR_PULL)
-        }
-        identities = inputs["identity"]["userAssignedIdentities"]
-        if not any(stable_uuid(f"{each}/principal") in pullers for each in identities):
-            raise CloudError(f"InaccessibleImage: no identity of the group may pull from {server}")
+        _check_pull(content, inputs, container["image"])
         if any(not variable.get("value") for variable in container["environmentVariables"]):
             raise CloudError("InvalidEnvironmentVariable: a variable has no value")
+
+
+def _check_pull(content: dict[str, Any], inputs: Properties, image: str) -> None:
+    """Refuse an image that is not there, or that the group may not pull with what it brings for that server.
+
+    Registries that are none of this cloud's are public, and have what they are asked for.
+    """
+    resources = content["resources"]
+    server = image.partition("/")[0]
+    registry = next((key for key, each in resources.items() if each["outputs"].get("loginServer") == server), None)
+    if registry is None and not server.endswith(".azurecr.io"):
+        return
+    credentials = [each for each in inputs.get("imageRegistryCredentials") or [] if each["server"] == server]
+    if registry is None or image not in content["images"]:
+        raise CloudError(f"InaccessibleImage: {image} cannot be pulled")
+    if not credentials or credentials[0]["identity"] not in inputs["identity"]["userAssignedIdentities"]:
+        raise CloudError(f"InaccessibleImage: {server} is asked without an identity of the group")
+    principal = stable_uuid(f"{credentials[0]['identity']}/principal")
+    given = [
+        datetime.fromisoformat(each["outputs"]["createdOn"]).timestamp()
+        for each in resources.values()
+        if each["inputs"].get("scope") == registry
+        and each["inputs"].get("principalId") == principal
+        and each["inputs"]["roleDefinitionId"].endswith(ACR_PULL)
+    ]
+    if not given:
+        raise CloudError(f"InaccessibleImage: no identity of the group may pull from {server}")
+    if time.time() - min(given) < content["role_seconds"]:
+        raise CloudError(f"InaccessibleImage: the role to pull from {server} is not in force yet")
 
 
 def _check_setting(resources: dict[str, Any], inputs: Properties) -> None:

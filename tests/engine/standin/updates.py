@@ -17,9 +17,7 @@ from typing import Final
 UPDATED: Final[Mapping[str, frozenset[str]]] = {
     "azure-native:applicationinsights:Component": frozenset({"disableLocalAuth", "tags", "workspaceResourceId"}),
     "azure-native:authorization:RoleAssignment": frozenset(),
-    "azure-native:containerinstance:ContainerGroup": frozenset(
-        {"containers[].environmentVariables", "containers[].image"}
-    ),
+    "azure-native:containerinstance:ContainerGroup": frozenset(),
     "azure-native:containerregistry:Registry": frozenset({"adminUserEnabled", "sku.name", "tags"}),
     "azure-native:eventgrid:SystemTopic": frozenset({"tags"}),
     "azure-native:eventgrid:SystemTopicEventSubscription": frozenset(
@@ -30,6 +28,7 @@ UPDATED: Final[Mapping[str, frozenset[str]]] = {
     "azure-native:keyvault:Vault": frozenset({"properties.enableRbacAuthorization", "properties.tenantId", "tags"}),
     "azure-native:managedidentity:UserAssignedIdentity": frozenset({"tags"}),
     "azure-native:monitor:ActionGroup": frozenset({"emailReceivers", "enabled", "groupShortName", "tags"}),
+    "azure-native:monitor:DiagnosticSetting": frozenset({"logs", "workspaceId"}),
     "azure-native:monitor:MetricAlert": frozenset(
         {"actions", "autoMitigate", "criteria", "description", "enabled", "evaluationFrequency"}
         | {"severity", "tags", "windowSize"}
@@ -38,7 +37,7 @@ UPDATED: Final[Mapping[str, frozenset[str]]] = {
         {"actions", "autoMitigate", "criteria", "description", "displayName", "enabled", "evaluationFrequency"}
         | {"severity", "skipQueryValidation", "tags", "windowSize"}
     ),
-    "azure-native:operationalinsights:Workspace": frozenset({"retentionInDays", "tags"}),
+    "azure-native:operationalinsights:Workspace": frozenset({"retentionInDays", "tags", "workspaceCapping"}),
     "azure-native:resources:ResourceGroup": frozenset({"tags"}),
     "azure-native:storage:Blob": frozenset({"contentType", "metadata"}),
     "azure-native:storage:BlobContainer": frozenset({"publicAccess"}),
@@ -47,6 +46,7 @@ UPDATED: Final[Mapping[str, frozenset[str]]] = {
     ),
     "azure-native:storage:FileServiceProperties": frozenset({"shareDeleteRetentionPolicy"}),
     "azure-native:storage:FileShare": frozenset({"shareQuota"}),
+    "azure-native:storage:ManagementPolicy": frozenset({"policy"}),
     "azure-native:storage:Queue": frozenset(),
     "azure-native:storage:StorageAccount": frozenset(
         {"allowBlobPublicAccess", "allowCrossTenantReplication", "allowSharedKeyAccess", "enableHttpsTrafficOnly"}
@@ -57,6 +57,7 @@ UPDATED: Final[Mapping[str, frozenset[str]]] = {
         {"functionAppConfig.deployment", "functionAppConfig.runtime.version", "functionAppConfig.scaleAndConcurrency"}
         | {"httpsOnly", "identity", "siteConfig", "tags"}
     ),
+    "azure-native:web:WebAppScmAllowed": frozenset({"allow"}),
 }
 
 # What the program, or its SDK by itself, always says the same of: no setting and no other resource changes it, and
@@ -73,12 +74,12 @@ CONSTANT: Final[Mapping[str, frozenset[str]]] = {
         {"properties.enableSoftDelete", "properties.enabledForDeployment", "properties.enabledForDiskEncryption"}
         | {"properties.enabledForTemplateDeployment", "properties.publicNetworkAccess", "properties.sku"}
     ),
+    "azure-native:monitor:DiagnosticSetting": frozenset({"logAnalyticsDestinationType"}),
     "azure-native:monitor:ScheduledQueryRule": frozenset({"kind"}),
     "azure-native:operationalinsights:Workspace": frozenset({"sku.name"}),
     "azure-native:storage:StorageAccount": frozenset({"kind", "sku.name"}),
     "azure-native:web:AppServicePlan": frozenset({"kind", "reserved", "sku"}),
     "azure-native:web:WebApp": frozenset(
-        {"clientAffinityEnabled", "functionAppConfig.runtime.name", "hyperV", "isXenon", "reserved"}
-        | {"scmSiteAlsoStopped"}
+        {"clientAffinityEnabled", "functionAppConfig.runtime.name", "hyperV", "isXenon", "scmSiteAlsoStopped"}
     ),
 }

@@ -1,0 +1,229 @@
+"""Tags are pointed to an image through the registry's API, from any machine and from wherever a run broke off."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import pytest
+from azure.core import PipelineClient
+from azure.core.credentials import TokenCredential
+from pulumi.dynamic import Config, ConfigureRequest
+
+from infra import registry_client
+from infra.image_tag import ImageTagProvider
+from infra.registry_client import Client, Login, RegistryError, Repository
+from tests.infra.registry import PASSWORD, USERNAME, Registry, running_registry
+
+KINDS = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+TOKEN = "invented"
+NAME = "file-processing/csvreport_v1.0.0"
+# Neither sorted nor compact: a registry that was given other bytes would answer with another digest.
+MANIFEST = b'{\n  "schemaVersion": 2,\n "config": {},   "a": 1\n}\n'
+
+
+def new_client() -> Client:
+    """Return what sends requests, without trying them again."""
+    client: Client = PipelineClient(base_url="http://127.0.0.1", policies=[])
+    return client
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with running_registry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def provider(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> ImageTagProvider:
+    """A provider whose registry is the one on this machine; one of another id is not there."""
+
+    @contextmanager
+    def admin_repository(
+        credential: TokenCredential, *, login_server: str, name: str, registry_id: str
+    ) -> Iterator[Repository | None]:
+        assert credential.get_token().token == TOKEN
+        if registry_id != "/registries/here":
+            yield None
+            return
+        with new_client() as client:
+            yield Repository(client, login_server, name, Login(password=PASSWORD, username=USERNAME))
+
+    monkeypatch.setattr(registry_client, "admin_repository", admin_repository)
+    provider = ImageTagProvider()
+    provider.configure(ConfigureRequest(Config({}, "project")))
+    # The token goes no further than this, so that nothing that is kept has it.
+    assert provider.check({}, {"token": TOKEN}).inputs == {}
+    return provider
+
+
+def properties(registry: Registry, digest: str, content: str = "content", version: str = "1") -> dict[str, Any]:
+    return {
+        "content": content,
+        "login_server": registry.server,
+        "reference": f"{registry.server}/{NAME}@{digest}",
+        "registry_id": "/registries/here",
+        "repository": NAME,
+        "tag_names": ["latest", version],
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("challenge", ["basic", "bearer"])
+def test_a_manifest_of_any_kind_is_put_byte_by_byte(challenge: Literal["basic", "bearer"], kind: str) -> None:
+    with running_registry(challenge) as registry:
+        digest = registry.push(MANIFEST, kind)
+        with new_client() as client:
+            repository = Repository(client, registry.server, NAME, Login(password=PASSWORD, username=USERNAME))
+            repository.tag(digest, ["latest"])
+            assert repository.digest("latest") == digest
+        assert registry.tags == {"latest": digest}
+        assert registry.manifests == {digest: (kind, MANIFEST)}
+
+
+def test_a_wrong_password_fails_with_the_registrys_words_and_is_shown_nowhere(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    login = Login(password="SECRET-wrong", username=USERNAME)
+    with new_client() as client:
+        repository = Repository(client, registry.server, NAME, login)
+        with pytest.raises(RegistryError, match=r"401 .*UNAUTHORIZED") as failure:
+            repository.digest("latest")
+
+    assert "SECRET" not in f"{failure.value}{login}{caplog.text}"
+
+
+def test_a_sign_in_that_would_show_the_password_to_others_is_refused(registry: Registry) -> None:
+    with new_client() as client:
+        repository = Repository(client, "registry.example", NAME, Login(password=PASSWORD, username=USERNAME))
+        for challenge in ('Bearer realm="http://registry.example/token",service="s"', "Digest qop=auth", ""):
+            with pytest.raises(RegistryError, match="not known here"):
+                repository._authorization(challenge)
+
+
+def test_no_password_is_in_what_is_kept(provider: ImageTagProvider, registry: Registry) -> None:
+    made = provider.create(properties(registry, registry.push(MANIFEST)))
+
+    assert PASSWORD not in str(made.outs)
+    assert TOKEN not in str(made.outs)
+    assert not provider.serialize_as_secret_always
+
+
+def test_an_image_that_is_gone_is_named(provider: ImageTagProvider, registry: Registry) -> None:
+    with pytest.raises(RegistryError, match=f"{NAME}@sha256:0+ is not in the registry"):
+        provider.create(properties(registry, f"sha256:{'0' * 64}"))
+
+
+@pytest.mark.parametrize("request_number", range(3))
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_wherever_it_breaks_off_another_run_ends_what_was_begun(
+    provider: ImageTagProvider, registry: Registry, request_number: int, when: Literal["after", "before"]
+) -> None:
+    """The manifest is read and then put under each of two tags."""
+    digest = registry.push(MANIFEST)
+    registry.breaks = [*[None] * request_number, when]
+    with pytest.raises(RegistryError, match="broken off"):
+        provider.create(properties(registry, digest))
+    made = provider.create(properties(registry, digest))
+
+    assert registry.tags == {"1": digest, "latest": digest}
+    assert made.outs is not None
+    assert made.outs["tagged"] == registry.tags
+
+
+def test_what_is_tagged_already_is_no_change(provider: ImageTagProvider, registry: Registry) -> None:
+    inputs = properties(registry, registry.push(MANIFEST))
+    outputs = provider.create(inputs).outs
+    assert outputs is not None
+    read = provider.read("id", outputs)
+
+    assert read.outs == outputs
+    assert not provider.diff("id", outputs, inputs).changes
+    assert registry.requests[-2:] == [("HEAD", "latest"), ("HEAD", "1")]
+
+
+def test_a_tag_that_somebody_pointed_elsewhere_is_pointed_back(provider: ImageTagProvider, registry: Registry) -> None:
+    digest, other = registry.push(MANIFEST), registry.push(b"{}")
+    inputs = properties(registry, digest)
+    outputs = provider.create(inputs).outs
+    registry.tags["latest"] = other
+    found = provider.read("id", outputs).outs  # type: ignore[arg-type]
+    assert found is not None
+
+    assert provider.diff("id", found, inputs).changes
+    assert provider.update("id", found, inputs).outs == outputs
+    assert registry.tags["latest"] == digest
+
+
+@pytest.mark.parametrize("gone", ["registry", "tag"])
+def test_what_is_gone_is_made_again(gone: str, provider: ImageTagProvider, registry: Registry) -> None:
+    outputs = provider.create(properties(registry, registry.push(MANIFEST))).outs
+    assert outputs is not None
+    if gone == "tag":
+        del registry.tags["latest"]
+    else:
+        outputs["registry_id"] = "/registries/gone"
+
+    assert provider.read("id", outputs).id == ""
+
+
+def test_another_build_of_the_same_content_leaves_what_is_deployed(
+    provider: ImageTagProvider, registry: Registry
+) -> None:
+    first, second = registry.push(MANIFEST), registry.push(b"{}")
+    outputs = provider.create(properties(registry, first)).outs
+    inputs = properties(registry, second)
+    assert outputs is not None
+    assert provider.diff("id", outputs, inputs).changes
+    # The build has pushed what it built under its version.
+    registry.tags["1"] = second
+    updated = provider.update("id", outputs, inputs).outs
+    assert updated is not None
+
+    assert updated["reference"] == outputs["reference"]
+    assert registry.tags == {"1": first, "latest": first}
+    assert not provider.diff("id", updated, inputs).changes
+
+
+def test_other_content_and_what_is_no_longer_there_are_deployed_anew(
+    provider: ImageTagProvider, registry: Registry
+) -> None:
+    first, second, third = (registry.push(manifest) for manifest in (MANIFEST, b"{}", b"[]"))
+    outputs = provider.create(properties(registry, first)).outs
+    other = provider.update("id", outputs, properties(registry, second, "other", "2")).outs  # type: ignore[arg-type]
+    assert other is not None
+    assert other["reference"].endswith(second)
+    assert registry.tags == {"1": first, "2": second, "latest": second}
+
+    del registry.manifests[second]
+    again = provider.update("id", other, properties(registry, third, "other", "2")).outs
+    assert again is not None
+    assert again["reference"].endswith(third)
+    assert registry.tags["latest"] == third
+
+
+def test_it_is_made_anew_only_where_its_place_changes(provider: ImageTagProvider, registry: Registry) -> None:
+    inputs = properties(registry, registry.push(MANIFEST))
+    outputs = provider.create(inputs).outs
+    assert outputs is not None
+
+    for name in ("login_server", "registry_id", "repository"):
+        assert provider.diff("id", outputs, inputs | {name: "other"}).replaces == [name]
+
+
+def test_a_deleted_resource_leaves_the_tags(provider: ImageTagProvider, registry: Registry) -> None:
+    outputs = provider.create(properties(registry, registry.push(MANIFEST))).outs
+    assert outputs is not None
+    tags = dict(registry.tags)
+    asked = len(registry.requests)
+    provider.delete("id", outputs)
+
+    assert (registry.tags, len(registry.requests)) == (tags, asked)
