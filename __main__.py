@@ -15,8 +15,8 @@ from infra.identities import WorkloadIdentity
 from infra.image import WorkerImage
 from infra.image_pull import ImagePull
 from infra.monitoring import Monitoring
-from infra.outputs import stack_outputs
-from infra.placement import Placement, resource_group
+from infra.outputs import export_outputs
+from infra.placement import place
 from infra.registry import Registry
 from infra.retention import Retention
 from infra.share_files import ShareFiles
@@ -28,9 +28,7 @@ from infra.verify_deploy import DeployVerification
 gc.disable()
 
 cfg = config.load(Path(__file__).parent)
-group = resource_group(pulumi.get_project(), pulumi.get_stack(), protect=cfg.protect_files, tags=cfg.tags)
-here = Placement(resource_group_id=group.id, resource_group_name=group.name, tags=cfg.tags)
-
+here = place(pulumi.get_project(), pulumi.get_stack(), protect=cfg.protect_files, tags=cfg.tags)
 logs = Monitoring("monitoring", wiring.monitoring(cfg, here))
 registry = Registry("registry", wiring.registry(cfg, here))
 vault = Vault("vault", wiring.vault(cfg, here, registry))
@@ -58,5 +56,4 @@ Alerts("alerts", wiring.alerts(cfg, here, logs, uploads, app))
 if cfg.verify_deploy:
     DeployVerification("verification", wiring.verification(cfg, app, files, groups, image, uploads))
 
-for name, value in stack_outputs(app, artifacts, cfg, files, group, groups, image, registry, vault).items():
-    pulumi.export(name, value)
+export_outputs(app, artifacts, cfg, files, groups, image, here, registry, vault)

@@ -5,31 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pulumi
-from pulumi_azure_native import authorization, resources
+from pulumi_azure_native import authorization
 
 from infra.clouds import PORTAL
 from infra.config import StackConfig
 from infra.container import WorkerGroup
 from infra.function_app import FunctionApp
+from infra.placement import Placement
 from infra.registry import Registry
 from infra.storage import ApplicationStorage, ArtifactStorage
 from infra.vault import Vault
 
 
-def stack_outputs(
+def export_outputs(
     app: FunctionApp,
     artifacts: ArtifactStorage,
     cfg: StackConfig,
     files: ApplicationStorage,
-    group: resources.ResourceGroup,
     groups: Sequence[WorkerGroup],
     image: pulumi.Output[str],
+    placement: Placement,
     registry: Registry,
     vault: Vault,
-) -> Mapping[str, pulumi.Input[object]]:
-    """Return the stack's outputs by name; none of them is a secret."""
+) -> None:
+    """Export the stack's outputs; none of them is a secret."""
     client = authorization.get_client_config_output()
-    return {
+    outputs: Mapping[str, pulumi.Input[object]] = {
         "appStorageAccountName": files.account_name,
         "appStorageContainer": files.container_name,
         "artifactStorageAccountName": artifacts.account_name,
@@ -40,9 +41,11 @@ def stack_outputs(
         "inputPath": cfg.input_path,
         "logFile": cfg.log_file,
         "outputPath": cfg.output_path,
-        "portalUrl": pulumi.Output.format("{0}/#@{1}/resource{2}", PORTAL, client.tenant_id, group.id),
+        "portalUrl": pulumi.Output.format(
+            "{0}/#@{1}/resource{2}", PORTAL, client.tenant_id, placement.resource_group_id
+        ),
         "registryLoginServer": registry.login_server,
-        "resourceGroupName": group.name,
+        "resourceGroupName": placement.resource_group_name,
         "shareName": files.share.name,
         "uploadCommand": pulumi.Output.format(
             "az storage blob upload --auth-mode login "
@@ -54,3 +57,5 @@ def stack_outputs(
         "uploadUrl": pulumi.Output.format("{0}{1}/{2}/", files.blob_endpoint, files.container_name, cfg.input_path),
         "vaultUri": vault.vault_uri,
     }
+    for name, value in outputs.items():
+        pulumi.export(name, value)

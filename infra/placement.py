@@ -24,8 +24,8 @@ class Placement:
     tags: Mapping[str, str]
 
 
-def resource_group(project: str, stack: str, *, protect: bool, tags: Mapping[str, str]) -> resources.ResourceGroup:
-    """Declare the group that everything lives in.
+def place(project: str, stack: str, *, protect: bool, tags: Mapping[str, str]) -> Placement:
+    """Declare the group that everything lives in, and return it as where all else goes.
 
     Its name in the program is the same in every stack: a name that holds the stack's would be another one after
     ``pulumi stack rename``, so that the next update made a new group of everything and deleted the old one with all
@@ -35,12 +35,13 @@ def resource_group(project: str, stack: str, *, protect: bool, tags: Mapping[str
         project: the project's name.
         stack: the stack's name.
         protect: whether the group refuses to be deleted or replaced.
-        tags: of the group.
+        tags: of everything.
     """
-    return resources.ResourceGroup(
+    group = resources.ResourceGroup(
         naming.resource_group(project),
         tags={STACK_TAG: stack, **tags},
         opts=pulumi.ResourceOptions(
             aliases=[pulumi.Alias(name=naming.resource_group(project, stack))], protect=protect
         ),
     )
+    return Placement(resource_group_id=group.id, resource_group_name=group.name, tags=tags)

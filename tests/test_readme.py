@@ -27,6 +27,14 @@ def test_every_setting_is_in_the_reference_with_its_default_and_description() ->
     assert {key: rows.get(key) for key in expected} == expected
 
 
+def test_every_change_that_costs_what_is_held_is_told() -> None:
+    table = (PROJECT / "docs" / "changes.md").read_text(encoding="utf-8")
+    refused = set(re.findall(r"^\| `([\w:-]+)` \| .+? \| refused \|", table, re.MULTILINE))
+    section = README.partition("### Changing a deployed stack")[2].partition("\n## ")[0]
+    # Nothing that the vault holds is lost at once.
+    assert refused | {"vaultName"} == set(re.findall(r"^\| [^`|]+(?:`\w+` )?\| `(\w+)` \|$", section, re.MULTILINE))
+
+
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.name)
 def test_every_role_is_in_the_identity_table(role: Role) -> None:
     spoken = role.name.replace("_", " ").lower().replace("container instances", "azure container instances")

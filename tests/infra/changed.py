@@ -83,4 +83,7 @@ CHANGED: Final = {
     "vaultRetentionDays": "14",
     "vaultSecretsOfficerId": "11111111-2222-3333-4444-555555555555",
     "vaultSecretsOfficerType": "Group",
+    "verifyDeploy": "false",
+    "verifyFile": "pipeline_app/sample_inputs/customer-survey.csv",
+    "verifySeconds": "600",
 }
