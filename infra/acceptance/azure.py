@@ -20,13 +20,9 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from infra.acceptance.asking import NotAnswered
 
-# Where each cloud's Log Analytics is asked, by its Resource Manager; tokens are for the same address.
+# Where Log Analytics is asked; tokens are for the same address.
 # Source: https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/monitor/query/azlogs/cloud_config.go
-LOGS: Final = {
-    "https://management.azure.com": "https://api.loganalytics.io",
-    "https://management.chinacloudapi.cn": "https://api.loganalytics.azure.cn",
-    "https://management.usgovcloudapi.net": "https://api.loganalytics.us",
-}
+LOGS: Final = "https://api.loganalytics.io"
 PAUSE_SECONDS: Final = 3.0
 READ_TRIES: Final = 4
 REQUEST_SECONDS: Final = 100
@@ -104,12 +100,17 @@ class HttpAzure:
     """The real Azure."""
 
     def __init__(
-        self, credential: TokenCredential, resource_manager: str, pause_seconds: float = PAUSE_SECONDS
+        self,
+        credential: TokenCredential,
+        resource_manager: str,
+        *,
+        logs: str = LOGS,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(base_url=resource_manager, policies=[])
         self._credential = credential
         self.manager = resource_manager
-        self._logs = LOGS.get(resource_manager, resource_manager)
+        self._logs = logs
         self._pause_seconds = pause_seconds
 
     def __enter__(self) -> HttpAzure:

@@ -20,7 +20,7 @@ from infra.acceptance.questions import QUESTIONS
 from infra.acceptance.refusals import refusal
 from infra.acceptance.report import as_json, as_markdown, show
 from infra.acceptance.running import run
-from infra.acceptance.settings import PROJECT, cloud, stack_config
+from infra.acceptance.settings import PROJECT, stack_config
 from infra.acceptance.site import Site, check_sign_in, open_site
 from infra.acceptance.stage import Deployed, PulumiStage, StageError, StageOptions
 
@@ -62,7 +62,7 @@ def acceptance(
         if (reason := refusal(stack, PROJECT, stage.existing(), os.environ)) is not None:
             _refuse(reason)
         # It would be a pity to learn only after the deploy that nobody can ask.
-        check_sign_in(cloud(settings).resource_manager)
+        check_sign_in(settings)
     except (NotAnswered, PulumiMissing, StageError) as error:
         _refuse(str(error))
     say(announcement(stack, settings, questions))
@@ -71,7 +71,7 @@ def acceptance(
 
     @contextlib.contextmanager
     def opened(deployed: Deployed) -> Iterator[Site]:
-        with open_site(deployed, stack, cloud(settings).resource_manager, stage.drift) as site:
+        with open_site(deployed, stack, settings, stage.drift) as site:
             yield site
 
     outcome = run(stage, questions, opened, say, keep=keep)

@@ -9,7 +9,6 @@ from typing import Final
 import yaml
 
 from infra import config
-from infra.clouds import CLOUDS, Cloud
 
 LOCATION: Final = "azure-native:location"
 PROJECT: Final = Path(__file__).parents[2]
@@ -37,8 +36,3 @@ def stack_config(given: Mapping[str, str], project: Path = PROJECT) -> dict[str,
     settings = {LOCATION: str(development[LOCATION])}
     settings |= {f"{name}:{key}": value for key, value in OWN.items() if key in config.KEYS}
     return settings | {key if ":" in key else f"{name}:{key}": value for key, value in given.items()}
-
-
-def cloud(settings: Mapping[str, str]) -> Cloud:
-    """Return the cloud that a configuration is for; the program itself refuses one that there is not."""
-    return CLOUDS.get(settings.get(config.CLOUD_KEY, "public"), CLOUDS["public"])

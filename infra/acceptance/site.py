@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 
 from infra.acceptance.asking import NotAnswered
@@ -17,7 +18,8 @@ from infra.acceptance.azure import Azure, HttpAzure
 from infra.acceptance.clock import Clock
 from infra.acceptance.stage import Deployed
 from infra.acceptance.storage import Account, open_account
-from infra.credentials import CredentialError, deployer_credential
+from infra.clouds import RESOURCE_MANAGER
+from infra.credentials import CredentialError, provider_credential
 from infra.operate.places import stack_place
 from pipeline_app.rest.endpoint import Endpoint
 from pipeline_app.rest.signing import SCOPE, Signed
@@ -115,24 +117,35 @@ class UserToken:
         return query, {**headers, "Authorization": f"Bearer {self._credential.get_token(SCOPE).token}"}
 
 
-def check_sign_in(resource_manager: str) -> None:
+def sign_in(settings: Mapping[str, str]) -> TokenCredential:
+    """Return the credential of whoever the stack's provider signs in as, by the stack's whole configuration.
+
+    Raises:
+        CredentialError: a sign-in is asked for, but what belongs to it is not set.
+    """
+    return provider_credential(lambda key: settings.get(f"azure-native:{key}"))
+
+
+def check_sign_in(settings: Mapping[str, str]) -> None:
     """See that Resource Manager's tokens can be had.
 
     Raises:
         NotAnswered: nobody is signed in; the text says why.
     """
     try:
-        deployer_credential().get_token(f"{resource_manager}/.default")
+        sign_in(settings).get_token(f"{RESOURCE_MANAGER}/.default")
     except (AzureError, CredentialError) as error:
         raise NotAnswered(f"Nobody is signed in who could ask Azure: {error}") from error
 
 
 @contextmanager
-def open_site(deployed: Deployed, stack: str, resource_manager: str, drift: Callable[[], list[str]]) -> Iterator[Site]:
+def open_site(
+    deployed: Deployed, stack: str, settings: Mapping[str, str], drift: Callable[[], list[str]]
+) -> Iterator[Site]:
     """Connect to a deployed stack as whoever is signed in."""
-    credential = deployer_credential()
+    credential = sign_in(settings)
     place = stack_place(deployed.outputs, stack)
-    with HttpAzure(credential, resource_manager) as azure:
+    with HttpAzure(credential, RESOURCE_MANAGER) as azure:
         account_id = _account_id(deployed)
         keys = azure.arm("POST", f"{account_id}/listKeys", STORAGE_VERSION).value("Listing the account's keys")
         suffix = urlsplit(place.blob_endpoint or "").netloc.partition(".blob.")[2]

@@ -9,8 +9,7 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from infra.acceptance.asking import NotAnswered
-from infra.acceptance.azure import LOGS, HttpAzure, Reply
-from infra.clouds import CLOUDS
+from infra.acceptance.azure import HttpAzure, Reply
 from tests.rest.scripted import Act, Service, reply, serving
 
 
@@ -23,7 +22,8 @@ class Credential:
 
 def azure_of(service: Service) -> HttpAzure:
     """Return Azure at a service on loopback."""
-    return HttpAzure(Credential(), f"http://127.0.0.1:{service.port}", pause_seconds=0)
+    url = f"http://127.0.0.1:{service.port}"
+    return HttpAzure(Credential(), url, logs=url, pause_seconds=0)
 
 
 @pytest.fixture
@@ -85,10 +85,6 @@ def test_a_query_goes_to_the_workspace_and_a_form_carries_no_token() -> None:
     assert query.headers["authorization"].startswith("Bearer ")
     assert "authorization" not in form.headers
     assert form.body == b"grant_type=access_token&service=a+b"
-
-
-def test_every_cloud_has_its_own_log_analytics() -> None:
-    assert set(LOGS) == {cloud.resource_manager for cloud in CLOUDS.values()}
 
 
 def test_an_answer_without_a_date_is_of_now() -> None:

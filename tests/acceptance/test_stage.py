@@ -15,7 +15,6 @@ from infra.acceptance import command, site
 from infra.acceptance.asking import NotAnswered
 from infra.acceptance.pulumi_command import PulumiMissing, SessionCommand, find_command
 from infra.acceptance.stage import PulumiStage, StageError, StageOptions
-from infra.credentials import CredentialError
 
 Steps = list[tuple[str, str, dict[str, Any]]]
 
@@ -123,12 +122,10 @@ def test_without_a_cli_the_way_to_get_one_is_told(tmp_path: Path, monkeypatch: p
 
 
 def test_nobody_signed_in_is_found_out_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> Any:
-        raise CredentialError("ARM_TENANT_ID is not set")
-
-    monkeypatch.setattr(site, "deployer_credential", nobody)
-    with pytest.raises(NotAnswered, match="Nobody is signed in who could ask Azure: ARM_TENANT_ID"):
-        site.check_sign_in("https://management.azure.com")
+    for variable in ("ARM_CLIENT_SECRET", "ARM_TENANT_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(NotAnswered, match=r"Nobody is signed in who could ask Azure: .*tenantId"):
+        site.check_sign_in({"azure-native:clientId": "client", "azure-native:clientSecret": "secret"})
 
 
 @pytest.mark.parametrize(
