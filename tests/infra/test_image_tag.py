@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +16,20 @@ from pulumi.dynamic import Config, ConfigureRequest
 from infra import registry_client
 from infra.image_tag import ImageTagProvider
 from infra.registry_client import Client, Login, RegistryError, Repository
+from tests.infra.azure import DEPLOYER, GROUP, Azure
 from tests.infra.registry import PASSWORD, USERNAME, Registry, running_registry
 
+IMAGES = f"{GROUP}/Microsoft.ContainerRegistry/registries/images"
 KINDS = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.oci.image.manifest.v1+json",
 )
-TOKEN = "invented"
 NAME = "file-processing/csvreport_v1.0.0"
 # Neither sorted nor compact: a registry that was given other bytes would answer with another digest.
 MANIFEST = b'{\n  "schemaVersion": 2,\n "config": {},   "a": 1\n}\n'
+TOKEN = "invented"
 
 
 def new_client() -> Client:
@@ -217,6 +220,64 @@ def test_it_is_made_anew_only_where_its_place_changes(provider: ImageTagProvider
 
     for name in ("login_server", "registry_id", "repository"):
         assert provider.diff("id", outputs, inputs | {name: "other"}).replaces == [name]
+
+
+def configured(azure: Azure) -> ImageTagProvider:
+    """A provider as the engine makes it in an update, with the token that came with the inputs."""
+    provider = ImageTagProvider()
+    provider.configure(ConfigureRequest(Config({}, "project")))
+    assert provider.check({}, {"token": azure.token}).inputs == {}
+    return provider
+
+
+def in_azure(azure: Azure) -> dict[str, Any]:
+    """Have an image in a registry of Azure; return the properties of its tags."""
+    digest = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
+    server = "images.azurecr.io"
+    with azure.cloud.open() as content:
+        content["images"][f"{server}/{NAME}@{digest}"] = digest
+        content["manifests"][digest] = MANIFEST.decode()
+        content["resources"][IMAGES] = {
+            "inputs": {},
+            "name": "images",
+            "outputs": {"loginServer": server},
+            "type": "azure-native:containerregistry:Registry",
+        }
+    return {
+        "content": "content",
+        "login_server": server,
+        "reference": f"{server}/{NAME}@{digest}",
+        "registry_id": IMAGES,
+        "repository": NAME,
+        "tag_names": ["latest"],
+    }
+
+
+def test_the_registrys_password_is_asked_for_as_the_provider_and_a_refusal_that_passes_is_outlasted(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    inputs = in_azure(azure)
+    azure.proxy.statuses = [403, 429, 503]
+    outputs = configured(azure).create(dict(inputs)).outs
+    assert outputs is not None
+
+    assert azure.proxy.statuses == []
+    assert azure.cloud.read()["images"][f"images.azurecr.io/{NAME}:latest"] == inputs["reference"].rpartition("@")[2]
+    with azure.cloud.open() as content:
+        del content["resources"][IMAGES]
+    assert configured(azure).read("id", outputs).id == ""
+
+
+def test_whoever_is_not_the_providers_principal_tags_nothing(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.resource_manager.PASSING_SECONDS", 0)
+    inputs = in_azure(azure)
+    with azure.cloud.open() as content:
+        content["principal"] = ["oidc", DEPLOYER.client]
+    with pytest.raises(RuntimeError, match="does not have authorization"):
+        configured(azure).create(dict(inputs))
+
+    assert f"images.azurecr.io/{NAME}:latest" not in azure.cloud.read()["images"]
 
 
 def test_a_deleted_resource_leaves_the_tags(provider: ImageTagProvider, registry: Registry) -> None:
