@@ -20,11 +20,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from infra.acceptance.asking import NotAnswered
 
-<<<<<<< HEAD
 # Where Log Analytics is asked; a token for this address is wanted, not one of Resource Manager.
-=======
-# Where Log Analytics is asked; tokens are for the same address.
->>>>>>> next-image
 # Source: https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/monitor/query/azlogs/cloud_config.go
 LOGS: Final = "https://api.loganalytics.io"
 PAUSE_SECONDS: Final = 3.0

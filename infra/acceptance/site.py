@@ -117,32 +117,14 @@ class UserToken:
         return query, {**headers, "Authorization": f"Bearer {self._credential.get_token(SCOPE).token}"}
 
 
-<<<<<<< HEAD
 def check_sign_in(settings: Mapping[str, str]) -> None:
     """See that Resource Manager's tokens can be had as whom a configuration signs the deploy in.
-=======
-def sign_in(settings: Mapping[str, str]) -> TokenCredential:
-    """Return the credential of whoever the stack's provider signs in as, by the stack's whole configuration.
-
-    Raises:
-        CredentialError: a sign-in is asked for, but what belongs to it is not set.
-    """
-    return provider_credential(lambda key: settings.get(f"azure-native:{key}"))
-
-
-def check_sign_in(settings: Mapping[str, str]) -> None:
-    """See that Resource Manager's tokens can be had.
->>>>>>> next-image
 
     Raises:
         NotAnswered: nobody is signed in; the text says why.
     """
     try:
-<<<<<<< HEAD
         _credential(settings).get_token(f"{RESOURCE_MANAGER}/.default")
-=======
-        sign_in(settings).get_token(f"{RESOURCE_MANAGER}/.default")
->>>>>>> next-image
     except (AzureError, CredentialError) as error:
         raise NotAnswered(f"Nobody is signed in who could ask Azure: {error}") from error
 
@@ -151,13 +133,8 @@ def check_sign_in(settings: Mapping[str, str]) -> None:
 def open_site(
     deployed: Deployed, stack: str, settings: Mapping[str, str], drift: Callable[[], list[str]]
 ) -> Iterator[Site]:
-<<<<<<< HEAD
     """Connect to a deployed stack as whoever deployed it."""
     credential = _credential(settings)
-=======
-    """Connect to a deployed stack as whoever is signed in."""
-    credential = sign_in(settings)
->>>>>>> next-image
     place = stack_place(deployed.outputs, stack)
     with HttpAzure(credential, RESOURCE_MANAGER) as azure:
         account_id = _account_id(deployed)

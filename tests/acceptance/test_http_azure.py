@@ -22,13 +22,8 @@ class Credential:
 
 def azure_of(service: Service) -> HttpAzure:
     """Return Azure at a service on loopback."""
-<<<<<<< HEAD
     address = f"http://127.0.0.1:{service.port}"
     return HttpAzure(Credential(), address, logs=address, pause_seconds=0)
-=======
-    url = f"http://127.0.0.1:{service.port}"
-    return HttpAzure(Credential(), url, logs=url, pause_seconds=0)
->>>>>>> next-image
 
 
 @pytest.fixture
