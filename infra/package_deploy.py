@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceNotFoundError, ServiceRequestError, ServiceResponseError
-from azure.storage.blob import BlobClient, BlobSasPermissions, generate_blob_sas
+from azure.storage.blob import BlobClient
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
 from infra.resource_manager import Answer, PassingError, RefusedError, ResourceManager, connected
+from infra.signed_url import signed_url
 
-SAS_MINUTES: Final = 30
 SITES_VERSION: Final = "2024-04-01"
 
 # What a deployment's ``status`` says. Source: https://github.com/Azure/azure-dev/issues/3658
@@ -290,24 +289,6 @@ class Deployment:
         error = state.outcome and state.outcome.exception()
         wait = wait_exponential(multiplier=self._patience.poll, max=60)(state)
         return max(wait, error.retry_after if isinstance(error, PassingError) else 0.0)
-
-
-def signed_url(blob_url: str, account_key: str, now: datetime) -> str:
-    """Return the blob's address with a signature that reads it for half an hour and does nothing else."""
-    parts = urlsplit(blob_url)
-    container, blob = unquote(parts.path).lstrip("/").split("/", 1)
-    signature = generate_blob_sas(
-        account_key=account_key,
-        account_name=parts.netloc.split(".", 1)[0],
-        blob_name=blob,
-        container_name=container,
-        expiry=now + timedelta(minutes=SAS_MINUTES),
-        permission=BlobSasPermissions(read=True),
-        protocol="https",
-        # The clocks of two services differ by a little.
-        start=now - timedelta(minutes=5),
-    )
-    return f"{blob_url}?{signature}"
 
 
 def _identity(deployment: Mapping[str, Any]) -> tuple[Any, ...]:

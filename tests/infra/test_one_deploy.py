@@ -14,8 +14,9 @@ from infra.clouds import RESOURCE_MANAGER
 from infra.credentials import HandedToken
 from infra.function_names import FunctionNamesError, function_names
 from infra.one_deploy import OneDeployProvider
-from infra.package_deploy import DeployError, Deployment, Patience, signed_url
+from infra.package_deploy import DeployError, Deployment, Patience
 from infra.resource_manager import connected
+from infra.signed_url import signed_url
 from tests.infra.azure import ARTIFACTS, PACKAGE, SITE, Azure
 
 KEY = "YSBrZXk="
