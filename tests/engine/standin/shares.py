@@ -10,8 +10,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.engine.standin.cloud import Cloud
+from tests.engine.standin.names import account_key
 from tests.engine.standin.replies import Answer, storage_error, storage_headers
-from tests.engine.standin.service import account_key
 
 # What of a request is signed, besides its verb and the x-ms- headers. Source:
 # https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
