@@ -56,11 +56,6 @@ def deployment(new_site: NewSite) -> Deployment:
     deployment = new_site("changes").deployment()
     deployment.configure(**BASE)
     deployment.up()
-    with deployment.site.cloud.open() as content:
-        # A topic that systemTopicName may name: that of the account, by another name.
-        topic_id, topic = next((key, each) for key, each in content["resources"].items() if each["type"] == TOPIC)
-        name = CHANGES["systemTopicName"]
-        content["resources"][topic_id.replace(topic["name"], name)] = topic | {"name": name}
     return deployment
 
 
@@ -110,6 +105,15 @@ def cells(run: Run, holding: set[str]) -> list[str]:
     ]
 
 
+def add_topic(deployment: Deployment) -> None:
+    """Have a topic that systemTopicName may name: that of the account as it is now, by another name."""
+    name = CHANGES["systemTopicName"]
+    with deployment.site.cloud.open() as content:
+        topics = [(key, each) for key, each in content["resources"].items() if each["type"] == TOPIC]
+        ((topic_id, topic),) = [(key, each) for key, each in topics if each["name"] != name]
+        content["resources"][topic_id.replace(topic["name"], name)] = topic | {"name": name}
+
+
 def settings(key: str) -> dict[str, str]:
     """Return what is set to change a setting."""
     return {each: CHANGES[each] for each in (key, TOGETHER.get(key)) if each is not None}
@@ -129,6 +133,7 @@ def _shown(value: str) -> str:
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_a_change_of_a_setting_does_what_the_table_says(deployment: Deployment, key: str, table: Table) -> None:
+    add_topic(deployment)
     with changed(deployment, **settings(key)):
         run = deployment.try_preview()
     assert run.error is None, run.error
@@ -185,7 +190,7 @@ def test_what_azure_refuses_to_change_is_made_anew(deployment: Deployment) -> No
         assert text.count(old) == 1
         path.write_text(text.replace(old, new), encoding="utf-8")
     with changed(
-        deployment, appStorageAccountName="otherfiles", vaultRetentionDays="90", vaultSecretsOfficerType="Group"
+        deployment, appStorageAccountName="movedfiles", vaultRetentionDays="90", vaultSecretsOfficerType="Group"
     ):
         up = deployment.up()
         again = deployment.preview()
@@ -242,6 +247,7 @@ def test_a_preview_refuses_to_replace_what_is_protected_and_nothing_else(
     protected: Protected, key: str, table: Table
 ) -> None:
     deployment = protected[0]
+    add_topic(deployment)
     values = settings(key)
     if key not in ("deletedContainerDays", "systemTopicName", "tags"):
         # The tests before have given some of the table's names.

@@ -8,7 +8,7 @@ import pytest
 
 from infra.roles import Role
 from tests.engine.deployment import Deployment, NewSite
-from tests.engine.standin.service import stable_uuid
+from tests.engine.standin.names import stable_uuid
 
 ASSIGNMENT: Final = "azure-native:authorization:RoleAssignment"
 GROUP: Final = "azure-native:containerinstance:ContainerGroup"

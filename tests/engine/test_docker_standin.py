@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.standin.cloud import VARIABLE, Cloud
 from tests.engine.standin.docker import ENGINE_VARIABLE, IMAGE, NO_ENGINE, PUSH, TAG, Docker, Engine
-from tests.engine.standin.service import secret_of
+from tests.engine.standin.names import secret_of
 from tests.engine.standin.wire import Properties, decode, encode
 
 SERVER: Final = "mine.azurecr.io"

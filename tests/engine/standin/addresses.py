@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.engine.standin import sites
 from tests.engine.standin.cloud import Cloud
 from tests.engine.standin.data_plane import answer_data
+from tests.engine.standin.names import account_key, secret_of
 from tests.engine.standin.pipeline import group_log, group_view
 from tests.engine.standin.registries import answer_registry
 from tests.engine.standin.replies import Answer, json_answer, storage_error, storage_headers
-from tests.engine.standin.service import account_key, secret_of
 from tests.engine.standin.shares import answer_file
 from tests.engine.standin.sign_in import Principal, holder, sign_in
 

@@ -11,6 +11,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from filelock import FileLock
 
+# Many threads ask at once, and each has done in a few milliseconds.
+POLL_SECONDS: Final = 0.002
+
 VARIABLE: Final = "STANDIN_CLOUD"
 
 Fault: TypeAlias = Literal["after", "before"]
@@ -46,7 +49,7 @@ class Cloud:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(f"{path}.lock")
+        self._lock = FileLock(f"{path}.lock", poll_interval=POLL_SECONDS)
 
     @classmethod
     def of_environment(cls) -> Cloud:
@@ -57,14 +60,14 @@ class Cloud:
     def open(self) -> Iterator[dict[str, Any]]:
         """Give the content for reading and changing; nobody else sees it meanwhile."""
         with self._lock:
-            content = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else _empty()
+            content = self._content()
             yield content
-            self.path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+            self.path.write_text(json.dumps(content), encoding="utf-8")
 
     def read(self) -> dict[str, Any]:
         """Return a copy of the content."""
-        with self.open() as content:
-            return dict(content)
+        with self._lock:
+            return self._content()
 
     def ids(self) -> set[str]:
         """Return the ids of everything that exists."""
@@ -107,6 +110,10 @@ class Cloud:
             faults["failed"].append(subject)
             fault: Fault = faults["fault"]
             return fault
+
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else _empty()
+        return content
 
 
 def _empty() -> dict[str, Any]:

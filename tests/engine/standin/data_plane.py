@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape
 
 from tests.engine.standin import pipeline
 from tests.engine.standin.cloud import Cloud
+from tests.engine.standin.names import account_key
 from tests.engine.standin.replies import Answer, storage_error, storage_headers
-from tests.engine.standin.service import account_key
 from tests.engine.standin.shared_key import is_signed
 
 MOMENT: Final = "Sat, 31 Jan 2026 12:00:00 GMT"

@@ -17,8 +17,8 @@ from pulumi.runtime.proto import provider_pb2
 
 from tests.engine.standin.cloud import Cloud, CloudError
 from tests.engine.standin.context import context_digest
+from tests.engine.standin.names import secret_of
 from tests.engine.standin.plugin import EMPTY, Context, Plugin, diff_response, refuse, serve
-from tests.engine.standin.service import secret_of
 from tests.engine.standin.wire import SECRET, SIGNATURE, UNKNOWN, Properties, decode, difference, encode, has_unknown
 
 IMAGE: Final = "docker:index/image:Image"

@@ -21,7 +21,7 @@ from pipeline_app.contract import (
     StorageNames,
     now,
 )
-from tests.engine.standin.service import stable_uuid
+from tests.engine.standin.names import stable_uuid
 
 APP: Final = "azure-native:web:WebApp"
 GROUP: Final = "azure-native:containerinstance:ContainerGroup"

@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from tests.engine.standin.cloud import Cloud
+from tests.engine.standin.names import MARKER, secret_of
 from tests.engine.standin.replies import Answer, json_answer
-from tests.engine.standin.service import MARKER, secret_of
 
 KIND: Final = "application/vnd.docker.distribution.manifest.v2+json"
 TOKEN: Final = f"{MARKER}-registry-token"

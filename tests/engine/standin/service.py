@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-import time
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from infra.local.flex import refusal
 from tests.engine.standin.cloud import CloudError
+from tests.engine.standin.groups import check_group
 from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT, Kind
+from tests.engine.standin.names import MARKER, account_key, named, secret_of, stable_uuid
 from tests.engine.standin.wire import Properties, difference
 
 # Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
 LOG_CATEGORIES: Final = {"ContainerEvent", "ContainerInstanceLog"}
 
-# What must never be seen in plain; tests search for it.
-MARKER: Final = "STAND-IN-SECRET"
-
-ACR_PULL: Final = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 GROUP: Final = "azure-native:containerinstance:ContainerGroup"
 ID: Final = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^,\s]+")
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
@@ -94,14 +90,14 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
         if reference not in resources:
             raise CloudError(f"LinkedInvalidPropertyId: there is no {reference}")
     if token == GROUP:
-        _check_group(content, inputs)
+        check_group(content, inputs)
     elif token == "azure-native:web:WebApp":
         plan = resources.get(inputs["serverFarmId"])
         tier = (plan["inputs"].get("sku") or {}).get("tier") if plan else None
         if tier == "FlexConsumption" and (problem := refusal(inputs)):
             raise CloudError(problem)
     elif token == "azure-native:web:WebAppScmAllowed":
-        if _named(content, "azure-native:web:WebApp", inputs["name"]) is None:
+        if named(content, "azure-native:web:WebApp", inputs["name"]) is None:
             raise CloudError(f"ResourceNotFound: there is no app {inputs['name']!r}")
     elif token == "azure-native:authorization:RoleAssignment" and inputs["principalType"] == "ServicePrincipal":
         principals = {each["outputs"].get("principalId") for each in resources.values() if each["type"] == IDENTITY}
@@ -154,11 +150,6 @@ def outputs(token: str, resource_id: str, inputs: Properties, known: set[str]) -
     return {key: value for key, value in added.items() if key in known}
 
 
-def stable_uuid(text: str) -> str:
-    """Return an id that is always the same for the same text."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
-
-
 def invoke(content: dict[str, Any], token: str, arguments: Properties) -> Properties:
     """Answer a function of the provider.
 
@@ -190,17 +181,6 @@ def invoke(content: dict[str, Any], token: str, arguments: Properties) -> Proper
     if token.endswith("listRegistryCredentials"):
         return {"passwords": [{"name": "password", "value": key}], "username": name}
     return {"keys": [{"creationTime": "2024-01-01T00:00:00Z", "keyName": "key1", "permissions": "FULL", "value": key}]}
-
-
-def account_key(content: dict[str, Any], name: str) -> str:
-    """Return the present key of a storage account."""
-    rotations = content["rotations"].get(name, 0)
-    return secret_of(f"{name}{rotations}" if rotations else name)
-
-
-def secret_of(name: str) -> str:
-    """Return the key of an account, registry or workspace: marked, and valid base64 as keys are."""
-    return f"{MARKER.replace('-', '+')}+{name.replace('-', '')}".ljust(88, "0")
 
 
 def _added(token: str, resource_id: str, name: str, inputs: Properties) -> Properties:
@@ -235,50 +215,6 @@ def _added(token: str, resource_id: str, name: str, inputs: Properties) -> Prope
     return {}
 
 
-def _check_group(content: dict[str, Any], inputs: Properties) -> None:
-    resources = content["resources"]
-    for volume in inputs.get("volumes", []):
-        file = volume["azureFile"]
-        account = _named(content, "azure-native:storage:StorageAccount", file["storageAccountName"])
-        if account is None or f"{account}/fileServices/default/shares/{file['shareName']}" not in resources:
-            raise CloudError(f"InvalidVolume: there is no share {file['shareName']!r}")
-        if file["storageAccountKey"] != account_key(content, file["storageAccountName"]):
-            raise CloudError("InvalidVolume: the account's key is wrong")
-    for container in inputs["containers"]:
-        _check_pull(content, inputs, container["image"])
-        if any(not variable.get("value") for variable in container["environmentVariables"]):
-            raise CloudError("InvalidEnvironmentVariable: a variable has no value")
-
-
-def _check_pull(content: dict[str, Any], inputs: Properties, image: str) -> None:
-    """Refuse an image that is not there, or that the group may not pull with what it brings for that server.
-
-    Registries that are none of this cloud's are public, and have what they are asked for.
-    """
-    resources = content["resources"]
-    server = image.partition("/")[0]
-    registry = next((key for key, each in resources.items() if each["outputs"].get("loginServer") == server), None)
-    if registry is None and not server.endswith(".azurecr.io"):
-        return
-    credentials = [each for each in inputs.get("imageRegistryCredentials") or [] if each["server"] == server]
-    if registry is None or image not in content["images"]:
-        raise CloudError(f"InaccessibleImage: {image} cannot be pulled")
-    if not credentials or credentials[0]["identity"] not in inputs["identity"]["userAssignedIdentities"]:
-        raise CloudError(f"InaccessibleImage: {server} is asked without an identity of the group")
-    principal = stable_uuid(f"{credentials[0]['identity']}/principal")
-    given = [
-        datetime.fromisoformat(each["outputs"]["createdOn"]).timestamp()
-        for each in resources.values()
-        if each["inputs"].get("scope") == registry
-        and each["inputs"].get("principalId") == principal
-        and each["inputs"]["roleDefinitionId"].endswith(ACR_PULL)
-    ]
-    if not given:
-        raise CloudError(f"InaccessibleImage: no identity of the group may pull from {server}")
-    if time.time() - min(given) < content["role_seconds"]:
-        raise CloudError(f"InaccessibleImage: the role to pull from {server} is not in force yet")
-
-
 def _check_setting(resources: dict[str, Any], inputs: Properties) -> None:
     """Refuse a second setting of a resource that sends the same category to the same workspace.
 
@@ -309,13 +245,6 @@ def _ids(value: Any) -> Iterator[str]:
             yield from _ids(item)
     elif isinstance(value, str):
         yield from ID.findall(value)
-
-
-def _named(content: dict[str, Any], token: str, name: str) -> str | None:
-    for resource_id, each in content["resources"].items():
-        if each["type"] == token and each["name"] == name:
-            return str(resource_id)
-    return None
 
 
 def _public(kind: Kind, value: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.engine.standin.cloud import Cloud
+from tests.engine.standin.names import account_key
 from tests.engine.standin.replies import Answer, storage_error, storage_headers
-from tests.engine.standin.service import account_key
 from tests.engine.standin.shared_key import is_signed
 
 

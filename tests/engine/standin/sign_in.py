@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from tests.engine.standin.kinds import TENANT
-from tests.engine.standin.service import MARKER, stable_uuid
+from tests.engine.standin.names import MARKER, stable_uuid
 
 ARM_AUDIENCE: Final = "https://management.azure.com"
 LIFETIME: Final = 3600
