@@ -223,6 +223,7 @@ def test_the_name_of_a_destroyed_vault_is_held_until_it_is_purged(deployment: De
 
 
 def test_protection_changes_nothing_in_azure(deployment: Deployment) -> None:
+    deployment.up()
     deployment.configure(protectFiles="true")
     cloud = deployment.site.cloud
     cloud.take_log()
