@@ -226,6 +226,8 @@ def test_the_name_of_a_destroyed_vault_is_held_until_it_is_purged(deployment: De
 @pytest.fixture(scope="module")
 def protected(deployment: Deployment) -> Protected:
     """The stack with its files protected, what that did, and what it asked of Azure."""
+    # The tests before may have left something to be put right.
+    deployment.up()
     deployment.configure(protectFiles="true")
     deployment.site.cloud.take_log()
     up = deployment.up()
