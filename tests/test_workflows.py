@@ -101,7 +101,8 @@ def test_the_federated_credentials_of_the_readme_have_the_subject_that_github_sa
     script(
         tmp_path / "bin" / "gh",
         '[ "$2" = "repos/octocat/my-repo/actions/oidc/customization/sub" ] || exit 1\n'
-        f'"{sys.executable}" -c \'import json; print(json.load(open("{tmp_path}/answer.json")).get("sub_claim_prefix") or "")\'',
+        f'"{sys.executable}" -c '
+        f'\'import json; print(json.load(open("{tmp_path}/answer.json")).get("sub_claim_prefix") or "")\'',
     )
     script(tmp_path / "bin" / "az", f'printf "%s\\0" "$@" >>"{tmp_path}/az"; echo id')
     run = subprocess.run(
