@@ -229,11 +229,13 @@ def copy_project(target: Path) -> None:
             shutil.copytree(source, target / name, ignore=ignore)
         else:
             shutil.copy2(source, target / name)
-    # A role that the simulated cloud gives is in force at once, unless a test says otherwise.
+    # What the simulated cloud does, it does at once, unless a test says otherwise.
     settings = (target / "Pulumi.yaml").read_text(encoding="utf-8")
-    waiting = "  roleWaitSeconds:\n    type: integer\n    default: 300\n"
-    assert waiting in settings
-    (target / "Pulumi.yaml").write_text(settings.replace(waiting, waiting.replace("300", "0")), encoding="utf-8")
+    for key, seconds, at_once in (("roleWaitSeconds", 300, 0), ("verifySeconds", 900, 20)):
+        start = f"  {key}:\n    type: integer\n    default: "
+        assert f"{start}{seconds}\n" in settings
+        settings = settings.replace(f"{start}{seconds}\n", f"{start}{at_once}\n")
+    (target / "Pulumi.yaml").write_text(settings, encoding="utf-8")
     (target / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     build = target / ".build"
     build.mkdir()

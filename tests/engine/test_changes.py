@@ -105,13 +105,19 @@ def cells(run: Run, holding: set[str]) -> list[str]:
     ]
 
 
-def add_topic(deployment: Deployment) -> None:
+@contextmanager
+def other_topic(deployment: Deployment) -> Iterator[None]:
     """Have a topic that systemTopicName may name: that of the account as it is now, by another name."""
     name = CHANGES["systemTopicName"]
     with deployment.site.cloud.open() as content:
-        topics = [(key, each) for key, each in content["resources"].items() if each["type"] == TOPIC]
-        ((topic_id, topic),) = [(key, each) for key, each in topics if each["name"] != name]
-        content["resources"][topic_id.replace(topic["name"], name)] = topic | {"name": name}
+        ((topic_id, topic),) = [(key, each) for key, each in content["resources"].items() if each["type"] == TOPIC]
+        other_id = topic_id.replace(topic["name"], name)
+        content["resources"][other_id] = topic | {"name": name}
+    try:
+        yield
+    finally:
+        with deployment.site.cloud.open() as content:
+            del content["resources"][other_id]
 
 
 def settings(key: str) -> dict[str, str]:
@@ -133,8 +139,7 @@ def _shown(value: str) -> str:
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_a_change_of_a_setting_does_what_the_table_says(deployment: Deployment, key: str, table: Table) -> None:
-    add_topic(deployment)
-    with changed(deployment, **settings(key)):
+    with other_topic(deployment), changed(deployment, **settings(key)):
         run = deployment.try_preview()
     assert run.error is None, run.error
     found = cells(run, set(holders(deployment)))
@@ -249,12 +254,11 @@ def test_a_preview_refuses_to_replace_what_is_protected_and_nothing_else(
     protected: Protected, key: str, table: Table
 ) -> None:
     deployment = protected[0]
-    add_topic(deployment)
     values = settings(key)
     if key not in ("deletedContainerDays", "systemTopicName", "tags"):
         # The tests before have given some of the table's names.
         values[key] += "2"
-    with changed(deployment, **values):
+    with other_topic(deployment), changed(deployment, **values):
         preview = deployment.try_preview()
 
     assert (preview.error is not None) == (table[key][0] == "refused")

@@ -21,6 +21,8 @@ from pipeline_app.contract import (
     StorageNames,
     now,
 )
+from tests.engine.standin.cloud import CloudError
+from tests.engine.standin.groups import check_group
 from tests.engine.standin.names import stable_uuid
 
 APP: Final = "azure-native:web:WebApp"
@@ -152,15 +154,11 @@ def _answer(
 
 
 def _group_problem(content: dict[str, Any], group: dict[str, Any]) -> str | None:
-    for container in group["containers"]:
-        digest = container["image"].rpartition("@")[2]
-        if digest not in content["images"].values():
-            return f'Failed to pull image "{container["image"]}": not found'
-    for volume in group.get("volumes", []):
-        file = volume["azureFile"]
-        end = f"/storageAccounts/{file['storageAccountName']}/fileServices/default/shares/{file['shareName']}"
-        if not any(each.endswith(end) for each in content["resources"]):
-            return "Failed to mount Azure File Volume."
+    """Return what the platform says of a group that cannot run any more, by what it would refuse of a new one."""
+    try:
+        check_group(content, group)
+    except CloudError as error:
+        return f"Failed to {'pull image' if 'InaccessibleImage' in str(error) else 'mount'}: {error}"
     return None
 
 
