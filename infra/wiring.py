@@ -209,6 +209,7 @@ def verification(
             "function": app.app_id,
             "function_package": app.package_sha256,
             "settings": _text_hash(*(f"{key}\0{value}" for key, value in sorted(cfg.worker_environment().items()))),
+            "size": f"{cfg.container_cpu:g} cores, {cfg.container_memory_gib:g} GiB",
             "subscription": uploads.subscription_name,
             "topic": uploads.topic_id,
         },

@@ -13,11 +13,12 @@ from tests.engine.deployment import Deployment, FirstDeploy
 
 Edit: TypeAlias = Callable[[Path], None]
 
-CODE: Final = {"function-code": "update", "function-package": "replace"}
-IMAGE: Final = {"worker-image": "update", "worker-image-latest": "update"}
-
+# Whatever changes of the pipeline is verified again.
+CANARY: Final = {"verification-canary": "update"}
+CODE: Final = CANARY | {"function-code": "update", "function-package": "replace"}
 # What sends a group's logs goes with it.
-GROUP: Final = {"worker-1": "replace", "worker-1-logs": "replace"}
+GROUP: Final = CANARY | {"worker-1": "replace", "worker-1-logs": "replace"}
+IMAGE: Final = {"worker-image": "update", "worker-image-latest": "update"}
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def written(name: str, text: str) -> Edit:
         (appended("pipeline_app/sample/csvreport/cli.py", "\n# Edited.\n"), GROUP | IMAGE | {"application": "replace"}),
         (
             written("pipeline_app/config/runtime.json", '{"args": ["{input}", "{output}"]}'),
-            {"worker-config-config-runtime.json": "update"},
+            CANARY | {"worker-config-config-runtime.json": "update"},
         ),
     ],
     ids=["function", "worker", "dockerfile", "artifact", "runtime-config"],
