@@ -121,14 +121,8 @@ class Docker(Plugin):
         token, inputs = _token(request.urn), decode(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=encode(_preview(token, inputs)))
-        subject = request.urn.rpartition("::")[2]
         try:
-            fault = self.cloud.fault(subject)
-            if fault == "before":
-                raise CloudError(f"{subject} is not to be made now")
-            outputs = self._apply(token, inputs)
-            if fault == "after":
-                raise CloudError(f"the answer about {subject} got lost")
+            outputs = self._tried(request.urn.rpartition("::")[2], token, inputs)
         except CloudError as error:
             refuse(context, error)
         names = {IMAGE: "imageName", PUSH: "sha256Digest", TAG: "targetImage"}
@@ -157,14 +151,8 @@ class Docker(Plugin):
             return provider_pb2.UpdateResponse(
                 properties=encode(inputs | {computed: decode(request.olds).get(computed)})
             )
-        subject = request.urn.rpartition("::")[2]
         try:
-            fault = self.cloud.fault(subject)
-            if fault == "before":
-                raise CloudError(f"{subject} is not to be made now")
-            outputs = self._apply(token, inputs)
-            if fault == "after":
-                raise CloudError(f"the answer about {subject} got lost")
+            outputs = self._tried(request.urn.rpartition("::")[2], token, inputs)
         except CloudError as error:
             refuse(context, error)
         return provider_pb2.UpdateResponse(properties=encode(outputs))
@@ -174,6 +162,16 @@ class Docker(Plugin):
         if _token(request.urn) == PUSH and not decode(request.properties).get("keepRemotely"):
             refuse(context, CloudError("deleting a tag takes every tag of the same digest along"))
         return EMPTY
+
+    def _tried(self, subject: str, token: str, inputs: Properties) -> Properties:
+        """Carry out what is asked for a subject, unless a fault lets it fail before or its answer get lost after."""
+        fault = self.cloud.fault(subject)
+        if fault == "before":
+            raise CloudError(f"{subject} is not to be made now")
+        outputs = self._apply(token, inputs)
+        if fault == "after":
+            raise CloudError(f"the answer about {subject} got lost")
+        return outputs
 
     def _apply(self, token: str, inputs: Properties) -> Properties:
         if has_unknown(inputs):
