@@ -86,11 +86,15 @@ def test_a_replaced_group_sends_its_logs_as_the_one_before_did(deployment: Deplo
 
 
 def test_what_is_told_of_a_group_does_not_change_with_it(deployment: Deployment) -> None:
-    """A preview of a new group knows its id, so it announces no change of the function."""
+    """A preview of a new group knows its id, so it announces no change of the function.
+
+    The new groups are verified, which is what the canary is there for.
+    """
     deployment.configure(containerCpu="2")
     preview = deployment.preview()
 
     assert preview.changes == {
+        "verification-canary": "update",
         "worker-1": "replace",
         "worker-1-logs": "replace",
         "worker-2": "replace",

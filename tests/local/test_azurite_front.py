@@ -32,12 +32,15 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request: the path below the account as it stands in the URL; a header of None is left out."""
+    """A request: the path below the account as it stands in the URL.
+
+    A header of None is left out, and one of a timedelta is the date that long from when the request is sent.
+    """
 
     method: str = "PUT"
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str | None] = field(default_factory=dict)
+    headers: Mapping[str, str | timedelta | None] = field(default_factory=dict)
     body: bytes = b""
     service: str = "blob"
 
@@ -62,12 +65,16 @@ class Raw:
         """Make a request and return its answer."""
         url = urlsplit(self.account.endpoint(call.service))
         target = f"{url.path}{call.path}"
-        defaults = {
+        defaults: dict[str, str | timedelta | None] = {
             "Content-Length": str(len(call.body)),
-            "x-ms-date": formatdate(usegmt=True),
+            "x-ms-date": timedelta(),
             "x-ms-version": API_VERSION,
         }
-        headers = {name: value for name, value in {**defaults, **call.headers}.items() if value is not None}
+        headers = {
+            name: formatdate(time() + value.total_seconds(), usegmt=True) if isinstance(value, timedelta) else value
+            for name, value in {**defaults, **call.headers}.items()
+            if value is not None
+        }
         if signed:
             headers = dict(self._key.sign(call.method, target, call.query, headers)[1])
         connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=60)
@@ -95,7 +102,7 @@ def raw(account: StorageAccount) -> Raw:
 PUT = {"x-ms-blob-type": "BlockBlob"}
 
 
-def put(path: str, headers: Mapping[str, str | None] | None = None, body: bytes = b"x") -> Call:
+def put(path: str, headers: Mapping[str, str | timedelta | None] | None = None, body: bytes = b"x") -> Call:
     return Call(path=f"files/{path}", headers={**PUT, **(headers or {})}, body=body)
 
 
@@ -168,10 +175,10 @@ RULES: dict[str, tuple[Call, int, str, Call, int]] = {
         201,
     ),
     "a date within 15 minutes": (
-        put("d", {"x-ms-date": formatdate(time() - 1000, usegmt=True)}),
+        put("d", {"x-ms-date": timedelta(seconds=-1000)}),
         403,
         "AuthenticationFailed",
-        put("d", {"x-ms-date": formatdate(time() - 600, usegmt=True)}),
+        put("d", {"x-ms-date": timedelta(seconds=-600)}),
         201,
     ),
     "a date at all": (put("d", {"x-ms-date": None}), 403, "AuthenticationFailed", put("d"), 201),
