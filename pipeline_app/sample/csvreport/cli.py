@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from .export import NoResults, export
-from .reading import UnreadableFile
+from .errors import UnreadableFile
 from .report import make_report
 from .wording import rows_line
 
 DATA_ERROR: Final = 65
+SYSTEM_ERROR: Final = 71
 RELEASE_FILE: Final = Path(__file__).with_name("RELEASE")
 
 
@@ -46,8 +49,23 @@ def _report(given: list[str]) -> int:
     except UnreadableFile as error:
         print(f"csvreport: {options.input.name} cannot be read as CSV. {error}", file=sys.stderr)
         return DATA_ERROR
+    except (OSError, duckdb.Error) as error:
+        print(f"csvreport: {options.input.name} could not be processed. {_reason(error)}", file=sys.stderr)
+        return SYSTEM_ERROR
     print(f"{options.input.name}: {rows_line(summary)}")
+    for sentence in summary["left_out"]:
+        print(f"{options.input.name}: {sentence}")
     return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return (
+            f"Its memory did not suffice: {str(error).splitlines()[0]} Give the container more (containerMemoryGib), or "
+            "split the file."
+        )
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"The machine refused something, such as room on the disk for temporary files: {text}"
 
 
 def _export(given: list[str]) -> int:

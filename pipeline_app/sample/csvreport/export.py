@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from .chart import chart
-from .report import SUMMARY_NAME
-from .wording import moment, number, rows_line, short
+from .wording import left_out_line, moment, number, rows_line, short
 
+SUMMARY_NAME: Final = "summary.json"
 REPORT_NAME: Final = "report.html"
 STYLE: Final = """
   body { margin: 0 auto; max-width: 1120px; padding: 24px; color: #1d2633; background: #f6f8fb;
@@ -25,7 +25,11 @@ STYLE: Final = """
   th, td { border-bottom: 1px solid #eef1f6; padding: 7px 12px; text-align: left; white-space: nowrap; }
   th { color: #5b6778; font-size: 13px; font-weight: 600; }
   td.number, th.number { font-variant-numeric: tabular-nums; text-align: right; }
-  td.wide { white-space: normal; min-width: 220px; }
+  td.wide { white-space: normal; min-width: 220px; overflow-wrap: anywhere; }
+  ul { background: #fff; border: 1px solid #dde3ec; border-radius: 10px; margin: 0 0 18px; padding: 10px 16px 10px 34px; }
+  li { margin: 3px 0; overflow-wrap: anywhere; }
+  .left-out { border-left: 4px solid #a8450f; }
+  td .left-out { border: 0; color: #a8450f; }
 """
 
 
@@ -53,11 +57,6 @@ def export(folder: Path) -> Path:
 def _page(summary: dict[str, Any]) -> str:
     title = html.escape(summary["file"])
     rows = "\n".join(_row(column) for column in summary["columns"])
-    names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
-    delimiter = summary["format"]["delimiter"]
-    form = f"Read as {summary['format']['encoding']}, cells separated by {names.get(delimiter, delimiter)}."
-    ragged = summary["rows"]["ragged"]
-    note = f" {ragged:,} rows had more or fewer cells than the header." if ragged else ""
     generator = html.escape(f"{summary['generator']['name']} {summary['generator']['version']}")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -70,10 +69,10 @@ def _page(summary: dict[str, Any]) -> str:
 </head>
 <body>
 <h1>{title}</h1>
-<p>{html.escape(rows_line(summary))}. {html.escape(form)}{note}</p>
-<figure>
+<p>{html.escape(rows_line(summary))}.</p>
+{_list("What was left out or changed its form", summary["left_out"], "left-out")}<figure>
 {chart(summary, heading=False)}</figure>
-<h2>Columns</h2>
+{_list("What was decided", summary["decided"], "decided")}<h2>Columns</h2>
 <div class="scroll">
 <table>
 <thead><tr><th>Column</th><th>Type</th><th class="number">Values</th><th class="number">Missing</th>
@@ -89,14 +88,26 @@ def _page(summary: dict[str, Any]) -> str:
 """
 
 
+def _list(title: str, sentences: list[str], name: str) -> str:
+    if not sentences:
+        return ""
+    items = "\n".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    return f'<h2>{title}</h2>\n<ul class="{name}">\n{items}\n</ul>\n'
+
+
 def _row(column: dict[str, Any]) -> str:
     about = "" if column["distinct_exact"] else "≈ "
     extent, middle = _described(column)
+    note = left_out_line(column) or column.get("text_because", "")
+    if note:
+        middle = f"{html.escape(middle)}{'<br>' if middle else ''}<span class='left-out'>{html.escape(note)}</span>"
+    else:
+        middle = html.escape(middle)
     return (
-        f"<tr><td>{html.escape(column['name'])}</td><td>{column['type']}</td>"
+        f"<tr><td class='wide'>{html.escape(column['name'])}</td><td>{column['type']}</td>"
         f'<td class="number">{column["count"]:,}</td><td class="number">{column["missing"]:,}</td>'
         f'<td class="number">{about}{column["distinct"]:,}</td>'
-        f"<td>{html.escape(extent)}</td><td class='wide'>{html.escape(middle)}</td></tr>"
+        f"<td>{html.escape(extent)}</td><td class='wide'>{middle}</td></tr>"
     )
 
 
@@ -104,9 +115,12 @@ def _described(column: dict[str, Any]) -> tuple[str, str]:
     """Return a column's range and its middle, or its most frequent values, in words."""
     unit = column.get("unit", "")
     if "min" in column:
+        about = "" if column["quantiles_exact"] else "≈ "
         extent = f"{number(column['min'], unit)} to {number(column['max'], unit)}"
-        middle = f"median {number(column['median'], unit)}, mean {number(column['mean'], unit)}"
+        middle = f"median {about}{number(column['median'], unit)}, mean {number(column['mean'], unit)}"
         return extent, f"{middle}, sd {number(column['stdev'], unit)}"
     if "first" in column:
         return f"{moment(column['first'])} to {moment(column['last'])}", ""
-    return "", ", ".join(f"{short(entry['value'], 60)} ({entry['count']:,})" for entry in column.get("top", [])[:4])
+    about = "" if column.get("top_exact", True) else "≈ "
+    shown = ", ".join(f"{short(entry['value'], 60)} ({entry['count']:,})" for entry in column.get("top", [])[:4])
+    return "", f"{about}{shown}"

@@ -1,30 +1,31 @@
-"""From an input file to its cleaned copy, summary and chart.
-
-The file is read three times as a stream: for its encoding, for the type of each column, and for the results. What is
-kept in memory does not grow with the file: sketches of each column (see ``sketches``), and a fingerprint of each
-distinct row up to a bound, by which duplicates are found.
-"""
+"""From an input file to its cleaned copy, summary and chart."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from .careful import Account
 from .chart import chart
-from .columns import Column, Vote
-from .reading import Format, Rows, UnreadableFile, detect
-from .values import is_missing, normalised_headers, signature
+from .database import Database, names
+from .dialects import Dialect, decide
+from .encodings import NAMES, Encoding
+from .encodings import decide as decide_encoding
+from .export import SUMMARY_NAME
+from .figures import figures, is_inexact
+from .headers import unique_names
+from .kinds import Kind
+from .kinds import decide as decide_kinds
+from .loading import load
+from .notes import notes
+from .plain import Plain, plain_text, sample
+from .rows import drop_duplicates, write_cleaned
+from .scanning import check_text, scan
 
 CHART_NAME: Final = "chart.svg"
 CLEANED_NAME: Final = "cleaned.csv"
-SUMMARY_NAME: Final = "summary.json"
-
-# Some 100 bytes each, so 200 MB at most; the application has a container of 2 GB.
-MAX_FINGERPRINTS: Final = 2_000_000
 
 
 def make_report(source: Path, output: Path, top: int, release: str) -> dict[str, Any]:
@@ -37,93 +38,69 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
         release: the version to note in the summary.
 
     Raises:
-        UnreadableFile: the file is no CSV file with a header.
+        UnreadableFile: the file is no CSV file that can be read for certain.
     """
-    form = detect(source)
-    rows = Rows(source, form)
-    headers, columns, ragged = _columns(rows, form)
-    output.mkdir(exist_ok=True, parents=True)
-    kept, duplicates, exact = _write_cleaned(rows, columns, headers, output / CLEANED_NAME)
+    looked = scan(source)
+    encoding = decide_encoding(looked)
+    beginning, whole = sample(source, looked, encoding)
+    check_text(beginning)
+    dialect = decide(beginning, whole=whole)
+    with Database() as database:
+        plain = plain_text(source, looked, encoding, dialect, database.folder)
+        account = load(database, plain, dialect)
+        columns = names(account.width)
+        headers = [*(dialect.header or ()), *[""] * account.width][: account.width]
+        named = unique_names(headers)
+        duplicates = drop_duplicates(database, columns, wrong=plain.wrong > 0)
+        output.mkdir(exist_ok=True, parents=True)
+        write_cleaned(database, columns, named, output / CLEANED_NAME)
+        kinds = decide_kinds(database, columns, dialect.delimiter)
+        described = [_described(database, column, kind, top) for column, kind in zip(columns, kinds, strict=True)]
     summary = {
         "file": source.name,
         "generator": {"name": "csvreport", "version": release},
-        "format": {"encoding": form.encoding, "delimiter": form.delimiter},
+        "format": _format(encoding, dialect, account, plain),
         "rows": {
-            "read": kept + duplicates + rows.empty,
-            "kept": kept,
+            "read": account.rows,
+            "kept": account.rows - duplicates,
             "duplicates_dropped": duplicates,
-            "duplicates_exact": exact,
-            "empty_dropped": rows.empty,
-            "ragged": ragged,
+            "blank_lines": account.blank,
+            "ragged": account.short + account.long,
+            "short": account.short,
+            "short_lines": account.short_lines,
+            "long": account.long,
+            "long_lines": account.long_lines,
         },
-        "columns": [column.summary(top) for column in columns],
+        "columns": [
+            {"name": name, "header": header, **each}
+            for name, header, each in zip(named, headers, described, strict=True)
+        ],
     }
+    summary["decided"], summary["left_out"] = notes(summary)
     (output / SUMMARY_NAME).write_text(json.dumps(summary, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     (output / CHART_NAME).write_text(chart(summary), encoding="utf-8")
     return summary
 
 
-def _columns(rows: Rows, form: Format) -> tuple[list[str], list[Column], int]:
-    """Return the normalised headers, the columns with their types, and how many rows had another width."""
-    votes: list[Vote] = []
-    headers: list[str] = []
-    ragged = 0
-    for row in rows:
-        if not headers:
-            headers = row
-            _check_header(headers)
-            votes = [Vote() for _ in headers]
-            continue
-        ragged += len(row) != len(headers)
-        # A row may have more cells than the header has names; they are kept in columns of their own.
-        while len(votes) < len(row):
-            votes.append(Vote())
-        for vote, cell in zip(votes, row, strict=False):
-            vote.add(cell)
-    if not headers:
-        raise UnreadableFile("It is empty.")
-    headers = headers + [""] * (len(votes) - len(headers))
-    names = normalised_headers(headers)
-    columns = [
-        Column(name, header, vote.result(form.delimiter))
-        for name, header, vote in zip(names, headers, votes, strict=True)
-    ]
-    return names, columns, ragged
+def _described(database: Database, column: str, kind: Kind, top: int) -> dict[str, Any]:
+    result = figures(database, column, kind, top)
+    if is_inexact(result):
+        # Statistics would be of other numbers than these.
+        reason = "some numbers are 2^53 or more, which would be rounded"
+        return figures(database, column, replace(kind, expression="", reason=reason, type="text"), top)
+    return result
 
 
-def _check_header(headers: list[str]) -> None:
-    if all(is_missing(header) or signature(header).readings for header in headers):
-        shown = ", ".join(headers)
-        shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
-        raise UnreadableFile(f"It has no header: its first row has only values ({shown}).")
-
-
-def _write_cleaned(
-    rows: Iterable[list[str]], columns: list[Column], headers: list[str], path: Path
-) -> tuple[int, int, bool]:
-    """Write the cleaned file; return the rows kept, the duplicates dropped, and whether all duplicates were found."""
-    seen: set[bytes] = set()
-    kept = duplicates = 0
-    exact = True
-    stream = iter(rows)
-    next(stream)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(headers)
-        for row in stream:
-            row += [""] * (len(columns) - len(row))
-            cells = [column.clean(cell) for column, cell in zip(columns, row, strict=True)]
-            texts = [text for text, _ in cells]
-            fingerprint = hashlib.blake2b("\x1f".join(texts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-            if fingerprint in seen:
-                duplicates += 1
-                continue
-            if len(seen) < MAX_FINGERPRINTS:
-                seen.add(fingerprint)
-            else:
-                exact = False
-            kept += 1
-            writer.writerow(texts)
-            for column, (text, number) in zip(columns, cells, strict=True):
-                column.add(text, number)
-    return kept, duplicates, exact
+def _format(encoding: Encoding, dialect: Dialect, account: Account, plain: Plain) -> dict[str, Any]:
+    return {
+        "encoding": encoding.name,
+        "encoding_others": [NAMES.get(each, each) for each in encoding.others],
+        "wrong_bytes": plain.wrong,
+        "wrong_lines": plain.wrong_lines,
+        "delimiter": dialect.delimiter,
+        "delimiter_hinted": dialect.hinted,
+        "escape": "\\" if account.backslash else '"',
+        "header_line": dialect.skipped + 1 if dialect.header is not None else None,
+        "preamble": list(dialect.preamble),
+        "extra_empty": account.extra_empty,
+    }

@@ -1,162 +1,136 @@
-"""What a cell says: missing, a number, a date, yes or no, or plain text.
+"""What a cell may say: a number, a date, yes or no, that there is no value, or plain text.
 
-A number or date can often be read in more than one way (``1,234`` or ``03/04/2026``), so a cell has several readings,
-and which one holds is decided by all cells of its column.
+The grammar is one for Python and for the database: the patterns keep to what both ``re`` and RE2
+(https://github.com/google/re2/wiki/Syntax) read alike, so no look-around and no references. A number or date can often
+be read in more than one way (``1,234`` or ``03/04/2026``); which way holds is decided by all cells of a column.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+import sys
+import unicodedata
+from functools import cache
+from typing import Final, Literal
 
-Kind = Literal["boolean", "date", "number", "text"]
+Decimal = Literal[",", "."]
+Order = Literal["day first", "month first", "year first"]
 
-BOOLEANS: Final = {"false": "false", "no": "false", "true": "true", "yes": "true"}
-MISSING: Final = frozenset({"", "#n/a", "-", "--", "?", "n/a", "nan", "none", "null"})
-
+# 2**53 and beyond, neighbours among whole numbers are one floating-point number.
+EXACT_BELOW: Final = 2**53
+# Such as a telephone number: a plus sign and so many digits name something.
+NAMING_DIGITS: Final = 8
 # A longer cell is text, whatever it looks like.
-MAX_LENGTH: Final = 64
+LONGEST: Final = 64
 
-_CURRENCY: Final = "€$£¥"
-_NUMBER: Final = r"""
-    (?P<sign>[+-]?) (?P<before>[{currency}]?) {blank}?
-    (?P<whole>0|[1-9]\d{{0,2}}(?:[{groups}]\d{{3}})+|[1-9]\d*|(?={point}))
-    (?P<fraction>{point}\d+)? (?P<exponent>[eE][+-]?\d{{1,3}})? {blank}? (?P<after>[{currency}%]?)
-"""
-# Spaces (also those that do not break) and apostrophes group thousands in both notations.
-_BLANK: Final = r"[\ \u00a0\u202f]"
-_COMMA: Final = re.compile(
-    _NUMBER.format(blank=_BLANK, currency=_CURRENCY, groups=r".\ '\u00a0\u202f", point=","), re.ASCII | re.VERBOSE
+MINUS: Final = "\u2212"
+BLANKS: Final = " \u00a0\u2009\u202f"
+MISSING_WORDS: Final = frozenset(
+    r"\n #n/a #na #null! #div/0! #value! #ref! (null) <na> <null> - -- ? . n/a na nan nil none null – —".split(" ")
 )
-_POINT: Final = re.compile(
-    _NUMBER.format(blank=_BLANK, currency=_CURRENCY, groups=r",\ '\u00a0\u202f", point=r"\."), re.ASCII | re.VERBOSE
-)
-_PLAIN: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", re.ASCII)
-_DATE: Final = re.compile(
-    r"""
-    (?: (?P<year>\d{4}) (?P<mark>[-/.]) (?P<month>\d{1,2}) (?P=mark) (?P<day>\d{1,2})
-      | (?P<first>\d{1,2}) (?P<dots>[-/.]) (?P<second>\d{1,2}) (?P=dots) (?P<last>\d{4}) )
-    (?: [T\ ] (?P<hour>\d{1,2}) : (?P<minute>\d\d) (?: : (?P<clock>\d\d) (?:[.,](?P<part>\d{1,9}))? )?
-        \ ? (?P<zone>Z|[+-]\d\d:?\d\d)? )?
-    """,
-    re.ASCII | re.VERBOSE,
-)
+TRUTHS: Final = (frozenset(("false", "true")), frozenset(("no", "yes")))
+
+# The most traded currencies of ISO 4217, and what people write for some beside a sign.
+_CODES: Final = (
+    "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR JPY KES KRW KZT MAD MXN MYR NGN NOK "
+    "NZD PEN PHP PKR PLN RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD UYU VND ZAR R$ US$ A$ C$ kr kr. zł Kč Ft Fr. лв "
+    "руб. руб Rs Rs."
+).split(" ")
+_SIGNS: Final = [chr(each) for each in range(sys.maxunicode) if unicodedata.category(chr(each)) == "Sc"]
+_UNITS: Final = "|".join(sorted(map(re.escape, ["%", "‰", *_CODES, *_SIGNS]), key=len, reverse=True))
+
+PLAIN: Final = r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?"
+LEADING_ZERO: Final = r"^[^0-9]*0[0-9]"
+_QUAD: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_UNIT: Final = re.compile(rf"[+\-{MINUS}(]?[{BLANKS}]?({_UNITS})?[^a-zA-Z]*?[{BLANKS}]?({_UNITS})?[-{MINUS})]?")
 
 
-class Reading(NamedTuple):
-    """One way to read a cell: its kind and notation, such as ``("number", "comma")`` or ``("date", "day first")``."""
-
-    kind: Kind
-    notation: str
-
-
-class Signature(NamedTuple):
-    """All ways to read a cell other than as text, and the currency or percent sign that it carries."""
-
-    readings: tuple[Reading, ...]
-    unit: str = ""
-
-
-class Value(NamedTuple):
-    """A cell that was read: its text in the one form of the cleaned file, and its number (a date's is in seconds)."""
-
-    text: str
-    number: float
-
-
-_NUMBERS: Final = (Reading("number", "point"), Reading("number", "comma"))
-_DATES: Final = tuple(Reading("date", notation) for notation in ("year first", "day first", "month first"))
-_JUST_TEXT: Final = Signature(())
-_BOOLEAN: Final = Signature((Reading("boolean", ""),))
-
-
-def is_missing(cell: str) -> bool:
-    """Tell whether a cell stands for no value."""
-    return not cell or (len(cell) <= 4 and cell.lower() in MISSING)
-
-
-@lru_cache(maxsize=16_384)
-def signature(cell: str) -> Signature:
-    """Return all ways to read a cell (not an empty one), and its unit."""
-    if cell[0].isalpha():
-        return _BOOLEAN if cell.lower() in BOOLEANS else _JUST_TEXT
-    if len(cell) > MAX_LENGTH:
-        return _JUST_TEXT
-    numbers = tuple(reading for reading in _NUMBERS if read(cell, reading))
-    if numbers:
-        return Signature(numbers, next((sign for sign in f"{_CURRENCY}%" if sign in cell), ""))
-    return Signature(tuple(reading for reading in _DATES if read(cell, reading)))
-
-
-def read(cell: str, reading: Reading) -> Value | None:
-    """Read a cell in one way; return None where it cannot be read so."""
-    if reading.kind == "number":
-        return _number(cell, reading.notation)
-    if reading.kind == "date":
-        return _date(cell, reading.notation)
-    if reading.kind == "boolean":
-        text = BOOLEANS.get(cell.lower())
-        return None if text is None else Value(text, float(text == "true"))
-    return Value(cell, math.nan)
-
-
-def _number(cell: str, notation: str) -> Value | None:
-    # Most numbers are written plainly, so they get the short way.
-    if len(cell) <= MAX_LENGTH and _PLAIN.fullmatch(cell) and (notation == "point" or "." not in cell):
-        return Value(cell, float(cell))
-    match = (_COMMA if notation == "comma" else _POINT).fullmatch(cell)
-    if match is None or (match["before"] and match["after"]) or not (match["whole"] or match["fraction"]):
-        return None
-    # Digits are kept as they were written: the cleaned file must not gain or lose precision.
-    digits = re.sub(r"\D", "", match["whole"]) or "0"
-    fraction = f".{match['fraction'][1:]}" if match["fraction"] else ""
-    text = f"{match['sign'].replace('+', '')}{digits}{fraction}{match['exponent'] or ''}"
-    number = float(text)
-    return Value(text, number) if math.isfinite(number) else None
-
-
-def _date(cell: str, notation: str) -> Value | None:
-    match = _DATE.fullmatch(cell)
-    if match is None or (match["year"] is None) is (notation == "year first"):
-        return None
-    if match["year"] is not None:
-        year, month, day = match["year"], match["month"], match["day"]
+@cache
+def number_pattern(decimal: Decimal, unit: str = "") -> str:
+    """Return the pattern of a number whose decimal sign is given and that carries a unit, if one is given."""
+    if decimal == ",":
+        whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[.{BLANKS}'’][0-9]{{3}})+)"
     else:
-        year = match["last"]
-        day, month = match["first"], match["second"]
-        if notation == "month first":
-            day, month = month, day
-    microsecond = int((match["part"] or "").ljust(6, "0")[:6])
-    try:
-        moment = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(match["hour"] or 0),
-            int(match["minute"] or 0),
-            int(match["clock"] or 0),
-            microsecond,
-        )
-        if match["zone"]:
-            moment = datetime.fromisoformat(f"{moment.isoformat()}{match['zone']}")
-    except ValueError:
-        return None
-    text = moment.isoformat() if match["hour"] else moment.date().isoformat()
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return Value(text, aware.timestamp())
+        # The last form is India's: 12,34,567.
+        whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[,{BLANKS}'’][0-9]{{3}})+|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}})"
+    point = re.escape(decimal)
+    core = rf"(?:{whole}(?:{point}[0-9]*)?(?:[eE][+-]?[0-9]{{1,3}})?|{point}[0-9]+)"
+    gap, sign = f"[{BLANKS}]?", rf"[+\-{MINUS}]"
+    if unit:
+        mark = re.escape(unit)
+        body = f"(?:{mark}{gap}{core}|{core}{gap}{mark})"
+        forms = [f"{sign}?{gap}{body}", f"{mark}{gap}{sign}{core}", rf"{body}[\-{MINUS}]", rf"\({body}\)"]
+        forms += [rf"{mark}{gap}\({core}\)", rf"\({core}\){gap}{mark}", rf"{core}[\-{MINUS}]{gap}{mark}"]
+    else:
+        forms = [f"{sign}?{gap}{core}", rf"{core}[\-{MINUS}]", rf"\({core}\)"]
+    blanks = f"[{BLANKS}]*"
+    return f"{blanks}(?:{'|'.join(forms)}){blanks}"
 
 
-def normalised_headers(headers: Iterable[str]) -> list[str]:
-    """Return headers in small letters with underscores, each one once, and a name for each empty one."""
-    names: list[str] = []
-    for number, header in enumerate(headers, start=1):
-        base = re.sub(r"\W+", "_", header.replace("%", " percent ").lower()).strip("_") or f"column_{number}"
-        name, again = base, 2
-        while name in names:
-            name, again = f"{base}_{again}", again + 1
-        names.append(name)
-    return names
+@cache
+def date_pattern(order: Order, mark: str) -> str:
+    """Return the pattern of a date, with or without a time, whose parts stand in an order with a mark between them."""
+    year, part, between = "[0-9]{4}", "[0-9]{1,2}", re.escape(mark)
+    parts = [year, part, part] if order == "year first" else [part, part, year]
+    zone = r"(?: ?(?:Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+    time = rf"[T ][0-9]{{1,2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.,][0-9]{{1,9}})?)?(?: ?[AaPp][Mm])?{zone}"
+    return f" *{between.join(parts)}(?:{time})? *"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def is_number(cell: str, decimal: Decimal, unit: str = "") -> bool:
+    """Tell whether a cell is a number in one notation."""
+    return len(cell) <= LONGEST and _compiled(number_pattern(decimal, unit)).fullmatch(cell) is not None
+
+
+def unit_of(cell: str) -> str:
+    """Return the currency or percent sign that a cell carries if it is a number with one; empty where it has none."""
+    match = _UNIT.fullmatch(cell.strip(BLANKS)) if len(cell) <= LONGEST else None
+    return (match[1] or match[2] or "") if match else ""
+
+
+def date_readings(cell: str) -> list[tuple[Order, str]]:
+    """Return the orders, with the mark between the parts, in which a cell could be a date."""
+    found: list[tuple[Order, str]] = []
+    if len(cell) <= LONGEST and cell[:1] in "0123456789 ":
+        for mark in "-/.":
+            orders: tuple[Order, ...] = ("day first", "month first", "year first")
+            # A point between day and month is the custom of countries where days come first.
+            for order in orders[::2] if mark == "." else orders:
+                if _compiled(date_pattern(order, mark)).fullmatch(cell):
+                    found.append((order, mark))
+    return found
+
+
+def is_quad(cell: str) -> bool:
+    """Tell whether a cell has the form of an IPv4 address."""
+    return _QUAD.fullmatch(cell.strip()) is not None
+
+
+def is_missing_word(cell: str) -> bool:
+    r"""Tell whether a cell is a word such as ``\N``, ``NULL`` or ``NA``, which may stand for no value."""
+    return len(cell) <= 8 and cell.strip().lower() in MISSING_WORDS
+
+
+def is_naming(cell: str) -> bool:
+    """Tell whether the digits of a cell name something, such as a postcode or a telephone number, and count nothing."""
+    text = cell.strip()
+    if re.match(LEADING_ZERO, text):
+        return True
+    return text.startswith("+") and sum(each.isdigit() for each in text) >= NAMING_DIGITS
+
+
+def kind_of(cell: str) -> str:
+    """Return what a single cell looks like: ``number``, ``date``, ``truth``, ``missing`` or ``text``."""
+    if not cell.strip() or is_missing_word(cell):
+        return "missing"
+    unit = unit_of(cell)
+    if (is_number(cell, ".", unit) or is_number(cell, ",", unit)) and not is_quad(cell):
+        return "number"
+    if date_readings(cell):
+        return "date"
+    return "truth" if any(cell.strip().lower() in pair for pair in TRUTHS) else "text"

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from .texts import ELLIPSIS, one_line
 
 
 def number(value: float, unit: str = "") -> str:
-    """Return a number with its unit: money with two places, others with four significant digits, in groups."""
-    if unit not in ("", "%") and value != int(value):
-        text = f"{value:,.2f}"
-    elif value == int(value) and abs(value) < 1e15:
+    """Return a number with its unit: whole ones exactly, money with two places, others with four digits or more."""
+    if value == int(value) and abs(value) < 2**53:
         text = f"{int(value):,}"
-    elif abs(value) >= 1000:
-        text = f"{value:,.0f}"
-    elif abs(value) >= 0.001:
+    elif unit not in ("", "%", "‰") or 1000 <= abs(value) < 1e15:
+        text = f"{value:,.2f}"
+    elif 0.001 <= abs(value) < 1e15:
         text = f"{value:.4g}"
     else:
-        text = f"{value:.2e}"
-    if unit == "%":
-        return f"{text} %"
+        text = f"{value:.3e}"
+    if unit in ("%", "‰") or unit[:1].isalpha():
+        return f"{text} {unit}"
     return f"{unit}{text}" if not text.startswith("-") else f"-{unit}{text[1:]}"
 
 
 def short(text: str, length: int) -> str:
-    """Return a text on one line, cut to a length; control characters, which XML cannot carry, become blanks."""
-    text = "".join(character if character.isprintable() else " " for character in text[: length + 1])
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+    """Return a text on one line, cut to a number of characters."""
+    text = one_line(text[: length + 1])
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}{ELLIPSIS}"
 
 
 def moment(text: str) -> str:
@@ -33,20 +34,34 @@ def moment(text: str) -> str:
     return text.replace("T", " ")[:16]
 
 
+def counted(count: int, word: str) -> str:
+    """Return a number with its noun."""
+    return f"{count:,} {word if count == 1 else f'{word}s'}"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Return names as part of a sentence; of many, the first ones."""
+    shown = [short(name, 40) for name in names[:most]]
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most:,} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
 def rows_line(summary: dict[str, Any]) -> str:
     """Return a sentence of what happened to the rows."""
     rows = summary["rows"]
-    parts = [f"{rows['kept']:,} {_plural(rows['kept'], 'row')}", _columns_part(summary)]
-    for name, what in (("duplicates_dropped", "duplicate"), ("empty_dropped", "empty row")):
-        if rows[name]:
-            parts.append(f"{rows[name]:,} {_plural(rows[name], what)} dropped")
+    parts = [counted(rows["kept"], "row"), counted(len(summary["columns"]), "column")]
+    if rows["duplicates_dropped"]:
+        parts.append(f"{counted(rows['duplicates_dropped'], 'duplicate')} dropped")
     return " · ".join(parts)
 
 
-def _columns_part(summary: dict[str, Any]) -> str:
-    count = len(summary["columns"])
-    return f"{count:,} {_plural(count, 'column')}"
-
-
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
+def left_out_line(column: dict[str, Any]) -> str:
+    """Return what of a column its statistics leave out; empty where they leave out nothing."""
+    parts = []
+    if column.get("unrecognised"):
+        what = "number" if column["type"] == "number" else "date"
+        parts.append(f"{counted(column['unrecognised'], 'cell')} not {what}s")
+    if column.get("out_of_range"):
+        parts.append(f"{counted(column['out_of_range'], 'date')} out of range")
+    return f"left out: {', '.join(parts)}" if parts else ""

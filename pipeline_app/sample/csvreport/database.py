@@ -1,0 +1,71 @@
+"""The database of one file: in a temporary folder, within the process's limits, and without a network.
+
+All cells are kept as the texts that they are, in columns ``c0``, ``c1`` and so on of the table ``cells``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import duckdb
+
+from .limits import limits
+
+# The name that the file is bound to in a query.
+TABLE: Final = "cells"
+
+
+class Database:
+    """A DuckDB database; use it as a context manager, at whose end its folder is deleted."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="csvreport-")
+        self.folder = Path(self._folder.name)
+        allowed = limits()
+        self.memory_bytes = allowed.memory_bytes
+        self._connection = duckdb.connect(
+            self.folder / "cells.duckdb",
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                # Half of the time of loading would go into compressing what is read a few times and deleted.
+                "force_compression": "uncompressed",
+                "memory_limit": f"{allowed.memory_bytes}B",
+                "preserve_insertion_order": True,
+                "temp_directory": str(self.folder / "spilled"),
+                "threads": allowed.threads,
+            },
+        )
+        self._connection.execute("SET TimeZone = 'UTC'")
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self._folder.cleanup()
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query, whose question marks stand for the values."""
+        return self._connection.execute(query, list(values)).fetchall()
+
+    def row(self, query: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
+        """Return the only row of a query."""
+        (row,) = self.rows(query, values)
+        return row
+
+
+def names(width: int) -> list[str]:
+    """Return the columns' names in the database."""
+    return [f"c{number}" for number in range(width)]
+
+
+def text(value: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,216 @@
+"""How the cells of a file are separated, and where its table begins: decided on a sample, and verified later on all rows.
+
+Every delimiter is tried with Python's own reader; the one wins by which the rows have the same number of cells, and of
+equals the one by which more cells are numbers and dates.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .values import kind_of
+
+# In the order in which one is preferred where two read the sample equally well.
+DELIMITERS: Final = (",", ";", "\t", "|", "\x1f", "\x01", "^", "~")
+# A character that no text has, by which a file of one column is not split.
+NO_DELIMITER: Final = "\x1e"
+MOST_PREAMBLE: Final = 50
+SAMPLE_ROWS: Final = 500
+TYPED_ROWS: Final = 200
+_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|$)")
+_HINT: Final = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?\s*', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the sample, and the lines of the file (from 1) that it begins and ends on."""
+
+    cells: tuple[str, ...]
+    first_line: int
+    last_line: int
+
+    @property
+    def blank(self) -> bool:
+        """Whether the line has nothing in it."""
+        return not any(cell.strip() for cell in self.cells) and len(self.cells) < 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How a file is written.
+
+    Attributes:
+        delimiter: empty where the file has a single column.
+        header: the first row's cells where it is a header; None where the file has none.
+        hinted: whether its first line names the delimiter, as Excel's ``sep=;`` does.
+        preamble: lines before the table, as they are.
+        skipped: how many lines come before the table, the blank ones included.
+        width: the number of cells in a row.
+    """
+
+    delimiter: str
+    header: tuple[str, ...] | None
+    hinted: bool = False
+    preamble: tuple[str, ...] = ()
+    skipped: int = 0
+    width: int
+
+    @property
+    def reader_delimiter(self) -> str:
+        """What a reader is given to split by."""
+        return self.delimiter or NO_DELIMITER
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    dialect: Dialect
+    share: float
+    typed: float
+
+
+def split_lines(text: str) -> list[str]:
+    """Split a text after each line feed, carriage return, or both; nothing else ends a line of a CSV file."""
+    return [line for line in _LINE.findall(text) if line]
+
+
+def decide(sample: str, *, whole: bool) -> Dialect:
+    """Return the dialect of a sample, which is all of the file or its beginning, cut somewhere."""
+    lines = split_lines(sample)
+    if not whole and len(lines) > 1:
+        lines.pop()
+    hint = _HINT.fullmatch(lines[0]) if lines else None
+    if hint is None and lines and lines[0].strip().strip('"').lower() == "sep=":
+        hint = _HINT.fullmatch("sep=\t")
+    if hint:
+        found = _attempt(lines[1:], hint["delimiter"], whole) or _single(lines[1:], whole)
+        return replace(found.dialect, hinted=True, skipped=found.dialect.skipped + 1)
+    attempts = [each for delimiter in DELIMITERS if (each := _attempt(lines, delimiter, whole))]
+    if not attempts:
+        return _single(lines, whole).dialect
+    # Of equals, max takes the first.
+    return max(attempts, key=lambda each: (round(each.share, 2), round(each.typed, 2), each.dialect.width)).dialect
+
+
+def _rows(lines: Sequence[str], delimiter: str, whole: bool) -> list[Row]:
+    reader = csv.reader(lines, delimiter=delimiter)
+    rows: list[Row] = []
+    line = 0
+    try:
+        for cells in reader:
+            rows.append(Row(tuple(cells), line + 1, reader.line_num))
+            line = reader.line_num
+            if len(rows) == SAMPLE_ROWS:
+                return rows
+    except csv.Error:
+        # A cell longer than the reader takes: what came before it has to do.
+        return rows
+    # The last row of a sample that was cut within a quoted cell is none.
+    return rows if whole or len(rows) < 2 else rows[:-1]
+
+
+def _attempt(lines: Sequence[str], delimiter: str, whole: bool) -> _Attempt | None:
+    rows = _rows(lines, delimiter, whole)
+    widths = Counter(len(row.cells) for row in rows if not row.blank)
+    if not widths:
+        return None
+    width, _ = max(widths.items(), key=lambda item: (item[1], item[0]))
+    if width < 2:
+        # Most rows are not split, but a header that is, and half of the rows, speak for a ragged table.
+        first = next(len(row.cells) for row in rows if not row.blank)
+        split = sum(count for each, count in widths.items() if each > 1)
+        if first < 2 or 2 * split < widths.total():
+            return None
+        width = first
+    start = _table_start(rows, width)
+    table = [row for row in rows[start:] if not row.blank]
+    # Whatever stands before the table speaks against it a little.
+    share = sum(len(row.cells) == width for row in table) / (len(table) + sum(not row.blank for row in rows[:start]))
+    first = table[0]
+    dialect = _with_header(rows, start, width, delimiter)
+    if start and len(rows[0].cells) < 2 and dialect.header is None and not any(row.blank for row in rows[:start]):
+        # What stands before it is more likely the header of a single column.
+        return None
+    cells = [cell for row in table[:TYPED_ROWS] for cell in row.cells]
+    typed = sum(kind_of(cell) in ("date", "number") for cell in cells) / len(cells)
+    return _Attempt(dialect, share, typed)
+
+
+def _single(lines: Sequence[str], whole: bool) -> _Attempt:
+    rows = _rows(lines, NO_DELIMITER, whole)
+    start = next((number for number, row in enumerate(rows) if not row.blank), 0)
+    return _Attempt(_with_header(rows, start, 1, ""), 1.0, 0.0)
+
+
+def _table_start(rows: Sequence[Row], width: int) -> int:
+    """Return the number of the row that the table begins with; titles and remarks may stand before it."""
+    first = next(number for number, row in enumerate(rows) if not row.blank)
+    start = next((number for number, row in enumerate(rows) if len(row.cells) == width), first)
+    if start > MOST_PREAMBLE:
+        return first
+    before = [row for row in rows[first:start] if not row.blank]
+    gap = any(row.blank for row in rows[first:start])
+    # A row that is only a little shorter is a row of the table, unless a blank line stands between.
+    if all(2 * len(row.cells) <= width or len(row.cells) == 1 for row in before) or gap:
+        return start
+    return first
+
+
+def _with_header(rows: Sequence[Row], start: int, width: int, delimiter: str) -> Dialect:
+    first = rows[start] if rows else Row((), 1, 1)
+    names = _trimmed(first.cells, width)
+    below = [row.cells for row in rows[start + 1 :] if len(row.cells) > 1]
+    if len(names) == width - 1 and below and all(len(cells) < width or not cells[-1] for cells in below):
+        # Each row ends in a delimiter, but the header does not.
+        width -= 1
+    preamble = tuple(delimiter.join(row.cells) for row in rows[:start] if not row.blank)
+    table = [row.cells for row in rows[start + 1 :] if not row.blank]
+    return Dialect(
+        delimiter=delimiter,
+        header=names if _is_header(names, table[:TYPED_ROWS]) else None,
+        preamble=preamble,
+        skipped=first.first_line - 1,
+        # A header with more names than the rows have cells makes them short.
+        width=max(width, len(names)),
+    )
+
+
+def _trimmed(cells: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Return a header's cells without empty ones behind the last column."""
+    while len(cells) > width and not cells[-1]:
+        cells = cells[:-1]
+    return cells
+
+
+def _is_header(first: Sequence[str], table: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a first row names the columns, by how its cells differ from those below."""
+    kinds = [kind_of(cell) for cell in first]
+    if not table:
+        return not all(kind in ("date", "missing", "number") for kind in kinds) or all(not cell for cell in first)
+    if "text" in kinds and _are_years(first, kinds, table):
+        return True
+    votes = 0
+    for number, kind in enumerate(kinds):
+        below = Counter(kind_of(row[number]) for row in table if number < len(row))
+        del below["missing"]
+        if not below:
+            continue
+        main, count = below.most_common(1)[0]
+        if main in ("date", "number") and count >= 0.8 * below.total():
+            votes += -1 if kind == main else 1 if kind in ("text", "truth") else 0
+    if votes:
+        return votes > 0
+    return not all(kind in ("date", "missing", "number") for kind in kinds) or all(not cell.strip() for cell in first)
+
+
+def _are_years(first: Sequence[str], kinds: Sequence[str], table: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the numbers of a first row are years that name columns, as in ``country,2019,2020``."""
+    numbers = [cell.strip() for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
+    years = [int(each) for each in numbers if re.fullmatch(r"(?:1[89]|20|21)[0-9]{2}", each)]
+    if len(years) < 2 or len(years) < len(numbers) or len(set(years)) < len(years):
+        return False
+    return any(cell.strip() not in numbers for row in table for cell, kind in zip(row, kinds, strict=False) if kind == "number")

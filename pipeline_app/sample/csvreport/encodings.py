@@ -1,0 +1,145 @@
+"""Which encoding a file has that is not UTF-8: charset-normalizer's candidates, and which of them makes sense.
+
+The encodings of one alphabet differ in a few signs, so a short file may make sense in several. Then the one that is most
+usual is taken, and the others are told; where none makes sense, the file is refused.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from charset_normalizer import from_bytes
+
+from .errors import UnreadableFile
+from .scanning import Scan
+
+# In the order in which one is preferred where several make the same sense. Encodings of terminals and of mainframes
+# are left out: they fit almost everything.
+CODECS: Final = (
+    "cp1252", "iso8859_15", "cp1250", "iso8859_2", "cp1251", "koi8_r", "koi8_u", "iso8859_5", "cp866", "cp1253",
+    "iso8859_7", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp932", "euc_jp", "gb18030", "big5", "cp949",
+    "iso2022_jp", "mac_roman", "cp850", "cp852", "cp437",
+)  # fmt: skip
+NAMES: Final = {
+    "big5": "Big5", "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
+    "cp1253": "Windows-1253", "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256",
+    "cp1257": "Windows-1257", "cp874": "Windows-874", "cp932": "Shift-JIS", "cp949": "EUC-KR", "euc_jp": "EUC-JP",
+    "gb18030": "GB18030", "iso2022_jp": "ISO-2022-JP", "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2",
+    "iso8859_5": "ISO-8859-5", "iso8859_7": "ISO-8859-7", "koi8_r": "KOI8-R", "koi8_u": "KOI8-U",
+    "mac_roman": "Mac Roman", "utf-16": "UTF-16", "utf-32": "UTF-32", "utf-8": "UTF-8",
+}  # fmt: skip
+# What a text may lose before its encoding is not believed.
+MOST_ODD: Final = 0.12
+NEAR: Final = 0.015
+_MULTIBYTE: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030", "iso2022_jp"})
+# The letters beyond ASCII of languages that are written in Latin letters, by the encodings that are made for them.
+_WESTERN: Final = ("äöüß", "àâæçéèêëîïôœùûü", "áéíóúñü", "áâãàçéêíóôõú", "åäöéøæ", "àèéìòù", "éëïöüèê", "áðéíóúýþæö")
+_CENTRAL: Final = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșşțţ", "äöüß")
+_ALPHABETS: Final = {
+    "cp1250": _CENTRAL, "cp1252": _WESTERN, "cp1254": ("çğıiöşüâî",), "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
+    "cp437": _WESTERN, "cp850": _WESTERN, "cp852": _CENTRAL, "iso8859_15": _WESTERN, "iso8859_2": _CENTRAL,
+    "mac_roman": _WESTERN,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The codec that a file is read by, and the others by which it would make as much sense."""
+
+    codec: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The encoding as people call it."""
+        return NAMES.get(self.codec, self.codec)
+
+
+def decide(scan: Scan) -> Encoding:
+    """Return the encoding of a file.
+
+    Raises:
+        UnreadableFile: it makes no sense in any.
+    """
+    if scan.codec:
+        return Encoding(scan.codec)
+    evidence = scan.evidence
+    found: dict[str, tuple[float, float, str]] = {}
+    for match in from_bytes(evidence, cp_isolation=list(CODECS), enable_fallback=False):
+        for codec in {match.encoding, *match.could_be_from_charset}:
+            if codec in CODECS:
+                found[codec] = (match.chaos, match.coherence, "")
+    # The most usual one is weighed in any case.
+    found.setdefault("cp1252", (0.2, 0.0, ""))
+    scored: list[tuple[float, str, str]] = []
+    for codec, (chaos, coherence, _) in found.items():
+        text = evidence.decode(codec, errors="replace")
+        cost = oddity(text, codec) + chaos / 2 - coherence / 10
+        scored.append((cost, codec, text))
+    best = min(cost for cost, _, _ in scored)
+    if best > MOST_ODD:
+        raise UnreadableFile(
+            "Its encoding cannot be told: it is not UTF-8, and its letters make no sense in any other encoding that is "
+            "known here. Save it as UTF-8."
+        )
+    near = sorted((each for each in scored if each[0] <= best + NEAR), key=lambda each: CODECS.index(each[1]))
+    _, codec, text = near[0]
+    # Those that read the same text are no other reading.
+    others = tuple(name for _, name, read in near[1:] if read != text)
+    return Encoding(codec, others)
+
+
+def oddity(text: str, codec: str) -> float:
+    """Return how odd a text is, from 0 (natural) to 1 and more, by its characters beyond ASCII."""
+    total = odd = 0.0
+    letters: list[str] = []
+    for place, character in enumerate(text):
+        if character.isascii():
+            continue
+        total += 1
+        before = text[place - 1] if place else "\n"
+        after = text[place + 1] if place + 1 < len(text) else "\n"
+        odd += _oddity(character, before, after)
+        if character.isalpha() and _script(character) == "LATIN":
+            letters.append(character.lower())
+    if not total:
+        return 1.0
+    odd /= total
+    if codec in _ALPHABETS and letters:
+        known = max(sum(letter in alphabet for letter in letters) / len(letters) for alphabet in _ALPHABETS[codec])
+        odd += 0.15 * (1 - known)
+    elif codec in _MULTIBYTE and sum(map(str.isalpha, text)) < 0.5 * total:
+        odd += 0.1
+    return odd
+
+
+def _oddity(character: str, before: str, after: str) -> float:
+    category = unicodedata.category(character)
+    if character == "\ufffd" or category in ("Cc", "Cn", "Co"):
+        return 2.0
+    letters = before.isalpha(), after.isalpha()
+    if category == "Mn":
+        return 0.0 if before.isalpha() and not before.isascii() else 1.0
+    if category == "Lu" and before.islower():
+        # A capital within a word.
+        return 1.0
+    if category[0] == "L":
+        # A single letter that stands behind a digit or a blank is more likely a sign, such as a currency's.
+        lonely = not any(letters) and (before.isdigit() or after.isdigit() or before == " ")
+        mixed = any(each.isalpha() and _script(each) != _script(character) for each in (before, after))
+        return 1.0 if mixed else 0.6 if lonely else 0.0
+    if category == "Sc" or character in "’‘“”–—…«»„°§·•™©®´‚ ":
+        return 0.0 if not all(letters) or character in "’‘´·–—" else 1.0
+    if all(letters):
+        return 1.0
+    # Frames, mathematics, and signs before a letter as in "£ukasz".
+    return 0.5 if any(letters) or category in ("So", "Sm") else 0.2
+
+
+def _script(character: str) -> str:
+    if character.isascii():
+        return "LATIN"
+    script = unicodedata.name(character, "").split(" ")[0]
+    return "CJK" if script in ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH", "FULLWIDTH", "KATAKANA-HIRAGANA") else script

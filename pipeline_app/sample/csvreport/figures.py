@@ -1,0 +1,168 @@
+"""The statistics of a column, computed by the database over the rows that were kept.
+
+Counts, extremes, means and deviations are exact. Distinct and frequent values and quantiles are exact as long as that is
+cheap; beyond it they are estimates, and say so.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from .database import TABLE, Database, text
+from .kinds import EXAMPLES, Kind
+from .values import EXACT_BELOW
+
+BINS: Final = 24
+DAY_MICROSECONDS: Final = 86_400_000_000
+# Dates beyond are made up as a rule, such as 9999-12-31 for "no end".
+FIRST_DATE: Final = "1000-01-01"
+LAST_DATE: Final = "2499-12-31"
+# What is counted one by one; beyond it HyperLogLog and the like estimate.
+MOST_DISTINCT: Final = 200_000
+MOST_ORDERED: Final = 10_000_000
+QUANTILES: Final = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
+LONGEST_SHOWN: Final = 500
+
+
+def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, Any]:
+    """Return what is known of a column, ready for JSON; its values are those that are neither empty nor missing."""
+    given = f"FROM {TABLE} WHERE {column} <> ''"
+    if kind.missing:
+        given += f" AND {column} NOT IN ({', '.join(map(text, kind.missing))})"
+    count, rows, about = database.row(
+        f"SELECT count(*), (SELECT count(*) FROM {TABLE}), approx_count_distinct({column}) {given}"  # noqa: S608
+    )
+    exact = about <= MOST_DISTINCT
+    distinct = database.row(f"SELECT count(DISTINCT {column}) {given}")[0] if exact else min(about, count)  # noqa: S608
+    result: dict[str, Any] = {
+        "type": kind.type,
+        "count": count,
+        "missing": rows - count,
+        "distinct": distinct,
+        "distinct_exact": exact,
+    }
+    if kind.missing:
+        words = ", ".join(map(text, kind.missing))
+        found = database.rows(f"SELECT {column}, count(*) FROM {TABLE} WHERE {column} IN ({words}) GROUP BY 1")  # noqa: S608
+        result["missing_words"] = dict(sorted(found))
+    if kind.reason:
+        result["text_because"] = kind.reason
+    if kind.type in ("boolean", "text"):
+        result["top"] = _top(database, column, given, top, exact)
+        result["top_exact"] = exact
+        return result
+    result |= _numbers(database, kind, given) if kind.type == "number" else _dates(database, kind, given)
+    result["unrecognised"] = count - result.pop("read")
+    if result["unrecognised"]:
+        examples = database.rows(
+            f"SELECT DISTINCT {column} {given} AND {kind.expression} IS NULL ORDER BY 1 LIMIT {EXAMPLES}"  # noqa: S608
+        )
+        result["unrecognised_examples"] = [each[0][:LONGEST_SHOWN] for each in examples]
+    return result
+
+
+def _top(database: Database, column: str, given: str, top: int, exact: bool) -> list[dict[str, Any]]:
+    if not exact:
+        candidates = database.row(f"SELECT approx_top_k({column}, {10 * top}) {given}")[0]  # noqa: S608
+        given += f" AND {column} IN ({', '.join(map(text, candidates))})"
+    rows = database.rows(
+        f"SELECT left({column}, {LONGEST_SHOWN}), count(*) AS n {given} GROUP BY {column} "  # noqa: S608
+        f"ORDER BY n DESC, {column} LIMIT {top}"
+    )
+    return [{"value": value, "count": number} for value, number in rows]
+
+
+def _numbers(database: Database, kind: Kind, given: str) -> dict[str, Any]:
+    source = f"FROM (SELECT {kind.expression} AS x {given})"
+    read, low, high, whole, middle = database.row(
+        f"SELECT count(x), min(x), max(x), coalesce(bool_and(x = floor(x)), false), favg(x) {source}"  # noqa: S608
+    )
+    result: dict[str, Any] = {"read": read}
+    if kind.unit:
+        result["unit"] = kind.unit
+    if kind.forms and kind.decimal:
+        result["decimal"] = kind.decimal
+    if kind.because:
+        result["decimal_because"] = kind.because
+    if not read:
+        return result
+    # Around a value in the middle nothing is lost, whatever the numbers' size; the second sum takes back what the first
+    # middle was off by.
+    shift, squares = database.row(f"SELECT fsum(x - {middle!r}), fsum((x - {middle!r}) * (x - {middle!r})) {source}")  # noqa: S608
+    mean = middle + shift / read
+    variance = max(0.0, squares - shift * shift / read) / (read - 1) if read > 1 else 0.0
+    exact = read <= MOST_ORDERED
+    quantile = "quantile_cont" if exact else "approx_quantile"
+    points = database.row(f"SELECT {quantile}(x, {list(QUANTILES.values())}) {source}")[0]  # noqa: S608
+    quantiles = dict(zip(QUANTILES, map(plain, points), strict=True))
+    result |= {
+        "min": plain(low),
+        "max": plain(high),
+        "mean": plain(mean),
+        "median": quantiles.pop("median"),
+        "stdev": plain(math.sqrt(variance)),
+        "quantiles": quantiles,
+        "quantiles_exact": exact,
+        "histogram": _histogram(database, source, low, high, whole),
+    }
+    return result
+
+
+def is_inexact(result: dict[str, Any]) -> bool:
+    """Tell whether a column's numbers are too large to be told from their neighbours."""
+    return result["type"] == "number" and max(abs(result.get("min", 0)), abs(result.get("max", 0))) >= EXACT_BELOW
+
+
+def _histogram(database: Database, source: str, low: float, high: float, whole: bool) -> dict[str, Any]:
+    """Return edges and counts; whole numbers that lie close together get a bin for each."""
+    if whole and 0 < high - low < BINS:
+        bins, start, width = int(high - low) + 1, low - 0.5, 1.0
+    else:
+        bins, start, width = BINS, low, (high - low) / BINS
+    if width == 0 or not math.isfinite(width):
+        return {"edges": [plain(low), plain(high)], "counts": [database.row(f"SELECT count(x) {source}")[0]]}  # noqa: S608
+    rows = database.rows(
+        f"SELECT least({bins - 1}, greatest(0, floor((x - {start!r}) / {width!r})::INTEGER)) AS bin, count(*) {source} "  # noqa: S608
+        "WHERE x IS NOT NULL GROUP BY bin"
+    )
+    counts = dict(rows)
+    edges = [start + width * number for number in range(bins)] + [start + width * bins if width == 1.0 else high]
+    return {"edges": [plain(edge) for edge in edges], "counts": [counts.get(number, 0) for number in range(bins)]}
+
+
+def _dates(database: Database, kind: Kind, given: str) -> dict[str, Any]:
+    source = f"FROM (SELECT {kind.expression} AS t {given})"
+    inside = f"t >= TIMESTAMP '{FIRST_DATE}' AND t < TIMESTAMP '{LAST_DATE}' + INTERVAL 1 DAY"
+    read, within, first, last = database.row(
+        f"SELECT count(t), count_if({inside}), min(epoch_us(t)) FILTER ({inside}), max(epoch_us(t)) FILTER ({inside}) "  # noqa: S608
+        f"{source}"
+    )
+    result: dict[str, Any] = {"read": read, "order": kind.order}
+    if kind.because:
+        result["order_because"] = kind.because
+    if read > within:
+        result["out_of_range"] = read - within
+    if not within:
+        return result
+    timed = database.row(f"SELECT coalesce(bool_or(epoch_us(t) % {DAY_MICROSECONDS} <> 0), false) {source} WHERE {inside}")[0]  # noqa: S608
+    values = f"FROM (SELECT epoch_us(t)::DOUBLE AS x {source} WHERE {inside})"
+    histogram = _histogram(database, values, float(first), float(last), whole=False)
+    histogram["edges"] = [_moment(int(edge), True) for edge in histogram["edges"]]
+    return result | {
+        "first": _moment(first, timed),
+        "last": _moment(last, timed),
+        "days": plain((last - first) / DAY_MICROSECONDS),
+        "histogram": histogram,
+    }
+
+
+def plain(value: float) -> float | int:
+    """Return a number as it is, a whole one without a point where it can be told from its neighbours."""
+    return int(value) if value.is_integer() and abs(value) < EXACT_BELOW else value
+
+
+def _moment(microseconds: int, timed: bool) -> str:
+    moment = datetime(1970, 1, 1) + timedelta(seconds=microseconds // 1_000_000)
+    return moment.isoformat() if timed else moment.date().isoformat()

@@ -1,0 +1,121 @@
+"""From the text of a table to the database: the quick way where it can be proved that nothing was lost, else carefully.
+
+The database's own reader skips, trims and repairs some things without a word: the rest of a file behind a quote that is
+not closed, a delimiter at the end of a row, blanks around quotes. So it is never asked to guess, and what it has read
+is held against the file to the last byte: the cells, the delimiters between them, the line ends and the quotes must add
+up to the size of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from .careful import Account, rewrite
+from .database import TABLE, Database, names, text
+from .dialects import Dialect
+from .plain import Plain
+from .scanning import CHUNK_BYTES
+
+LEAST_LINE_BYTES: Final = 2 << 20
+
+
+def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
+    """Fill the table ``cells`` with a table's rows, in their order, and return what was met on the way.
+
+    Raises:
+        UnreadableFile: see :func:`careful.rewrite`.
+    """
+    if dialect.delimiter and dialect.delimiter.isprintable() or dialect.delimiter == "\t":
+        account = _quick(database, plain, dialect)
+        if account is not None:
+            return account
+    rewritten = database.folder / "rewritten.csv"
+    account = rewrite(plain.path, plain.offset, dialect, rewritten)
+    columns = names(account.width)
+    longest = max(LEAST_LINE_BYTES, 4 * account.longest)
+    more = f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else ""
+    _read(database, rewritten, ",", columns, header=False, more=f"{more}, null_padding = {account.long > 0}")
+    rewritten.unlink()
+    read = database.row(f"SELECT count(*) FROM {TABLE}")[0]  # noqa: S608
+    if read != account.rows:
+        raise RuntimeError(f"Of {account.rows} rows the database read {read}.")
+    return account
+
+
+def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None:
+    """Let the database read the text; return None where it refuses, or where the account of its bytes fails."""
+    columns = names(dialect.width)
+    try:
+        _read(database, plain.path, dialect.delimiter, columns, header=dialect.header is not None)
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.FatalException):
+            raise
+        return None
+    found = _Bytes(plain.path, plain.offset, dialect.delimiter)
+    header = dialect.header or ()
+    cells = " + ".join(f"strlen({name})" for name in columns)
+    counts = [f"count(*), sum({cells})"]
+    for sign in ('"', "\n", "\r", dialect.delimiter):
+        # Without quotes, no cell can have any of these.
+        each = " + ".join(f"CASE WHEN contains({n}, {text(sign)}) THEN strlen({n}) - strlen(replace({n}, {text(sign)}, '')) ELSE 0 END" for n in columns)
+        counts.append(f"sum({each})" if found.quotes else "0")
+    rows, size, quotes, feeds, returns, delimiters = (
+        int(each or 0) for each in database.row(f"SELECT {', '.join(counts)} FROM {TABLE}")  # noqa: S608
+    )
+    joined = "".join(header)
+    size += len(joined.encode())
+    quotes += joined.count('"')
+    feeds, returns = feeds + joined.count("\n"), returns + joined.count("\r")
+    delimiters += joined.count(dialect.delimiter)
+    all_rows = rows + (dialect.header is not None)
+    between = all_rows * (dialect.width - 1)
+    ends = found.feeds + found.returns - feeds - returns
+    if found.delimiters != between + delimiters or found.size != size + between + ends + found.quotes - quotes:
+        return None
+    if feeds or returns:
+        # A cell of several lines may have swallowed rows behind a quote that was not closed.
+        suspicious = " OR ".join(f"length({n}) - length(replace(replace({n}, chr(10), ''), chr(13), '')) > 2" for n in columns)
+        if database.row(f"SELECT count(*) FROM {TABLE} WHERE {suspicious}")[0]:  # noqa: S608
+            return None
+    outside = (found.feeds - feeds) or (found.returns - returns)
+    blank = max(0, outside - all_rows + (not found.ends_line))
+    return Account(blank=blank, rows=rows, width=dialect.width)
+
+
+class _Bytes:
+    """The size of a text, and how often it has the bytes that mean something."""
+
+    def __init__(self, path: Path, offset: int, delimiter: str) -> None:
+        self.delimiters = self.feeds = self.quotes = self.returns = self.size = 0
+        sign, last = delimiter.encode(), b""
+        with path.open("rb") as file:
+            file.seek(offset)
+            while chunk := file.read(CHUNK_BYTES):
+                self.size += len(chunk)
+                self.delimiters += chunk.count(sign)
+                self.feeds += chunk.count(b"\n")
+                self.returns += chunk.count(b"\r")
+                self.quotes += chunk.count(b'"')
+                last = chunk[-1:]
+        self.ends_line = last in (b"\n", b"\r")
+
+
+def _read(
+    database: Database, path: Path, delimiter: str, columns: list[str], *, header: bool, more: str = ""
+) -> None:
+    # A name may have signs that would make it a pattern of names.
+    place = re.sub(r"[*?[]", r"[\g<0>]", str(path.absolute()))
+    kinds = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
+    # An empty cell is read as NULL, whether it is quoted or not; here it is the empty text that it is.
+    cells = ", ".join(f"coalesce({name}, '') AS {name}" for name in columns)
+    database.rows(
+        f"CREATE OR REPLACE TABLE {TABLE} AS SELECT {cells} FROM read_csv({text(place)}, auto_detect = false, "  # noqa: S608
+        f"columns = {{{kinds}}}, delim = {text(delimiter)}, quote = '\"', escape = '\"', header = {header}, "
+        f"compression = 'none', nullstr = '', parallel = false, strict_mode = true{more})"
+    )
+
+

@@ -1,0 +1,65 @@
+"""Rows that are equal to the last character to an earlier one are dropped; the others are written in their order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from pathlib import Path
+
+from .database import TABLE, Database, text
+
+
+def drop_duplicates(database: Database, columns: list[str], *, wrong: bool) -> int:
+    """Delete each row that is equal to an earlier one, and return how many there were.
+
+    Rows are compared in full; a hash only finds those that are worth it. Where bytes of the file could not be read
+    (``wrong``), rows that have U+FFFD in their place are never taken for equal: they may have differed in these bytes.
+    """
+    cells = ", ".join(columns)
+    readable = " AND ".join(f"NOT contains({name}, '\ufffd')" for name in columns) if wrong else "true"
+    database.rows(
+        f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT hash({cells}) AS h FROM {TABLE} WHERE {readable} "  # noqa: S608
+        "GROUP BY h HAVING count(*) > 1"
+    )
+    if not database.row("SELECT count(*) FROM hashes")[0]:
+        return 0
+    before = database.row(f"SELECT count(*) FROM {TABLE}")[0]  # noqa: S608
+    database.rows(
+        f"CREATE OR REPLACE TEMP TABLE firsts AS SELECT min(rowid) AS r FROM {TABLE} WHERE {readable} AND "  # noqa: S608
+        f"hash({cells}) IN (SELECT h FROM hashes) GROUP BY {cells}"
+    )
+    database.rows(
+        f"DELETE FROM {TABLE} WHERE {readable} AND hash({cells}) IN (SELECT h FROM hashes) "  # noqa: S608
+        "AND rowid NOT IN (SELECT r FROM firsts)"
+    )
+    database.rows("DROP TABLE hashes")
+    database.rows("DROP TABLE firsts")
+    return int(before - database.row(f"SELECT count(*) FROM {TABLE}")[0])  # noqa: S608
+
+
+def write_cleaned(database: Database, columns: list[str], names: list[str], path: Path) -> None:
+    """Write the rows to a CSV file: UTF-8, commas, line feeds, quotes where they are needed, and the given names."""
+    # An empty cell needs no quotes, but a line with nothing on it would be no row.
+    cells = [f"nullif({column}, '')" if len(columns) > 1 else column for column in columns]
+    # The database would rename a column whose name differs from another in capitals alone.
+    by_itself = len({name.casefold() for name in names}) < len(names)
+    listed = ", ".join(
+        cell if by_itself else f"{cell} AS {_identifier(name)}" for cell, name in zip(cells, names, strict=True)
+    )
+    target = database.folder / "cleaned.csv" if by_itself else path
+    database.rows(
+        f"COPY (SELECT {listed} FROM {TABLE}) TO {text(str(target))} (FORMAT csv, DELIMITER ',', ESCAPE '\"', "  # noqa: S608
+        f"HEADER {not by_itself}, NULLSTR '', QUOTE '\"')"
+    )
+    if by_itself:
+        with path.open("wb") as file, target.open("rb") as rest:
+            header = io.StringIO()
+            csv.writer(header, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(names)
+            file.write(header.getvalue().encode("utf-8"))
+            shutil.copyfileobj(rest, file)
+        target.unlink()
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

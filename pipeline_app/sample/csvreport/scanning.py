@@ -1,0 +1,216 @@
+"""The first look at all bytes of a file: what it is not, whether it is UTF-8, and on which lines it is not."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from .errors import UnreadableFile
+
+CHUNK_BYTES: Final = 1 << 20
+EVIDENCE_BYTES: Final = 1 << 16
+LINES_NAMED: Final = 10
+# Of what is not ASCII, so much may be wrong in a file that counts as UTF-8 all the same.
+WRONG_SHARE: Final = 0.25
+
+MARKS: Final = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+# Files that are given a name in .csv by mistake, by how they begin.
+_COMPRESSED: Final = "Unpack it, and upload what is in it."
+_EXPORT: Final = "Open it in the program that made it, and export it as CSV."
+_SIGNATURES: Final = {
+    b"\x1f\x8b": f"compressed with gzip. {_COMPRESSED}",
+    b"(\xb5/\xfd": f"compressed with Zstandard. {_COMPRESSED}",
+    b"7z\xbc\xaf\x27\x1c": f"a 7z archive. {_COMPRESSED}",
+    b"BZh": f"compressed with bzip2. {_COMPRESSED}",
+    b"Rar!": f"a RAR archive. {_COMPRESSED}",
+    b"\xfd7zXZ": f"compressed with xz. {_COMPRESSED}",
+    b"%PDF": f"a PDF document. {_EXPORT}",
+    b"PAR1": f"a Parquet file. {_EXPORT}",
+    b"Obj\x01": f"an Avro file. {_EXPORT}",
+    b"SQLite format 3": f"an SQLite database. {_EXPORT}",
+    b"\xd0\xcf\x11\xe0": "an old Office document, such as .xls. Save the sheet as CSV.",
+    b"\x89PNG": "a PNG picture.",
+    b"\xff\xd8\xff": "a JPEG picture.",
+    b"GIF8": "a GIF picture.",
+    b"{\\rtf": "a document in RTF. Save it as plain text.",
+}
+_MARKUP: Final = re.compile(r"\s*<(?:!doctype|!--|html|head|body|table|div|meta|script|\?xml)", re.IGNORECASE)
+_JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
+# Control characters that no table has; an escape begins a change of alphabet in ISO-2022.
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
+
+
+@dataclass
+class Scan:
+    """What all bytes of a file say.
+
+    Attributes:
+        codec: of its byte order mark, or ``utf-8`` where it is that but for some bytes; empty where it is neither.
+        evidence: lines that are not ASCII, from which the encoding is told where it is not UTF-8.
+        mark: the length of its byte order mark in bytes.
+        size: in bytes.
+        wrong: how many bytes (or sequences of them) are not UTF-8.
+        wrong_lines: the first lines that have such, counted from 1.
+    """
+
+    codec: str = ""
+    evidence: bytes = b""
+    mark: int = 0
+    size: int = 0
+    wrong: int = 0
+    wrong_lines: list[int] = field(default_factory=list)
+
+
+class Lines:
+    """Counts lines over pieces of a text; a carriage return, a line feed and both together each end one."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self._returned = False
+
+    def feed(self, text: str) -> None:
+        """Take the next piece."""
+        if self._returned and text.startswith("\n"):
+            self.number -= 1
+        self.number += text.count("\n") + text.count("\r") - text.count("\r\n")
+        if text:
+            self._returned = text.endswith("\r")
+
+    def with_sign(self, text: str, sign: str, most: int) -> list[int]:
+        """Return the lines of the next piece that have a sign, at most so many, without taking the piece."""
+        found: list[int] = []
+        ahead = Lines()
+        ahead.number, ahead._returned = self.number, self._returned
+        place = 0
+        while len(found) < most and (next_place := text.find(sign, place)) >= 0:
+            ahead.feed(text[place:next_place])
+            if found[-1:] != [ahead.number]:
+                found.append(ahead.number)
+            place = next_place
+            ahead._returned = False
+            ahead.feed(text[place : place + 1])
+            place += 1
+        return found
+
+
+def scan(path: Path) -> Scan:
+    """Look at all of a file once.
+
+    Raises:
+        UnreadableFile: it is empty, cannot be opened, or is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(CHUNK_BYTES)
+            result = Scan(size=len(start))
+            _check_start(start)
+            for mark, codec in MARKS.items():
+                if start.startswith(mark):
+                    result.codec, result.mark = codec, len(mark)
+                    break
+            if result.codec in ("", "utf-8"):
+                _scan_bytes(start, file, result)
+            else:
+                result.size = path.stat().st_size
+    except OSError as error:
+        raise UnreadableFile(f"It cannot be opened: {error.strerror}.") from error
+    return result
+
+
+def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    lines = Lines()
+    other = 0
+    result.size = 0
+    controls = 0
+    while chunk:
+        result.size += len(chunk)
+        if 0 in chunk:
+            text = chunk[: chunk.index(0)].decode("latin-1")
+            lines.feed(text)
+            raise UnreadableFile(_zeros(chunk, lines.number))
+        controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
+        if chunk.isascii() and not decoder.getstate()[0]:
+            lines.feed(chunk.decode("ascii"))
+        else:
+            ascii_free = chunk.translate(None, bytes(range(128)))
+            other += len(ascii_free)
+            if len(result.evidence) < EVIDENCE_BYTES:
+                found = [line for line in chunk.splitlines(keepends=True) if not line.isascii()]
+                result.evidence += b"".join(found)[: EVIDENCE_BYTES - len(result.evidence)]
+            # A replacement character that the file has itself is not wrong.
+            own = (decoder.getstate()[0] + chunk).count(b"\xef\xbf\xbd")
+            text = decoder.decode(chunk)
+            _note_wrong(text, text.count("\ufffd") - own, lines, result)
+            lines.feed(text)
+        chunk = file.read(CHUNK_BYTES)
+    text = decoder.decode(b"", final=True)
+    _note_wrong(text, len(text), lines, result)
+    if controls > 0.01 * result.size:
+        raise UnreadableFile(
+            "It is not text: it is full of control characters. Upload the table as a text file with commas, semicolons "
+            "or tabs between its cells."
+        )
+    if result.wrong and not result.codec and result.wrong > WRONG_SHARE * other:
+        result.wrong, result.wrong_lines = 0, []
+    else:
+        result.codec = "utf-8"
+
+
+def _note_wrong(text: str, wrong: int, lines: Lines, result: Scan) -> None:
+    if wrong > 0:
+        result.wrong += wrong
+        more = LINES_NAMED + 1 - len(result.wrong_lines)
+        if more > 0:
+            result.wrong_lines += lines.with_sign(text, "\ufffd", more)
+
+
+def _check_start(start: bytes) -> None:
+    if not start.strip(b" \t\r\n\x00\xef\xbb\xbf"):
+        raise UnreadableFile("It is empty.")
+    for signature, kind in _SIGNATURES.items():
+        if start.startswith(signature):
+            raise UnreadableFile(f"It is {kind}")
+    if start.startswith(b"PK\x03\x04"):
+        kind = "an Excel workbook. Save the sheet as CSV." if b"xl/" in start or b"[Content_Types]" in start else ""
+        raise UnreadableFile(f"It is {kind or f'a zip archive. {_COMPRESSED}'}")
+    if start[257:262] == b"ustar":
+        raise UnreadableFile(f"It is a tar archive. {_COMPRESSED}")
+
+
+def check_text(sample: str) -> None:
+    """See that a text is not one of another kind.
+
+    Raises:
+        UnreadableFile: it is HTML, XML or JSON.
+    """
+    if _MARKUP.match(sample):
+        raise UnreadableFile(
+            "It is an HTML or XML page, such as a sign-in page that was saved in place of the file. Download it anew."
+        )
+    if _JSON.match(sample):
+        raise UnreadableFile(f"It is JSON. {_EXPORT}")
+
+
+def _zeros(chunk: bytes, line: int) -> str:
+    head = chunk[:4096]
+    share = max(head[0::2].count(0), head[1::2].count(0)) / max(1, len(head) // 2)
+    if share > 0.3:
+        return (
+            "It is UTF-16 (or UTF-32) without a byte order mark, which could be read in two ways. Save it as UTF-8, or as "
+            "UTF-16 with a mark."
+        )
+    return (
+        f"Line {line} has a byte of value zero, which no text has: it is a binary file, or it was damaged when it was "
+        "written. Export it again."
+    )
