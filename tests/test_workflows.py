@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
+DELIVERY = (PROJECT / "docs" / "delivery.md").read_text(encoding="utf-8")
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 TRANSITIONING = "Code=ContainerGroupTransitioning The container group 'worker-1' is still transitioning"
 
@@ -91,11 +91,11 @@ def test_a_deploy_is_tried_once_more_for_a_group_in_transition_alone_with_all_ou
     ],
     ids=["immutable", "by-name"],
 )
-def test_the_federated_credentials_of_the_readme_have_the_subject_that_github_says(
+def test_the_federated_credentials_of_the_document_have_the_subject_that_github_says(
     tmp_path: Path, told: str, prefix: str
 ) -> None:
     """Repositories made, renamed or moved since 2026-07-15 have the ids of owner and repository in it."""
-    (commands,) = re.findall(r"```bash\n(repository=OWNER/NAME\n.*?)```", README, re.DOTALL)
+    (commands,) = re.findall(r"```bash\n(repository=OWNER/NAME\n.*?)```", DELIVERY, re.DOTALL)
     answer = json.dumps({"use_default": True} | ({"sub_claim_prefix": told} if told else {}))
     (tmp_path / "answer.json").write_text(answer, encoding="utf-8")
     script(

@@ -167,7 +167,7 @@ def _advice_without_receipt(story: Story, moment: datetime, retry: str) -> tuple
     if JOBS_QUEUE in waiting:
         return "waiting", [
             "Wait: it is in the queue, and the sweep sees to it every minute that a worker runs. If none "
-            "comes, the README's troubleshooting says where to look."
+            "comes, docs/troubleshooting.md says where to look."
         ]
     if EVENTS_QUEUE in waiting:
         return "waiting", ["Wait: its event is there, and the function makes a job of it. If not, look at its log."]

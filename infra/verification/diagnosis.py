@@ -102,8 +102,8 @@ def _group_advice(groups: Sequence[GroupFacts]) -> list[str]:
         lines += [advice for words, advice in PLATFORM.items() if any(words in event for event in group.events)]
         if any(word in line for line in group.log for word in REFUSED):
             lines.append(
-                f"The worker in {group.name} may not use the storage account. Has its identity the roles that the "
-                "README lists? A role that was given a moment ago may take minutes: run 'pulumi up' again."
+                f"The worker in {group.name} may not use the storage account. Has its identity the roles that "
+                "docs/identities.md lists? A role that was given a moment ago may take minutes: run 'pulumi up' again."
             )
     return list(dict.fromkeys(lines))
 
