@@ -29,6 +29,8 @@ LOG_NAME: Final = "run.log"
 # The Queue service shows no more messages than these without taking them.
 MAX_PEEKED: Final = 32
 MESSAGE_VERSION: Final = 1
+# The Queue service deletes a message after 7 days, unless its time to live says this.
+NEVER_EXPIRES: Final = -1
 RECEIPT_NAME: Final = "receipt.json"
 RESERVED_NAMES: Final = frozenset({LOG_NAME, RECEIPT_NAME})
 # What the sweep remembers from run to run lies apart from the files, where nobody takes it for a result.

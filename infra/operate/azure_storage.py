@@ -22,11 +22,10 @@ from azure.storage.queue import QueueServiceClient
 from infra.naming import DEAD_LETTER_CONTAINER
 from infra.operate.places import Place
 from infra.operate.storage import Blob, OperateError, OverwrittenError, Peeked
-from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, FileJob, plain_etag
+from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, NEVER_EXPIRES, FileJob, plain_etag
 
 COPY_POLL_SECONDS: Final = 0.5
 FORBIDDEN: Final = 403
-NEVER_EXPIRES: Final = -1
 NEWEST_DEAD_LETTERS: Final = 200
 
 # A person waits for the answer, so what is not there is told soon.

@@ -10,6 +10,7 @@ import yaml
 
 from tests.engine.deployment import Deployment, NewSite
 from tests.infra.changed import CHANGED, LOCATION
+from tests.infra.holding import HOLDERS
 
 PROJECT: Final = "file-processing-pipeline"
 
@@ -24,19 +25,6 @@ CHANGES: Final = CHANGED | {LOCATION: "northeurope"}
 # What cannot be set by itself is changed together with what it is about.
 TOGETHER: Final = {"imageRegistryId": "imageReference", "resultRetentionDays": "inputRetentionDays"}
 TOPIC: Final = "azure-native:eventgrid:SystemTopic"
-
-# What holds files, jobs, artifacts and images.
-HOLDERS: Final = frozenset(
-    f"azure-native:{each}"
-    for each in (
-        "containerregistry:Registry",
-        "resources:ResourceGroup",
-        "storage:BlobContainer",
-        "storage:FileShare",
-        "storage:Queue",
-        "storage:StorageAccount",
-    )
-)
 
 
 def deployed(new_site: NewSite, name: str) -> Deployment:
@@ -63,12 +51,12 @@ def changed(deployment: Deployment, **settings: str) -> Iterator[None]:
 
 def holders(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return the resources that hold something, by their names in the program."""
-    return {each["urn"].rpartition("::")[2]: each for each in deployment.resources() if each["type"] in HOLDERS}
+    return {each["urn"].rpartition("::")[2]: each for each in deployment.resources() if _holds(each["type"])}
 
 
 def held(deployment: Deployment) -> set[str]:
     """Return the ids of what holds something in the cloud."""
-    return {key for key, each in deployment.site.cloud.read()["resources"].items() if each["type"] in HOLDERS}
+    return {key for key, each in deployment.site.cloud.read()["resources"].items() if _holds(each["type"])}
 
 
 @contextmanager
@@ -89,3 +77,7 @@ def other_topic(deployment: Deployment) -> Iterator[None]:
 def settings(key: str) -> dict[str, str]:
     """Return what is set to change a setting."""
     return {each: CHANGES[each] for each in (key, TOGETHER.get(key)) if each is not None}
+
+
+def _holds(kind: str) -> bool:
+    return kind.removeprefix("azure-native:") in HOLDERS
