@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infra.clouds import REGISTRY_AUDIENCE
 from pipeline_app.contract import StorageNames
 
 from .arm import ArmServer
@@ -20,6 +21,7 @@ from .identity import Directory, TokenServer
 from .images import Builder, DockerBuilder, Image, PrefixBuilder
 from .processes import Supervisor
 from .progress import Progress
+from .registry import RegistryServer
 from .watcher import Watcher
 
 AZURITE_FOLDER: Final = ".azurite"
@@ -78,7 +80,8 @@ class Machine:
         self.authority_file = data.root / "authority.pem"
         self.tokens = TokenServer(self.directory)
         self.arm = ArmServer(self.directory, self.groups, self.authority_file)
-        for server in (self.arm, self.tokens):
+        self.registry = RegistryServer(self.deployer_token(REGISTRY_AUDIENCE), int(data.suffix("registry port"), 16))
+        for server in (self.arm, self.registry, self.tokens):
             name = type(server).__name__
             threading.Thread(target=server.serve_forever, args=(SHUTDOWN_SECONDS,), daemon=True, name=name).start()
         self.grid.on_delivery(self._messages.__setitem__)
@@ -102,6 +105,10 @@ class Machine:
             self.watcher.stage(name, "job")
         elif outcome == "poison":
             self.watcher.warn(function, f"The event of {name or message_id} could not be handled.")
+
+    def deployer_token(self, audience: str) -> str:
+        """Return the token by which who deploys is known to whom it is for."""
+        return self.data.key(f"deployer token for {audience.rstrip('/')}")
 
     def follow(self, account: StorageAccount, names: StorageNames) -> None:
         """Tell the watcher what becomes of the inputs in an account."""
@@ -129,7 +136,7 @@ class Machine:
         self.grid.close()
         for progress in self._progress:
             progress.close()
-        for server in (self.arm, self.tokens):
+        for server in (self.arm, self.registry, self.tokens):
             server.shutdown()
             server.server_close()
         for group in self.groups.values():
