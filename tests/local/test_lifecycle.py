@@ -85,7 +85,7 @@ def test_a_second_signal_does_not_break_off_the_taking_down(start: Start, config
     assert leftovers(run.data) == []
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 2, 3])
+@pytest.mark.parametrize("seconds", [0, 0.5, 0.7, 0.9, 1.1, 2, 3])
 def test_a_signal_during_the_start_leaves_nothing(
     start: Start, config: list[str], seconds: float, tmp_path: Path, eventually: Eventually
 ) -> None:
