@@ -89,6 +89,7 @@ class Supervisor:
         self.closing = threading.Event()
         self._children: list[Child] = []
         self._closed = False
+        self._killed: set[psutil.Process] = set()
         self._lock = threading.RLock()
         self._path = records
         self._pending: list[Record] = []
@@ -204,6 +205,8 @@ class Supervisor:
             if child is None:
                 break
             self.stop(child)
+        # A killed process takes a moment to end, and what is below a child is nobody's to wait for but this.
+        family.wait(self._killed)
         # Not before: the kernel would tell all children at once that their parent is gone.
         self._starter.shutdown(wait=True)
         with self._lock:
@@ -221,6 +224,7 @@ class Supervisor:
                 process = psutil.Process(child.pid)
                 found |= {process} | family.descendants(process)
         family.kill(found)
+        self._killed |= found
 
     def running(self) -> list[Child]:
         """Return the children that run now, the oldest first."""

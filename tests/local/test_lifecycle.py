@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
+from infra.local.family import has_ended
 from infra.local.machine import OUTPUTS
 from infra.local.processes import wait_until
 from infra.local.run import PROJECT
@@ -118,7 +118,7 @@ def test_what_a_killed_run_left_is_ended_by_the_next_and_the_work_goes_on(
     second = start(data, *config)
     with client_of(second) as client:
         assert client.receipt("one.txt", etag).status == "succeeded"
-    assert not any(psutil.pid_exists(orphan.pid) and orphan.is_running() for orphan in orphans)
+    assert all(has_ended(orphan) for orphan in orphans)
     assert "which a killed run had left" in second.text()
     assert second.end() == 0
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local.family import MARKER
+from infra.local import family
+from infra.local.family import MARKER, end, has_ended, marked
 from infra.local.processes import Command, CommandError, ShuttingDownError, Supervisor
 from tests.local.fakes import Eventually
 
@@ -33,7 +34,7 @@ def recorded_pids(folder: Path) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return psutil.pid_exists(pid) and not has_ended(psutil.Process(pid))
 
 
 def test_output_goes_to_the_listener_and_to_the_log(
@@ -210,3 +211,24 @@ def test_a_child_of_a_killed_runner_may_still_write_and_save(tmp_path: Path, eve
     runner.kill()
     runner.wait()
     eventually((tmp_path / "saved").exists)
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_nobody_takes_note_of_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first process of a container may leave what was handed to it as it is, and that is never gone."""
+    monkeypatch.setattr(family, "GRACE_SECONDS", 3600)
+    script = (
+        "import os, subprocess, sys\n"
+        "environment = os.environ | {sys.argv[1]: sys.argv[2]}\n"
+        "print(subprocess.Popen(['sleep', '3600'], env=environment).pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    careless = subprocess.Popen(
+        [sys.executable, "-c", script, MARKER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert careless.stdout is not None
+    orphan = psutil.Process(int(careless.stdout.readline()))
+    end(marked(str(tmp_path)))
+    assert orphan.is_running()
+    assert has_ended(orphan)
+    careless.communicate()
