@@ -18,7 +18,7 @@ acceptance: $(VENV)/.run ## Ask Azure what only Azure knows, by a throw-away sta
 	@$(BIN)/python -m infra.acceptance --stack "$(STACK)" $(ARGS)
 
 demo: $(VENV)/.run ## Process the sample files (or FILE=path) on this machine and show the results.
-	@$(BIN)/python -m infra.local demo $(if $(FILE),"$(FILE)")
+	@$(BIN)/python -m infra.local demo $(if $(FILE),'$(subst ','\'',$(value FILE))')
 
 local: $(VENV)/.run ## Stay up on this machine and serve any Azure client until Ctrl-C.
 	@$(BIN)/python -m infra.local up

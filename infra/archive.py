@@ -84,8 +84,8 @@ def zip_folder(folder: Path, archive: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def check_folder(folder: Path) -> None:
-    """See that a folder can be zipped.
+def check_folder(folder: Path) -> list[str]:
+    """See that a folder can be zipped; return the names of its files, with slashes.
 
     Raises:
         ArchiveError: as from :func:`zip_folder`.
@@ -93,11 +93,13 @@ def check_folder(folder: Path) -> None:
     files = _files(folder)
     if not files:
         raise ArchiveError(f"The folder {folder} holds no file. Put the application's files into it.")
-    _require_distinct(folder, [PurePosixPath(path.relative_to(folder).as_posix()) for path in files])
+    names = [PurePosixPath(path.relative_to(folder).as_posix()) for path in files]
+    _require_distinct(folder, names)
+    return [str(name) for name in names]
 
 
-def check_zip(archive: Path) -> None:
-    """Read an archive through and see that it can be unpacked.
+def check_zip(archive: Path) -> list[str]:
+    """Read an archive through and see that it can be unpacked; return the names of its files, with slashes.
 
     Raises:
         ArchiveError: the file is no zip, is damaged, or holds an entry that :func:`unzip` refuses.
@@ -106,9 +108,10 @@ def check_zip(archive: Path) -> None:
         raise ArchiveError(f"There is no file {archive}. Mend the path, or put the file there.")
     try:
         with zipfile.ZipFile(archive) as source:
-            _entries(archive, source, MAX_UNZIPPED)
+            entries = _entries(archive, source, MAX_UNZIPPED)
             if damaged := source.testzip():
                 raise ArchiveError(f"{archive} is damaged: {damaged!r} does not match its checksum. Make it again.")
+            return [str(name) for _, name in entries]
     except ArchiveError:
         raise
     except _UNREADABLE as error:

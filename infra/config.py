@@ -52,8 +52,11 @@ EXPORT_CONFIG: Final = "config/export.json"
 RUNTIME_CONFIG: Final = "config/runtime.json"
 
 
-class ConfigError(ValueError):
-    """The configuration is wrong; the text lists every problem with its key, value and what is allowed."""
+class ConfigError(ValueError, pulumi.RunError):
+    """The configuration is wrong; the text lists every problem with its key, value and what is allowed.
+
+    Pulumi shows the text of a RunError alone, and of anything else a traceback.
+    """
 
 
 class StackConfig(BaseModel):

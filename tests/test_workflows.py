@@ -114,4 +114,13 @@ def test_the_federated_credentials_of_the_document_have_the_subject_that_github_
     )
     assert run.returncode == 0, run.stderr
     given = [json.loads(each) for each in (tmp_path / "az").read_text(encoding="utf-8").split("\0") if each[:1] == "{"]
-    assert [each["subject"] for each in given] == [f"{prefix}:environment:{name}" for name in ("preview", "production")]
+    subjects = [each["subject"] for each in given if "subject" in each]
+    assert subjects == [f"{prefix}:environment:{name}" for name in ("preview", "production")]
+    said = (tmp_path / "az").read_text(encoding="utf-8").split("\0")
+    # A preview runs what a pull request brings, so it may change nothing.
+    assert [said[at + 1] for at, each in enumerate(said) if each == "--role"] == [
+        "Reader",
+        "File pipeline preview",
+        "Contributor",
+        "Role Based Access Control Administrator",
+    ]

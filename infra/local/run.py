@@ -70,6 +70,8 @@ class LocalRun:
         )
         monitor = StrictMonitor(LocalCloud(scene, RESOURCES, INVOKES))
         outputs = run_program(PROJECT, stack, monitor) | self._connection(machine)
+        # There is nothing of this run to be seen in Azure's portal.
+        outputs.pop("portalUrl", None)
         write_private(self.data.root / OUTPUTS, json.dumps(outputs, indent=2, sort_keys=True) + "\n")
         return outputs
 
@@ -110,4 +112,9 @@ class LocalRun:
             "inputPath": names.input_path,
             "outputPath": names.output_path,
             "shareDirectory": str(next(iter(machine.shares.values()))),
+            # The stack's own goes to whoever has an account of that name in Azure.
+            "uploadCommand": (
+                f"az storage blob upload --connection-string '{connection}' --container-name {names.container} "
+                f"--name {names.input_path}/FILE --file FILE"
+            ),
         }
