@@ -128,9 +128,8 @@ def _programs(config: StackConfig, names: Sequence[str]) -> list[str]:
     if posixpath.normpath(value) in names:
         return []
     # An installer is hardly ever deep within.
-    shown = ", ".join(sorted(names, key=lambda name: (name.count("/"), name))[:SHOWN_NAMES]) + (
-        ", …" if len(names) > SHOWN_NAMES else ""
-    )
+    nearest = sorted(names, key=lambda name: (name.count("/"), name))
+    shown = ", ".join(nearest[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
     return [
         f"{key} is {value!r}, but {config.artifact_path!r} has no such file: it has {shown}. Allowed: one of its files"
         + ("." if key == "appFile" else ", or '' where there is no installer.")
