@@ -23,6 +23,8 @@ EVENTS_QUEUE: Final = "events"
 # The worker's exit codes for a run that would end so again; the function then waits before it starts the next.
 EXIT_REFUSED: Final = 3
 EXIT_SETTINGS: Final = 2
+# What the error of a receipt begins with where the runtime step had gone well.
+EXPORT_PROBLEM: Final = "In the export step: "
 JOBS_POISON_QUEUE: Final = "jobs-poison"
 JOBS_QUEUE: Final = "jobs"
 LOG_NAME: Final = "run.log"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline_app.contract import EXPORT_PROBLEM
 from pipeline_app.worker import app_config
 from pipeline_app.worker.app_config import AppConfig, AppConfigError
 from pipeline_app.worker.disk import Watch
@@ -72,7 +73,7 @@ def run_application(
         problem = watch.settled() or result.error
         if problem:
             log.line(f"[{name}] {problem}")
-            reason = problem if name == "runtime" else f"In the export step: {problem}"
+            reason = problem if name == "runtime" else f"{EXPORT_PROBLEM}{problem}"
             return RunResult(config_sha256=config.sha256, error=reason, exit_code=exit_code)
         log.line(f"[{name}] exited with code 0")
     return RunResult(config_sha256=config.sha256, error=None, exit_code=exit_code)
