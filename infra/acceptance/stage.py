@@ -197,7 +197,8 @@ def _engine(what: str) -> Any:
     try:
         yield
     except (auto.CommandError, json.JSONDecodeError) as error:
-        raise StageError(f"{what} failed: {_last_words(error)}") from error
+        said = _last_words(error)
+        raise StageError(f"{what} failed: {said}{sign_in_hint(said)}") from error
 
 
 def _last_words(error: Exception) -> str:
