@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol
 
 import pulumi.automation as auto
 
+from infra.operate.places import sign_in_hint
+
 DESTROY_PAUSE_SECONDS: Final = 20.0
 DESTROY_TRIES: Final = 3
 RESOURCE_GROUP: Final = "azure-native:resources:ResourceGroup"

@@ -101,7 +101,7 @@ def stack_outputs(stack: str, project: Path) -> dict[str, Any]:
 
 
 def sign_in_hint(said: str) -> str:
-    """Return what to do, after a space, where the Pulumi CLI said that nobody is signed in to a backend, else nothing."""
+    """Return what to do, after a space, where the Pulumi CLI said that nobody is signed in to it, else nothing."""
     if "PULUMI_ACCESS_TOKEN" not in said:
         return ""
     return " Run 'pulumi login' first, or 'pulumi login --local' for a state on this machine."
