@@ -67,13 +67,17 @@ def demo(
     """Process the bundled files, or your own, show what came of them, and leave."""
     view = choose()
     chosen = [(path.resolve(), path.name) for path in files or []] or samples(SAMPLES)
+    for name in {name for _, name in chosen if sum(other == name for _, other in chosen) > 1}:
+        # One of them would overwrite the other, which then gets no receipt.
+        raise typer.BadParameter(f"Several files are called {name!r}. Rename them, or process them one by one.")
     kept: list[Result] = []
     options = _options(data, stack, config, containers)
     results = data.resolve() / "results"
 
     def once(_run: LocalRun, outputs: dict[str, Any]) -> int:
         kept.extend(process(outputs, chosen, results, timeout))
-        return 0 if all(result.receipt and result.receipt.status == "succeeded" for result in kept) else 1
+        good = [result.receipt and result.receipt.status == "succeeded" and not result.problem for result in kept]
+        return 0 if all(good) else 1
 
     code = _run(options, view, once, interrupted=INTERRUPTED)
     if kept:

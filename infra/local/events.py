@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, BlobType
+from azure.storage.blob import BlobServiceClient
 
 from .azurite import Access, StorageAccount
 from .journal import Journal
@@ -212,7 +213,7 @@ class EventGrid:
         event: Event = {
             "data": {
                 "api": api,
-                "blobType": BlobType(blob.blob_type).value,
+                "blobType": _plain(blob.blob_type),
                 "clientRequestId": request,
                 "contentLength": blob.size,
                 "contentType": blob.content_settings.content_type or "application/octet-stream",
@@ -294,6 +295,11 @@ class EventGrid:
 def _blob_name(event: Event) -> str:
     name: str = event["subject"].split("/", 6)[6]
     return name
+
+
+def _plain(value: object) -> object:
+    """Return the text of a property that the library gives as a text or as a member of an enumeration."""
+    return value.value if isinstance(value, Enum) else value
 
 
 def _value(event: Event, key: str) -> object:

@@ -22,6 +22,7 @@ class OverwrittenError(OperateError):
 class Blob:
     """One blob: ``etag`` without quotes, ``size`` in bytes, ``modified`` with a time zone, the rest as Azure has it."""
 
+    archive_status: str | None = None
     etag: str
     kind: str = "BlockBlob"
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +44,10 @@ class Peeked:
 
 
 class Storage(Protocol):
-    """The application storage account: the files container, the queues, and the dead letters."""
+    """The application storage account: the files container, the queues, and the dead letters.
+
+    Each method raises OperateError for what the service or the network refuses it.
+    """
 
     def dead_letters(self) -> Iterator[str]:
         """Return the content of the newest dead-letter blobs, a JSON list of events each."""

@@ -51,6 +51,28 @@ def test_one_failed_file_fails_the_demo_and_the_reason_is_shown(tmp_path: Path) 
     assert (tmp_path / "data" / "results" / "bad.txt" / "run.log").exists()
 
 
+def test_a_file_that_cannot_be_uploaded_fails_the_demo_and_the_others_are_processed(tmp_path: Path) -> None:
+    config = [item for pair in obedient(tmp_path) for item in ("-c", pair)]
+    refused, good = tmp_path / "ends in a dot.", tmp_path / "good.txt"
+    for path in (refused, good):
+        path.write_text("x")
+    result = demo(tmp_path / "data", *config, str(refused), str(good))
+    assert result.returncode == 1, result.stdout
+    assert "not uploaded" in result.stdout
+    assert "it has a part that ends in a dot" in result.stdout
+    assert (tmp_path / "data" / "results" / "good.txt" / "result.txt").read_text().startswith("1 ")
+
+
+def test_files_of_one_name_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text("x")
+    result = demo(tmp_path / "data", str(tmp_path / "one" / "a.csv"), str(tmp_path / "two" / "a.csv"))
+    assert result.returncode == 2
+    assert "Several files are called 'a.csv'" in " ".join(result.stderr.split())
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_demo_that_is_out_of_time_fails(tmp_path: Path) -> None:
     config = [item for pair in obedient(tmp_path) for item in ("-c", pair)]
     slow = tmp_path / "slow.txt"

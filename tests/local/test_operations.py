@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+from azure.storage.blob import BlobSasPermissions, StandardBlobTier, generate_blob_sas
 from azure.storage.queue import QueueClient
 from rich.console import Console
 
@@ -110,6 +110,25 @@ def test_a_failed_file_succeeds_when_it_is_retried_after_its_config_was_mended(r
     assert receipt.status == "succeeded"
     # Its own event brought it, and no sweep.
     assert not receipt.event_id.startswith("sweep-")
+
+
+def test_names_that_cannot_be_retried_keep_no_other_from_it(run: Run, client: Client) -> None:
+    etags = {}
+    for name, tier in (("cool.txt", StandardBlobTier.COOL), ("cold.txt", StandardBlobTier.COLD)):
+        blob = client.container.get_blob_client(f"incoming/{name}")
+        etags[name] = plain_etag(blob.upload_blob(b"x", overwrite=True, standard_blob_tier=tier)["etag"])
+        client.receipt(name, etags[name])
+    result = call(run.data, "retry", "cool.txt", "no such 1.txt", "\udcff.txt", "no such 2.txt", "cold.txt")
+    assert result.returncode == 1
+    assert [line for line in result.stderr.splitlines() if "Traceback" in line] == []
+    for told in ("no such 1.txt", "udcff.txt", "no such 2.txt"):
+        assert told in result.stderr
+    for name, etag in etags.items():
+        assert f"incoming/{name} is processed again" in result.stdout
+        properties = client.container.get_blob_client(f"incoming/{name}").get_blob_properties()
+        assert plain_etag(properties.etag) != etag
+        assert str(properties.blob_tier).lower() == name.removesuffix(".txt")
+        assert client.receipt(name, plain_etag(properties.etag)).status == "succeeded"
 
 
 def test_a_file_whose_event_was_dropped_is_processed_by_a_backfill_and_nothing_else_is_queued(

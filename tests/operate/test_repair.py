@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.operate.repair import backfill, retry
+from infra.operate.repair import NotQueued, backfill, retry
 from infra.operate.storage import Blob, OperateError
 from pipeline_app.contract import FileJob
 from tests.operate.fakes import NAMES, OLD, FakeStorage
@@ -94,3 +94,28 @@ def test_a_backfill_neither_waits_for_young_files_nor_for_empty_queues() -> None
     storage.claimed = {"events": 3, "jobs": 3}
     list(backfill(storage, NAMES))
     assert [name for name, _ in queued(storage)] == ["incoming/young"]
+
+
+def test_a_backfill_goes_on_after_a_job_that_is_refused_and_ends_when_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = FakeStorage()
+    for name in "abcdefgh":
+        storage.upload(f"incoming/{name}")
+    put, refused = storage.put, {"incoming/b"}
+
+    def refuse(job: FileJob) -> None:
+        if job.name in refused:
+            raise OperateError("too busy")
+        put(job)
+
+    monkeypatch.setattr(storage, "put", refuse)
+    told = list(backfill(storage, NAMES))
+    assert [each.name for each in told if isinstance(each, FileJob)] == [f"incoming/{name}" for name in "acdefgh"]
+    assert [each for each in told if isinstance(each, NotQueued)] == [NotQueued(name="incoming/b", reason="too busy")]
+    refused.update(blob.name for blob in storage.list("incoming/"))
+    with pytest.raises(OperateError, match="too busy"):
+        list(backfill(storage, NAMES))
+
+
+def test_a_name_that_is_no_text_is_refused_in_a_sentence() -> None:
+    with pytest.raises(OperateError, match=r"'\\udcff.csv' is not UTF-8"):
+        retry("\udcff.csv", FakeStorage(), NAMES)
