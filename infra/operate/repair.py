@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from infra.operate.finding import find_name
-from infra.operate.storage import OperateError, OverwrittenError, Storage
+from infra.operate.storage import OperateError, OverwrittenError, Storage, archive_problem
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, RECEIPT_NAME, FileJob, StorageNames, now, plain_etag
 
 # So many refusals in a row are about the account and not about the files any more.
@@ -41,7 +41,7 @@ def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
     which is on its way by itself, is never replaced by the older content.
 
     Raises:
-        OperateError: there is no such input, or it was overwritten or deleted meanwhile.
+        OperateError: there is no such input, it is archived, or it was overwritten or deleted meanwhile.
     """
     name = find_name(given, storage, names)
     if (reason := names.refusal(name)) is not None:
@@ -51,6 +51,8 @@ def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
     blob = storage.find(name)
     if blob is None:
         raise OperateError(f"{name!r} was deleted, only its receipt is left. Upload it again.")
+    if (archived := archive_problem(blob)) is not None:
+        raise OperateError(f"{name!r} cannot be processed now: {archived}")
     try:
         etag = storage.renew(blob)
     except OverwrittenError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from infra.operate.storage import archive_problem
 from infra.operate.story import Story
 from pipeline_app.contract import (
     EVENTS_POISON_QUEUE,
@@ -54,8 +55,7 @@ def _input(story: Story, moment: datetime) -> Section:
         f"{story.name!r} is there: {blob.size:,} bytes, version {blob.etag}, "
         f"uploaded {blob.modified:%Y-%m-%d %H:%M:%S %Z}, {_ago(moment - blob.modified)} ago."
     )
-    if blob.tier == "Archive":
-        archived = "It is in the archive tier, from which nothing can be read. Set its tier to hot."
+    if (archived := archive_problem(blob)) is not None:
         return Section(heading="Input", lines=(there, archived), mood="bad")
     return Section(heading="Input", lines=(there,), mood="good")
 
@@ -153,6 +153,8 @@ def _advice(story: Story, moment: datetime) -> tuple[Mood, list[str]]:
             return "bad", [f"Results were deleted or changed after the receipt was written. {retry} makes them anew."]
         if receipt.status == "succeeded":
             return "good", ["Nothing: it is done."]
+        if (archived := archive_problem(story.input)) is not None:
+            return "bad", [archived]
         return "bad", [f"Mend what the receipt says, then {retry} has the file processed again."]
     return _advice_without_receipt(story, moment, retry)
 

@@ -131,6 +131,25 @@ def test_names_that_cannot_be_retried_keep_no_other_from_it(run: Run, client: Cl
         assert client.receipt(name, plain_etag(properties.etag)).status == "succeeded"
 
 
+def test_an_archived_file_is_failed_at_once_and_succeeds_when_it_is_retried_after_its_tier_was_set(
+    run: Run, client: Client
+) -> None:
+    blob = client.container.get_blob_client("incoming/archived.txt")
+    etag = plain_etag(blob.upload_blob(b"x", standard_blob_tier=StandardBlobTier.ARCHIVE)["etag"])
+    receipt = client.receipt("archived.txt", etag)
+    assert (receipt.status, receipt.attempt) == ("failed", 1)
+    assert "it is in the archive tier" in str(receipt.error)
+    assert "'retry incoming/archived.txt'" in told(run, "explain", "archived.txt")
+    refused = call(run.data, "retry", "archived.txt")
+    assert refused.returncode == 1
+    assert "Set its tier to hot, cool or cold" in refused.stderr
+    blob.set_standard_blob_tier("Cold")
+    told(run, "retry", "archived.txt")
+    renewed = blob.get_blob_properties()
+    assert client.receipt("archived.txt", plain_etag(renewed.etag)).status == "succeeded"
+    assert renewed.blob_tier == "Cold"
+
+
 def test_a_file_whose_event_was_dropped_is_processed_by_a_backfill_and_nothing_else_is_queued(
     run: Run, client: Client
 ) -> None:

@@ -119,3 +119,25 @@ def test_a_backfill_goes_on_after_a_job_that_is_refused_and_ends_when_all_are(mo
 def test_a_name_that_is_no_text_is_refused_in_a_sentence() -> None:
     with pytest.raises(OperateError, match=r"'\\udcff.csv' is not UTF-8"):
         retry("\udcff.csv", FakeStorage(), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (None, "Set its tier to hot, cool or cold"),
+        ("rehydrate-pending-to-cold", r"on its way out of the archive tier \(rehydrate-pending-to-cold\)"),
+    ],
+)
+def test_an_archived_file_is_not_retried_before_it_can_be_read(status: str | None, text: str) -> None:
+    storage = FakeStorage()
+    before = storage.upload("incoming/a.csv", tier="Archive", archive_status=status)
+    with pytest.raises(OperateError, match=text):
+        retry("a.csv", storage, NAMES)
+    assert storage.find("incoming/a.csv") == before
+
+
+@pytest.mark.parametrize("tier", ["Cold", "Cool", "Hot", "Smart"])
+def test_a_file_in_any_other_tier_is_retried(tier: str) -> None:
+    storage = FakeStorage()
+    before = storage.upload("incoming/a.csv", tier=tier)
+    assert retry("a.csv", storage, NAMES).etag != before.etag

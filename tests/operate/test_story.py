@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from infra.operate.finding import UnknownFileError, find_name
+from infra.operate.storage import OperateError
 from infra.operate.story import LOG_LINES, gather
 from infra.operate.telling import Section, tell
 from pipeline_app.contract import OutputFile
@@ -168,6 +169,30 @@ def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(stor
         "bad",
         "Upload the file below the input path, under another name if need be.",
     )
+
+
+def test_an_archived_input_is_told_as_that_with_the_way_out(storage: FakeStorage) -> None:
+    blob = storage.upload(NAME, tier="Archive")
+    storage.receive(NAME, blob.etag, "failed", error="It is archived.")
+    assert "Set its tier to hot" in told(storage)["Input"].lines[1]
+    assert "Set its tier to hot" in advice(storage)[1]
+    blob = storage.upload(NAME, tier="Archive", archive_status="rehydrate-pending-to-hot")
+    storage.receive(NAME, blob.etag, "failed", error="It is archived.")
+    assert "up to 15 hours. 'retry incoming/a.csv' has it processed once" in advice(storage)[1]
+    # A file that was archived after it was processed is done.
+    blob = storage.upload(NAME, tier="Archive")
+    storage.receive(NAME, blob.etag)
+    assert advice(storage) == ("good", "Nothing: it is done.")
+
+
+def test_a_receipt_that_cannot_be_read_is_told_and_ends_no_story(
+    storage: FakeStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> str:
+        raise OperateError("This operation is not permitted on an archived blob.")
+
+    monkeypatch.setattr(storage, "read", refuse)
+    assert "cannot be read: This operation is not permitted" in told(storage)["Receipt"].lines[0]
 
 
 def test_an_append_blob_is_told_to_be_the_wrong_type(storage: FakeStorage) -> None:

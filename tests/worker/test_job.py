@@ -70,18 +70,18 @@ def test_a_failing_file_is_failed_after_the_last_attempt_with_reason_and_log_tai
     assert receipt.outputs == ()
 
 
-def test_an_input_that_cannot_be_read_is_failed_with_the_reason(world: World) -> None:
+def test_an_input_that_cannot_be_read_is_failed_at_once_with_the_reason(world: World) -> None:
     world.app("true")
     etag = world.upload()
     world.store.unreadable[INPUT] = "The blob cannot be read: it is in the archive tier."
     outcomes = []
     while not world.queue.is_empty():
         outcomes.append(world.process())
-    assert [each.outcome for each in outcomes] == [Outcome.GIVEN_BACK, Outcome.GIVEN_BACK, Outcome.FAILED]
-    assert all(each.trouble is None for each in outcomes)
+    assert [(each.outcome, each.trouble) for each in outcomes] == [(Outcome.FAILED, None)]
     receipt = world.receipt()
     assert receipt.error == "The blob cannot be read: it is in the archive tier."
     assert (receipt.input.etag, receipt.input.sha256, receipt.exit_code) == (etag, None, None)
+    assert receipt.attempt == 1
 
 
 def test_an_input_that_is_refused_for_the_time_being_is_waited_for_and_not_for_ever(
