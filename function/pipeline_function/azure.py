@@ -26,6 +26,7 @@ from pipeline_app.contract import (
     RECEIPT_ETAG_METADATA,
     STATE_CONTAINER,
     FileJob,
+    is_folder_marker,
     plain_etag,
 )
 from pipeline_app.rest import operations
@@ -98,6 +99,13 @@ class AzureStorage:
         ]
         return InputPage(blobs=blobs, next=page.marker or None)
 
+    def is_folder(self, name: str) -> bool:
+        """Tell whether a blob of this name is there that has no bytes and stands for a folder."""
+        answer = self._find("HEAD", f"{self._container}/{name}")
+        if answer is None:
+            return False
+        return is_folder_marker(name, int(answer.headers["Content-Length"]), answer.metadata())
+
     def job_count(self) -> int:
         """Count the jobs, those in progress among them; raises ``RunnersUnavailable``."""
         try:
@@ -112,6 +120,8 @@ class AzureStorage:
 
     def progress(self, blob: InputBlob) -> Progress:
         """Tell how far this version of an input is, by the metadata of its receipt and of its log."""
+        if blob.size == 0 and self.is_folder(blob.name):
+            return Progress.DONE
         receipt = self._find("HEAD", f"{self._container}/{self._names.receipt_name(blob.name)}")
         if receipt is not None and plain_etag(receipt.metadata().get(RECEIPT_ETAG_METADATA, "")) == blob.etag:
             return Progress.DONE

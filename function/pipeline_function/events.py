@@ -13,7 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline_app.contract import MAX_NATURAL, FileJob, StorageNames, now, plain_etag, stored_name
+from pipeline_app.contract import (
+    MAX_NATURAL,
+    FileJob,
+    StorageNames,
+    is_folder_marker,
+    now,
+    plain_etag,
+    stored_name,
+)
 
 BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
 
@@ -92,6 +100,8 @@ def _job(event: Mapping[str, Any], names: StorageNames) -> FileJob | Ignored:
         return Ignored(f"Its data.eTag is {_shown(etag)}, not an ETag.")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_NATURAL:
         return Ignored(f"Its data.contentLength is {_shown(size)}, not a number of bytes.")
+    if is_folder_marker(name, size):
+        return Ignored(f"{_shown(name)} stands for a folder.")
     job = FileJob(name=name, etag=plain_etag(etag), size=size, event_id=event_id, queued_at=now())
     length = len(job.encode())
     if length > MAX_MESSAGE_BYTES:

@@ -21,6 +21,8 @@ from urllib.parse import quote
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
+from pipeline_app.contract import is_folder_marker
+
 from .azurite import Access, StorageAccount
 from .journal import Journal
 from .watcher import Watcher
@@ -123,7 +125,7 @@ def upload_of(access: Access) -> tuple[str, str, str] | None:
 
 @dataclass
 class Delivery:
-    """One event on its way to one subscription."""
+    """One event on its way to one subscription; one that is ``quiet`` is no stage of a file's way."""
 
     event: Event
     subscription: Subscription
@@ -131,6 +133,7 @@ class Delivery:
     began: float = field(default_factory=time.monotonic)
     number: int = 0
     outcome: str = ""
+    quiet: bool = False
 
 
 class EventGrid:
@@ -202,13 +205,16 @@ class EventGrid:
         if not wanting:
             self._journal.end(number)
             return
-        self._watcher.stage(name, "uploaded")
         try:
             blob = blobs.get_blob_client(container, name).get_blob_properties()
         except ResourceNotFoundError:
             self._watcher.log("event grid", f"{name!r} was deleted before its event was raised.")
             self._journal.end(number)
             return
+        # Nobody waits for what becomes of a folder's marker.
+        quiet = is_folder_marker(name, blob.size, blob.metadata)
+        if not quiet:
+            self._watcher.stage(name, "uploaded")
         request = str(uuid.uuid4())
         event: Event = {
             "data": {
@@ -231,7 +237,8 @@ class EventGrid:
             "subject": subject,
         }
         for subscription in wanting:
-            self._deliver(Delivery({**event, "topic": subscription.topic}, subscription, number=self._journal.begin()))
+            own = {**event, "topic": subscription.topic}
+            self._deliver(Delivery(own, subscription, number=self._journal.begin(), quiet=quiet))
         self._journal.end(number)
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -249,6 +256,8 @@ class EventGrid:
             return
         self._journal.end(delivery.number)
         name = _blob_name(delivery.event)
+        if delivery.quiet:
+            return
         self._watcher.stage(name, "event")
         if self._delivered:
             self._delivered(message.id, name)

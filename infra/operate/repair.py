@@ -10,7 +10,15 @@ from typing import Final
 
 from infra.operate.finding import find_name
 from infra.operate.storage import OperateError, OverwrittenError, Storage, archive_problem
-from pipeline_app.contract import RECEIPT_ETAG_METADATA, RECEIPT_NAME, FileJob, StorageNames, now, plain_etag
+from pipeline_app.contract import (
+    RECEIPT_ETAG_METADATA,
+    RECEIPT_NAME,
+    FileJob,
+    StorageNames,
+    is_folder_marker,
+    now,
+    plain_etag,
+)
 
 # So many refusals in a row are about the account and not about the files any more.
 MAX_REFUSED: Final = 5
@@ -51,6 +59,8 @@ def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
     blob = storage.find(name)
     if blob is None:
         raise OperateError(f"{name!r} was deleted, only its receipt is left. Upload it again.")
+    if is_folder_marker(name, blob.size, blob.metadata):
+        raise OperateError(f"{name!r} stands for a folder and is no file. Name the files in it.")
     if (archived := archive_problem(blob)) is not None:
         raise OperateError(f"{name!r} cannot be processed now: {archived}")
     try:
@@ -81,6 +91,8 @@ def backfill(storage: Storage, names: StorageNames, since: datetime | None = Non
     done = set(_receipts(storage, names))
     for blob in storage.list(f"{names.input_path}/"):
         if not names.is_input(blob.name) or (since is not None and blob.modified < since):
+            continue
+        if is_folder_marker(blob.name, blob.size, blob.metadata):
             continue
         if (names.receipt_name(blob.name), blob.etag) not in done:
             event_id = f"backfill-{uuid.uuid4()}"

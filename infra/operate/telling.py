@@ -16,11 +16,14 @@ from pipeline_app.contract import (
     JOBS_QUEUE,
     Receipt,
     StorageNames,
+    is_folder_marker,
 )
 
 # The sweep leaves an input two minutes for its event, and runs every minute unless the stack says otherwise.
 SWEPT_AFTER: Final = timedelta(minutes=3)
 TAIL_LINES: Final = 5
+
+FOLDER: Final = "It has no bytes and stands for a folder, by its metadata or its name. So it is never processed."
 
 Mood = Literal["bad", "good", "waiting"]
 
@@ -67,6 +70,8 @@ def _filter(story: Story, names: StorageNames) -> Section:
             f"regard to case. {names.refusal(story.name) or ''} So it is never processed."
         )
         return Section(heading="Event filter", lines=(line,), mood="bad")
+    if _is_folder(story):
+        return Section(heading="Event filter", lines=(FOLDER,), mood="good")
     if story.input and story.input.kind != "BlockBlob":
         line = (
             f"It is of the type {story.input.kind}, whose event comes when it is created, before its content. "
@@ -145,6 +150,8 @@ def _advice(story: Story, moment: datetime) -> tuple[Mood, list[str]]:
     retry = f"'retry {shlex.quote(story.name)}'"
     if not story.is_input:
         return "bad", ["Upload the file below the input path, under another name if need be."]
+    if _is_folder(story):
+        return "good", ["Nothing. If it is meant as an empty file, upload it under a name of its own without metadata."]
     if story.input is None:
         return "good", ["Nothing: there is no input to process. Upload it again if it shall be."]
     receipt = story.receipt
@@ -202,6 +209,11 @@ def _ago(age: timedelta) -> str:
 
 def _is_present(story: Story, receipt: Receipt) -> bool:
     return story.input is not None and story.input.etag == receipt.input.etag
+
+
+def _is_folder(story: Story) -> bool:
+    blob = story.input
+    return blob is not None and is_folder_marker(blob.name, blob.size, blob.metadata)
 
 
 def _kusto(text: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_app.contract import ContractError, FileJob, InputVersion, now
+from pipeline_app.contract import ContractError, FileJob, InputVersion, is_folder_marker, now
 from pipeline_app.worker.application import RunResult, collect_results, run_application
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
 from pipeline_app.worker.backoff import backoff
@@ -142,6 +142,8 @@ class JobProcessor:
                 info, refusal, lasting = self._download(job, input_file)
         except BlobMissing:
             return _skip(claimed, "the input was deleted")
+        if is_folder_marker(info.name, info.size, info.metadata):
+            return _skip(claimed, "it stands for a folder")
         publication = Publication(
             directory=claimed.directory, input_etag=info.etag, input_name=job.name, store=self._store
         )

@@ -69,7 +69,7 @@ def test_a_backfill_queues_exactly_the_inputs_without_a_receipt_for_their_versio
     again = storage.upload("incoming/overwritten", "new")
     # A result that has the name of a receipt but was not written as one.
     storage.upload("outgoing/lost/sub/receipt.json")
-    jobs = list(backfill(storage, NAMES))
+    jobs = [each for each in backfill(storage, NAMES) if isinstance(each, FileJob)]
     lost = storage.find("incoming/lost")
     assert lost
     assert queued(storage) == [("incoming/lost", lost.etag), ("incoming/overwritten", again.etag)]
@@ -141,3 +141,14 @@ def test_a_file_in_any_other_tier_is_retried(tier: str) -> None:
     storage = FakeStorage()
     before = storage.upload("incoming/a.csv", tier=tier)
     assert retry("a.csv", storage, NAMES).etag != before.etag
+
+
+def test_what_stands_for_a_folder_is_neither_queued_nor_retried() -> None:
+    storage = FakeStorage()
+    storage.upload("incoming/a", "", metadata={"Hdi_isfolder": "true"})
+    storage.upload("incoming/b/", "")
+    storage.upload("incoming/empty", "")
+    assert [job.name for job in backfill(storage, NAMES)] == ["incoming/empty"]
+    for name in ("a", "b/"):
+        with pytest.raises(OperateError, match="stands for a folder"):
+            retry(name, storage, NAMES)

@@ -195,6 +195,14 @@ def test_a_receipt_that_cannot_be_read_is_told_and_ends_no_story(
     assert "cannot be read: This operation is not permitted" in told(storage)["Receipt"].lines[0]
 
 
+def test_what_stands_for_a_folder_is_told_to_be_no_input(storage: FakeStorage) -> None:
+    storage.upload(NAME, "", metadata={"hdi_isfolder": "true"})
+    assert "stands for a folder" in told(storage)["Event filter"].lines[0]
+    assert advice(storage)[0] == "good"
+    storage.upload(NAME, "")
+    assert "It takes this file" in told(storage)["Event filter"].lines[0]
+
+
 def test_an_append_blob_is_told_to_be_the_wrong_type(storage: FakeStorage) -> None:
     storage.upload(NAME, kind="AppendBlob")
     assert "AppendBlob" in told(storage)["Event filter"].lines[0]

@@ -84,6 +84,28 @@ def test_an_input_that_cannot_be_read_is_failed_at_once_with_the_reason(world: W
     assert receipt.attempt == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "metadata"),
+    [(INPUT, {"Hdi_isfolder": "TRUE"}), ("incoming/a/", {}), ("incoming/a_$folder$", {})],
+    ids=["metadata", "slash", "hadoop"],
+)
+def test_what_stands_for_a_folder_is_left_alone_and_gets_no_receipt(
+    world: World, name: str, metadata: dict[str, str]
+) -> None:
+    world.app("false")
+    world.upload(b"", name)
+    world.store.upload(name, b"", metadata)
+    assert world.process().outcome == Outcome.SKIPPED
+    assert world.queue.is_empty()
+    assert list(world.store.blobs) == [name]
+
+
+def test_an_empty_file_is_processed(world: World) -> None:
+    world.app('wc -c < "$1" > "$2/size"')
+    world.upload(b"")
+    assert world.process().outcome == Outcome.SUCCEEDED
+
+
 def test_an_input_that_is_refused_for_the_time_being_is_waited_for_and_not_for_ever(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
