@@ -29,6 +29,10 @@ BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
 # the calls after which a blob is whole.
 COMPLETE_UPLOADS: Final = frozenset({"CopyBlob", "FlushWithClose", "PutBlob", "PutBlockList", "SftpCommit"})
 
+# Blobs of these types are made first and filled by later calls, which raise no event; the sweep queues them once they
+# have not changed for a while. Source: https://github.com/Azure/azure-sdk-for-js/issues/21402
+MADE_EMPTY: Final = frozenset({"AppendBlob", "PageBlob"})
+
 # The Queue service takes no message above 64 KiB; a real event has about 1 KiB.
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 
@@ -100,6 +104,9 @@ def _job(event: Mapping[str, Any], names: StorageNames) -> FileJob | Ignored:
         return Ignored(f"Its data.eTag is {_shown(etag)}, not an ETag.")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_NATURAL:
         return Ignored(f"Its data.contentLength is {_shown(size)}, not a number of bytes.")
+    kind = event["data"].get("blobType")
+    if kind in MADE_EMPTY and event["data"].get("api") == "PutBlob":
+        return Ignored(f"{_shown(name)} is of the type {kind}, which is made before its content. The sweep queues it.")
     if is_folder_marker(name, size):
         return Ignored(f"{_shown(name)} stands for a folder.")
     job = FileJob(name=name, etag=plain_etag(etag), size=size, event_id=event_id, queued_at=now())

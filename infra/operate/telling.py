@@ -21,8 +21,15 @@ from pipeline_app.contract import (
 
 # The sweep leaves an input two minutes for its event, and runs every minute unless the stack says otherwise.
 SWEPT_AFTER: Final = timedelta(minutes=3)
+# After a pause of a quarter of an hour, unless the stack says otherwise, it looks at all inputs in any case.
+RESTED_AFTER: Final = SWEPT_AFTER + timedelta(minutes=15)
 TAIL_LINES: Final = 5
 
+MADE_EMPTY: Final = (
+    "It is of the type {kind}: its event comes when it is made, before its content, and none comes when it grows. The "
+    "sweep queues it once it has not changed for two minutes (sweepGraceSeconds), within sweepPauseSeconds after that, "
+    "and again when it has changed and rested once more. A block blob is processed as soon as it is there."
+)
 FOLDER: Final = "It has no bytes and stands for a folder, by its metadata or its name. So it is never processed."
 
 Mood = Literal["bad", "good", "waiting"]
@@ -73,11 +80,7 @@ def _filter(story: Story, names: StorageNames) -> Section:
     if _is_folder(story):
         return Section(heading="Event filter", lines=(FOLDER,), mood="good")
     if story.input and story.input.kind != "BlockBlob":
-        line = (
-            f"It is of the type {story.input.kind}, whose event comes when it is created, before its content. "
-            "Upload it as a block blob."
-        )
-        return Section(heading="Event filter", lines=(line,), mood="bad")
+        return Section(heading="Event filter", lines=(MADE_EMPTY.format(kind=story.input.kind),), mood="waiting")
     line = f"It takes this file: a block blob of the container {names.container!r} below '{names.input_path}/'."
     return Section(heading="Event filter", lines=(line,), mood="good")
 
@@ -187,6 +190,10 @@ def _advice_without_receipt(story: Story, moment: datetime, retry: str) -> tuple
             "receipt, the sweep queues it once more."
         ]
     assert story.input is not None  # noqa: S101 -- the caller has dealt with a file that is gone.
+    if story.input.kind != "BlockBlob" and moment - story.input.modified <= RESTED_AFTER:
+        return "waiting", [
+            "Wait: the sweep queues it once it has not changed for a while; 'backfill' does so at once, as it is now."
+        ]
     if story.dead_letters or moment - story.input.modified > SWEPT_AFTER:
         return "bad", [
             "Its event was lost, and the sweep has not queued it. 'backfill' queues it now, with all others like it; "

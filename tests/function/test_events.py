@@ -182,3 +182,11 @@ def test_an_empty_file_is_a_job() -> None:
 )
 def test_a_directory_of_a_hierarchical_account_is_no_job(changes: dict[str, Any]) -> None:
     assert isinstance(read(event(**changes)), Ignored)
+
+
+@pytest.mark.parametrize("kind", ["AppendBlob", "PageBlob"])
+def test_a_blob_that_is_made_before_its_content_is_left_to_the_sweep_and_a_copy_of_one_is_a_job(kind: str) -> None:
+    ignored = read(event(data__api="PutBlob", data__blobType=kind, data__contentLength=0))
+    assert isinstance(ignored, Ignored)
+    assert "The sweep queues it." in ignored.reason
+    assert isinstance(read(event(data__api="CopyBlob", data__blobType=kind)), FileJob)

@@ -150,6 +150,19 @@ def test_an_archived_file_is_failed_at_once_and_succeeds_when_it_is_retried_afte
     assert renewed.blob_tier == "Cold"
 
 
+def test_an_append_blob_is_processed_when_it_has_rested(run: Run, client: Client) -> None:
+    blob = client.container.get_blob_client("incoming/shipped.log")
+    blob.create_append_blob()
+    for _ in range(3):
+        blob.append_block(b"line\n")
+    etag = plain_etag(blob.get_blob_properties().etag)
+    assert "of the type AppendBlob" in told(run, "explain", "shipped.log")
+    # The sweep waits for two minutes; a person need not.
+    assert "Queued incoming/shipped.log" in told(run, "backfill")
+    receipt = client.receipt("shipped.log", etag)
+    assert (receipt.status, receipt.input.size) == ("succeeded", 15)
+
+
 def test_a_file_whose_event_was_dropped_is_processed_by_a_backfill_and_nothing_else_is_queued(
     run: Run, client: Client
 ) -> None:

@@ -203,9 +203,18 @@ def test_what_stands_for_a_folder_is_told_to_be_no_input(storage: FakeStorage) -
     assert "It takes this file" in told(storage)["Event filter"].lines[0]
 
 
-def test_an_append_blob_is_told_to_be_the_wrong_type(storage: FakeStorage) -> None:
-    storage.upload(NAME, kind="AppendBlob")
-    assert "AppendBlob" in told(storage)["Event filter"].lines[0]
+@pytest.mark.parametrize("kind", ["AppendBlob", "PageBlob"])
+def test_a_blob_that_is_made_before_its_content_is_told_when_it_is_processed(storage: FakeStorage, kind: str) -> None:
+    earlier = storage.upload(NAME, "", kind=kind)
+    storage.receive(NAME, earlier.etag)
+    storage.upload(NAME, "grown", kind=kind, modified=MOMENT - timedelta(minutes=10))
+    line = told(storage)["Event filter"].lines[0]
+    assert f"of the type {kind}: its event comes when it is made" in line
+    assert "once it has not changed for two minutes" in line
+    mood, text = advice(storage)
+    assert (mood, "the sweep queues it once it has not changed" in text) == ("waiting", True)
+    storage.upload(NAME, "grown", kind=kind, modified=MOMENT - timedelta(hours=1))
+    assert "'backfill' queues it now" in advice(storage)[1]
 
 
 def test_an_input_that_was_deleted_after_its_receipt_is_still_known(storage: FakeStorage) -> None:
