@@ -218,6 +218,7 @@ class StorageAccount:
         text = _SECRET.sub(r"\1…", line).replace(self.key, "…")
         self._output.append(text)
         del self._output[:-200]
+        # Where the disk is full, the supervisor that reads the line tells of it.
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8", errors="replace") as file:
             file.write(f"{text}\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import signal
 import threading
 import traceback
@@ -12,13 +15,16 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from .data import DataFolderError
+from .data import DataFolderError, disk_problem
 from .demo import Result, process, samples, show
 from .machine import OUTPUTS
 from .operations import DEFAULT_DATA, backfill, explain, retry
 from .run import PROJECT, LocalRun, RunOptions
 from .view import View, choose
 
+DISK_ERRORS: Final = (errno.EDQUOT, errno.ENOSPC, errno.EROFS)
+# With so little left, what the parts of a run say of their failures is only a consequence.
+FULL_BYTES: Final = 1024 * 1024
 INTERRUPTED: Final = 130
 SAMPLES: Final = PROJECT / "pipeline_app" / "sample_inputs"
 
@@ -120,10 +126,8 @@ def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, An
             view.warn("local run", run.lost)
             return 1
         if run:
-            log = run.data.folder("logs") / "local-run.log"
-            log.write_text(traceback.format_exc(), encoding="utf-8")
-            view.warn("local run", f"The traceback is in {log}.")
-        view.warn("local run", f"{type(error).__name__}: {error}")
+            _keep_traceback(run, view)
+        view.warn("local run", _reason(error, options.data))
         return 1
     finally:
         try:
@@ -133,6 +137,27 @@ def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, An
         finally:
             if run:
                 run.close()
+
+
+def _keep_traceback(run: LocalRun, view: View) -> None:
+    """Write the traceback of the error that is being handled to a file, if there is room for it."""
+    try:
+        log = run.data.folder("logs") / "local-run.log"
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError as error:
+        view.warn("local run", f"The traceback could not be kept: {error}")
+    else:
+        view.warn("local run", f"The traceback is in {log}.")
+
+
+def _reason(error: Exception, data: Path) -> str:
+    """Return why a run failed, in a sentence; a full disk is the cause of whatever else comes of it."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return disk_problem(Path(error.filename or data.resolve()), error)
+    if shutil.disk_usage(data).free < FULL_BYTES:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return f"{disk_problem(data.resolve(), full)} ({type(error).__name__}: {error})"
+    return f"{type(error).__name__}: {error}"
 
 
 def _open(run: LocalRun) -> dict[str, Any]:

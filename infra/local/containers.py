@@ -263,6 +263,8 @@ class ContainerGroup:
                 work()
             except ShuttingDownError as error:
                 self._watcher.log(self._definition.name, str(error))
+            except OSError as error:
+                self._fail(error)
             finally:
                 with self._lock:
                     self._starting = self._transitioning = False
@@ -270,6 +272,14 @@ class ContainerGroup:
 
         threading.Thread(target=run, name=f"{self._definition.name} transition", daemon=True).start()
         return done
+
+    def _fail(self, error: OSError) -> None:
+        """Show it as failed, as Azure does where a group cannot be started, so that it can be started again."""
+        with self._lock:
+            self._child = None
+            self._finished = datetime.now(UTC)
+            self._state = "Failed"
+        self._watcher.warn(self._definition.name, f"The container could not be started: {error}")
 
     def _launch(self) -> None:
         name = self._definition.name

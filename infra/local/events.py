@@ -139,11 +139,11 @@ class Delivery:
 class EventGrid:
     """Delivers the uploads of all storage accounts to the declared subscriptions."""
 
-    def __init__(self, watcher: Watcher, journal: Path) -> None:
-        """Take the file that remembers until when all events were delivered."""
+    def __init__(self, watcher: Watcher, journal: Path, on_trouble: Callable[[OSError], None]) -> None:
+        """Take the file that remembers until when all events were delivered, and who is told where it cannot."""
         self._closing = threading.Event()
         self._delivered: Callable[[str, str], None] | None = None
-        self._journal = Journal(journal)
+        self._journal = Journal(journal, on_trouble)
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(DELIVERY_THREADS, thread_name_prefix="event-grid")
         self._sequence = count(1)

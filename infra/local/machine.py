@@ -13,7 +13,7 @@ from pipeline_app.contract import StorageNames
 from .arm import ArmServer
 from .azurite import StorageAccount, install
 from .containers import ContainerGroup, DockerEngine, Engine, ProcessEngine
-from .data import DataFolder
+from .data import DataFolder, disk_problem
 from .events import EventGrid
 from .functions import Site
 from .identity import Directory, TokenServer
@@ -49,7 +49,7 @@ class Machine:
         self.artifact = data.root / "artifact"
         self.data = data
         self.directory = Directory()
-        self.grid = EventGrid(watcher, data.root / "events-delivered-until")
+        self.grid = EventGrid(watcher, data.root / "events-delivered-until", self.lose_disk)
         self.groups: dict[str, ContainerGroup] = {}
         self.identities: dict[str, str] = {}
         self.images: dict[str, Image] = {}
@@ -57,7 +57,7 @@ class Machine:
         self.shares: dict[tuple[str, str], Path] = {}
         self.sites: dict[str, Site] = {}
         self.topics: dict[str, str] = {}
-        self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS)
+        self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS, self.lose_disk)
         self.watcher = watcher
         self._azurite = threading.Lock()
         self._progress: list[Progress] = []
@@ -119,6 +119,16 @@ class Machine:
                 "as in a power cut. Start the run again over the same data and it goes on; upload again what is gone."
             )
         self.supervisor.kill()
+        self._interrupt()
+
+    def lose_disk(self, error: OSError) -> None:
+        """End the run in good order, since what it has to remember cannot be written; ``lost`` then says why."""
+        if self.lost is not None or self.supervisor.closing.is_set():
+            return
+        self.lost = f"{disk_problem(self.data.root, error)} So the run ends; the next one over the same data goes on."
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         main = threading.main_thread().ident
         if main is not None:
             signal.pthread_kill(main, signal.SIGINT)

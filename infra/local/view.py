@@ -73,8 +73,8 @@ class PlainView:
 
     def _write(self, text: str) -> None:
         line = f"{time.monotonic() - self._start:8.2f}  {text}\n"
-        # A reader that has gone away must not end the run.
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        # Neither a reader that has gone away nor a full disk behind the stream may end what is told here.
+        with self._lock, contextlib.suppress(OSError):
             self._stream.write(line)
             self._stream.flush()
 
