@@ -32,6 +32,7 @@ from pipeline_app.contract import (
 from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
+from pipeline_app.rest.proxies import keep_near
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
 from pipeline_function.services import Backlog, InputBlob, InputPage, Progress, Services
 from pipeline_function.settings import Settings, split_group_id
@@ -236,6 +237,7 @@ def services() -> Services:
 
 @functools.cache
 def _services() -> Services:
+    keep_near()
     settings = Settings.from_environment(os.environ)
     storage = AzureStorage(settings)
     groups = AzureGroups(settings.arm_endpoint, ManagedIdentityCredential(client_id=settings.client_id))

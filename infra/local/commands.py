@@ -24,7 +24,7 @@ from .view import View, choose
 
 DISK_ERRORS: Final = (errno.EDQUOT, errno.ENOSPC, errno.EROFS)
 # With so little left, what the parts of a run say of their failures is only a consequence.
-FULL_BYTES: Final = 1024 * 1024
+FULL_BYTES: Final = 8 * 1024 * 1024
 INTERRUPTED: Final = 130
 SAMPLES: Final = PROJECT / "pipeline_app" / "sample_inputs"
 

@@ -116,6 +116,7 @@ class PrefixBuilder:
                 name="installer",
                 arguments=[sys.executable, str(installer), str(artifact)],
                 environment={
+                    **_proxies(),
                     **build.arguments,
                     **environment,
                     "HOME": str(folder),
@@ -163,6 +164,10 @@ class DockerBuilder:
         arguments += ["--platform", build.platform] if build.platform else []
         for name, value in build.arguments.items():
             arguments += ["--build-arg", f"{name}={value}"]
+        # Without a value, Docker takes it from its own environment, so that no password is on a command line; and it
+        # keeps these out of the image and its history.
+        for name in _proxies():
+            arguments += ["--build-arg", name]
         self._supervisor.run(
             Command(
                 name="docker build",
@@ -202,6 +207,12 @@ def path_for(prefix: Path) -> str:
 def _kept(arguments: Mapping[str, str]) -> dict[str, str]:
     # Of the build arguments, only the release is still in the environment when the image runs.
     return {name: value for name, value in arguments.items() if name == "RELEASE_VERSION"}
+
+
+def _proxies() -> dict[str, str]:
+    """Return the proxies of this environment, which an installer needs to fetch anything, and an image has none of."""
+    names = ("ALL_PROXY", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+    return {name: os.environ[name] for each in names for name in (each, each.lower()) if os.environ.get(name)}
 
 
 def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from infra.local.run import PROJECT
 from tests.local.runs import leftovers, obedient
 
 
-def demo(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "infra.local", "demo", "--data", str(data), *arguments],
         capture_output=True,
         check=False,
         cwd=PROJECT,
+        env={**os.environ, **environment},
         text=True,
         timeout=120,
     )
@@ -71,6 +76,21 @@ def test_files_of_one_name_are_refused_before_anything_starts(tmp_path: Path) ->
     assert result.returncode == 2
     assert "Several files are called 'a.csv'" in " ".join(result.stderr.split())
     assert not (tmp_path / "data").exists()
+
+
+def test_no_proxy_of_the_environment_stands_between_the_parts(tmp_path: Path) -> None:
+    config = [item for pair in obedient(tmp_path) for item in ("-c", pair)]
+    good = tmp_path / "good.txt"
+    good.write_text("x")
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        address = f"127.0.0.1:{proxy.getsockname()[1]}"
+        proxies = {"HTTP_PROXY": f"http://{address}", "HTTPS_PROXY": f"http://{address}"}
+        proxies |= {name.lower(): value for name, value in proxies.items()} | {"ALL_PROXY": f"socks5://{address}"}
+        result = demo(tmp_path / "data", *config, str(good), **proxies, NO_PROXY="", no_proxy="")
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_a_demo_that_is_out_of_time_fails(tmp_path: Path) -> None:
