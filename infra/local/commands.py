@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -26,6 +27,7 @@ DISK_ERRORS: Final = (errno.EDQUOT, errno.ENOSPC, errno.EROFS)
 # With so little left, what the parts of a run say of their failures is only a consequence.
 FULL_BYTES: Final = 8 * 1024 * 1024
 INTERRUPTED: Final = 130
+PIPE_WIDTH: Final = 2000
 SAMPLES: Final = PROJECT / "pipeline_app" / "sample_inputs"
 
 app = typer.Typer(add_completion=False, help="Run the file processing pipeline on this machine.", no_args_is_help=True)
@@ -87,7 +89,8 @@ def demo(
 
     code = _run(options, view, once, interrupted=INTERRUPTED)
     if kept:
-        show(kept, results, Console())
+        # A pipe has no width, and who reads it looks for whole lines.
+        show(kept, results, Console(width=None if sys.stdout.isatty() else PIPE_WIDTH))
     raise typer.Exit(code)
 
 

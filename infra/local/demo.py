@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
+from pipeline_app.install import printable
 
 POLL_SECONDS: Final = 0.1
 
@@ -93,12 +94,14 @@ def show(results: Sequence[Result], folder: Path, console: Console) -> None:
         outputs = ", ".join(output.name.rsplit("/", 1)[-1] for output in receipt.outputs) if receipt else ""
         colour = "green" if status == "succeeded" else "red"
         size, seconds = f"{result.upload.size:,} B", f"{result.seconds:.1f}"
-        table.add_row(Text(result.upload.name), Text(status, style=colour), size, seconds, Text(outputs))
+        table.add_row(
+            Text(printable(result.upload.name)), Text(status, style=colour), size, seconds, Text(printable(outputs))
+        )
     console.print(table)
     for result in results:
         for text in (result.receipt.error if result.receipt else None, result.problem):
             if text:
-                console.print(Text(f"{result.upload.name}: {text}"), soft_wrap=True)
+                console.print(Text(printable(f"{result.upload.name}: {text}")), soft_wrap=True)
     console.print(Text(f"Results, logs and receipts are kept in {folder}"), soft_wrap=True)
 
 

@@ -19,6 +19,7 @@ from infra.operate.places import Place, local_place, stack_outputs, stack_place
 from infra.operate.storage import OperateError
 from infra.operate.story import gather
 from infra.operate.telling import Mood, Section, tell
+from pipeline_app.install import printable
 
 from .machine import OUTPUTS
 from .run import PROJECT
@@ -64,7 +65,7 @@ def retry(
                 _complain(str(error))
             else:
                 line = f"{retried.name} is processed again as version {retried.etag}; look at {retried.receipt_name}"
-                console.print(Text(line), soft_wrap=True)
+                console.print(Text(printable(line)), soft_wrap=True)
     if refused:
         raise typer.Exit(1)
 
@@ -90,7 +91,7 @@ def backfill(
                 continue
             count += 1
             if count <= SHOWN:
-                console.print(Text(f"Queued {each.name}"), soft_wrap=True)
+                console.print(Text(printable(f"Queued {each.name}")), soft_wrap=True)
             elif count == SHOWN + 1:
                 console.print("…")
     console.print(f"{count:,} input(s) without a receipt were queued.", highlight=False)
@@ -103,7 +104,7 @@ def show(sections: list[Section], console: Console) -> None:
     for section in sections:
         console.print(Text(section.heading, style=f"bold {COLOURS[section.mood]}"))
         for line in section.lines:
-            console.print(Text(f"  {line}"), soft_wrap=True)
+            console.print(Text(f"  {printable(line)}"), soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -134,7 +135,7 @@ def _log(place: Place) -> Iterator[Iterator[str] | None]:
 
 
 def _complain(text: str) -> None:
-    Console(stderr=True).print(Text(text, style="red"), soft_wrap=True)
+    Console(stderr=True).print(Text(printable(text), style="red"), soft_wrap=True)
 
 
 def _moment(text: str) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -18,6 +18,7 @@ from pipeline_app.contract import (
     StorageNames,
     is_folder_marker,
 )
+from pipeline_app.install import printable
 
 # The sweep leaves an input two minutes for its event, and runs every minute unless the stack says otherwise.
 SWEPT_AFTER: Final = timedelta(minutes=3)
@@ -46,14 +47,16 @@ class Section:
 
 def tell(story: Story, names: StorageNames, moment: datetime) -> list[Section]:
     """Return the story in order; the last section says what to do. ``moment`` is now, with a time zone."""
-    return [
+    sections = (
         _input(story, moment),
         _filter(story, names),
         _messages(story),
         _attempts(story),
         _receipt(story),
         _next(story, moment),
-    ]
+    )
+    # What an application printed, and how a file is called, is for reading; no terminal or page may act on it.
+    return [replace(each, lines=tuple(map(printable, each.lines))) for each in sections]
 
 
 def _input(story: Story, moment: datetime) -> Section:

@@ -216,3 +216,11 @@ def test_a_terminal_shows_how_each_part_stands_by_its_colour() -> None:
     with console.capture() as capture:
         show([Section(heading="Receipt", lines=("[red]not markup[/red]",), mood="bad")], console)
     assert capture.get() == "\x1b[1;31mReceipt\x1b[0m\n  [red]not markup[/red]\n"
+
+
+def test_control_characters_are_shown_and_not_sent() -> None:
+    console = Console(force_terminal=True, color_system=None, width=80)
+    with console.capture() as capture:
+        show([Section(heading="Receipt", lines=("\x1b[2J\x1b]0;pwned\x07",), mood="bad")], console)
+    assert "\\x1b[2J\\x1b]0;pwned\\x07" in capture.get()
+    assert "\x1b[2J" not in capture.get()

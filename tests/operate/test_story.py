@@ -195,6 +195,19 @@ def test_a_receipt_that_cannot_be_read_is_told_and_ends_no_story(
     assert "cannot be read: This operation is not permitted" in told(storage)["Receipt"].lines[0]
 
 
+def test_no_part_of_a_story_is_obeyed_by_a_terminal(storage: FakeStorage) -> None:
+    evil = "\x1b[2J\x1b[31mYou have won\x1b]0;pwned\x07\u202e"
+    blob = storage.upload(NAME)
+    storage.receive(NAME, blob.etag, "failed", error=f"It said {evil}", log_tail=f"{evil}\nprogress 10%\rprogress 99%")
+    lines = [
+        line
+        for section in tell(gather(NAME, storage, NAMES, [f"{NAME!r} {evil}"]), NAMES, MOMENT)
+        for line in section.lines
+    ]
+    assert not set("\x1b\x07\u202e\r\n") & set("".join(lines))
+    assert sum("\\x1b[2J" in line for line in lines) == 3
+
+
 def test_what_stands_for_a_folder_is_told_to_be_no_input(storage: FakeStorage) -> None:
     storage.upload(NAME, "", metadata={"hdi_isfolder": "true"})
     assert "stands for a folder" in told(storage)["Event filter"].lines[0]
