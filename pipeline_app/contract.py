@@ -263,6 +263,7 @@ class Receipt:
     """The terminal record of one version of one input; it is written last, so seeing it means seeing the results.
 
     Times are RFC 3339 UTC. ``error`` is a sentence and ``log_tail`` the end of the log, both null on success.
+    ``warning`` is a sentence about a success that is hardly meant, or null.
     """
 
     status: Status
@@ -279,6 +280,7 @@ class Receipt:
     exit_code: int | None
     error: str | None
     log_tail: str | None = None
+    warning: str | None = None
 
     def encode(self) -> str:
         """Return the receipt as indented JSON."""

@@ -99,7 +99,8 @@ def show(results: Sequence[Result], folder: Path, console: Console) -> None:
         )
     console.print(table)
     for result in results:
-        for text in (result.receipt.error if result.receipt else None, result.problem):
+        receipt = result.receipt
+        for text in (*((receipt.error, receipt.warning) if receipt else ()), result.problem):
             if text:
                 console.print(Text(printable(f"{result.upload.name}: {text}")), soft_wrap=True)
     console.print(Text(f"Results, logs and receipts are kept in {folder}"), soft_wrap=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
@@ -162,6 +163,9 @@ class LiveView:
         wide = self._console.width >= WIDE
         room = height - 1
         hidden = rows[: max(len(rows) - room + 1, 0)] if len(rows) > room else []
+        # As the table divides what its stages leave: three parts of seven.
+        stages = sum(max(len(stage), 8) + 1 for stage in STAGES) if wide else 0
+        columns = (self._console.width - stages - 1) * 3 // 7 - 1
         table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
         table.add_column("file", no_wrap=True, overflow="ellipsis", ratio=3)
         for stage in STAGES if wide else ():
@@ -174,12 +178,24 @@ class LiveView:
             colour = {"failed": "red", "succeeded": "green"}.get(result or "", "dim")
             last = next(reversed(row.times))
             end = f"{result} {row.times[result] - start:.1f} s {row.detail}" if result else "…" if wide else f"{last} …"
-            table.add_row(Text(_in_a_line(name)), *(cells if wide else ()), Text(_in_a_line(end), style=colour))
+            table.add_row(
+                Text(_end_of(name, columns)),
+                *(cells if wide else ()),
+                Text(_in_a_line(end), style=colour),
+            )
         if not hidden:
             return [table]
         counts = Counter(_result(row) or "under way" for _, row in hidden)
         told = ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items()))
         return [_one_line(Text(f"{len(hidden):,} earlier: {told}", style="bold")), table]
+
+
+def _end_of(name: str, columns: int) -> str:
+    """Return as much of a name's end as fits, since that tells files of one folder apart."""
+    shown = _in_a_line(name)
+    while cell_len(shown) > max(columns, 2):
+        shown = f"…{shown.lstrip('…')[1:]}"
+    return shown
 
 
 def _in_a_line(text: str) -> str:

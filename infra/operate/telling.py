@@ -138,6 +138,8 @@ def _receipt(story: Story) -> Section:
         lines.append(receipt.error)
     if receipt.log_tail:
         lines += ["The log ended with:", *(f"  {line}" for line in receipt.log_tail.splitlines()[-TAIL_LINES:])]
+    if receipt.warning:
+        lines.append(receipt.warning)
     if receipt.outputs and not story.broken:
         lines.append(f"Its {len(receipt.outputs)} result(s) are there with the sizes that it names.")
     lines += story.broken
@@ -164,6 +166,8 @@ def _advice(story: Story, moment: datetime) -> tuple[Mood, list[str]]:
     if receipt and _is_present(story, receipt):
         if story.broken:
             return "bad", [f"Results were deleted or changed after the receipt was written. {retry} makes them anew."]
+        if receipt.status == "succeeded" and receipt.warning:
+            return "bad", [f"See what the receipt warns of; once that is mended, {retry} has the file processed again."]
         if receipt.status == "succeeded":
             return "good", ["Nothing: it is done."]
         if (archived := archive_problem(story.input)) is not None:

@@ -203,9 +203,7 @@ class JobProcessor:
     def _publish(self, ran: Ran) -> Processed:
         result, log = ran.result, ran.log
         if not result.error:
-            result = collect_results(
-                result, ran.scratch / "output", ran.directory, self._settings.max_output_files, log
-            )
+            result = collect_results(result, ran.scratch, ran.directory, self._settings.max_output_files, log)
         if result.error:
             # The log and the receipt need room, which may be what the application left none of.
             clear(ran.scratch, keep=log.path)
@@ -239,6 +237,8 @@ class JobProcessor:
             len(receipt.outputs),
             f": {receipt.error}" if receipt.error else "",
         )
+        if receipt.warning and not canary:
+            _log.warning("%r: %s", ran.job.name, receipt.warning)
         return Processed(outcome=Outcome.CANARY if canary else Outcome(receipt.status))
 
     def _guarded(self, claimed: Claimed, stage: Callable[[], T | Processed]) -> T | Processed:

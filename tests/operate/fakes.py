@@ -67,6 +67,7 @@ class FakeStorage:
         outputs: tuple[OutputFile, ...] = (),
         error: str | None = None,
         log_tail: str | None = None,
+        warning: str | None = None,
     ) -> None:
         """Write the receipt of a version of an input, as the worker would."""
         receipt = Receipt(
@@ -84,6 +85,7 @@ class FakeStorage:
             release="",
             started_at="",
             status=status,
+            warning=warning,
         )
         blob = Blob(
             etag="", metadata={RECEIPT_ETAG_METADATA: etag}, modified=OLD, name=NAMES.receipt_name(name), size=1

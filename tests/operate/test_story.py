@@ -195,6 +195,13 @@ def test_a_receipt_that_cannot_be_read_is_told_and_ends_no_story(
     assert "cannot be read: This operation is not permitted" in told(storage)["Receipt"].lines[0]
 
 
+def test_a_success_that_is_hardly_meant_is_told_with_its_warning(storage: FakeStorage) -> None:
+    blob = storage.upload(NAME)
+    storage.receive(NAME, blob.etag, warning="It left no file.")
+    assert "It left no file." in told(storage)["Receipt"].lines
+    assert advice(storage)[0] == "bad"
+
+
 def test_no_part_of_a_story_is_obeyed_by_a_terminal(storage: FakeStorage) -> None:
     evil = "\x1b[2J\x1b[31mYou have won\x1b]0;pwned\x07\u202e"
     blob = storage.upload(NAME)

@@ -152,6 +152,34 @@ def test_results_of_a_failed_run_are_not_published(world: World) -> None:
     assert sorted(world.store.blobs) == [INPUT, f"{OUTPUT}/receipt.json", f"{OUTPUT}/run.log"]
 
 
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo 1 > result.csv; mkdir sub; echo 2 > sub/x", "wrote 'result.csv', 'sub/x' into its working folder"),
+        ('echo 1 > "$1.out"', "'input/b.csv', 'input/b.csv.out' into its working folder"),
+        ('echo 1 > "$TMPDIR/cache"', "left no file in its output folder, so there are no results. Have it"),
+    ],
+)
+def test_a_success_without_results_is_warned_of_with_where_they_went_and_where_they_belong(
+    world: World, script: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.app(script)
+    world.upload()
+    assert world.process().outcome == Outcome.SUCCEEDED
+    receipt = world.receipt()
+    assert told in str(receipt.warning)
+    assert "{output}" in str(receipt.warning)
+    assert str(receipt.warning) in world.log
+    assert [record.levelname for record in caplog.records if told in record.getMessage()] == ["WARNING"]
+
+
+def test_a_success_with_results_is_not_warned_of(world: World) -> None:
+    world.app('echo 1 > scrap; echo 1 > "$2/result"')
+    world.upload()
+    world.process()
+    assert (world.receipt().status, world.receipt().warning) == ("succeeded", None)
+
+
 def test_an_app_that_writes_nothing_succeeds_with_no_results(world: World) -> None:
     world.app("true")
     world.upload(b"")
