@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -105,6 +106,7 @@ class PrefixBuilder:
         if done.exists():
             return image
         # The prefix may be written into what is installed, so it is made where it will stay, and counts when complete.
+        unseal(prefix)
         shutil.rmtree(folder, ignore_errors=True)
         prefix.mkdir(parents=True)
         for source in worker:
@@ -213,6 +215,27 @@ def _proxies() -> dict[str, str]:
     """Return the proxies of this environment, which an installer needs to fetch anything, and an image has none of."""
     names = ("ALL_PROXY", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
     return {name: os.environ[name] for each in names for name in (each, each.lower()) if os.environ.get(name)}
+
+
+def seal(prefix: Path) -> None:
+    """Take the permission to write from all that is in an installed application's folder, as it is in the image.
+
+    There all belongs to root, and the application runs as another user.
+    """
+    _permit(prefix, lambda mode: mode & ~0o222)
+
+
+def unseal(prefix: Path) -> None:
+    """Give its owner the permission to write again, so that the folder can be removed."""
+    _permit(prefix, lambda mode: mode | stat.S_IWUSR)
+
+
+def _permit(folder: Path, change: Callable[[int], int]) -> None:
+    for root, folders, files in os.walk(folder):
+        for path in (Path(root), *(Path(root, name) for name in (*folders, *files))):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) != change(stat.S_IMODE(mode)):
+                path.chmod(change(stat.S_IMODE(mode)))
 
 
 def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:

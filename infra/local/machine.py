@@ -17,7 +17,7 @@ from .data import DataFolder, disk_problem
 from .events import EventGrid
 from .functions import Site
 from .identity import Directory, TokenServer
-from .images import Builder, DockerBuilder, Image, PrefixBuilder
+from .images import Builder, DockerBuilder, Image, PrefixBuilder, unseal
 from .processes import Supervisor
 from .progress import Progress
 from .watcher import Watcher
@@ -144,3 +144,7 @@ class Machine:
             server.server_close()
         for group in self.groups.values():
             group.clear()
+        for image in self.images.values():
+            # Whoever removes the data folder may do so.
+            if image.folder is not None:
+                unseal(image.folder / "opt" / "app")

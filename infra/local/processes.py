@@ -70,12 +70,16 @@ class Child:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run: ``environment`` is the whole environment, ``log`` a file that keeps the output."""
+    """What to run: ``environment`` is the whole environment, ``log`` a file that keeps the output.
+
+    ``confined`` holds it to what files permit, as any user is held, also where root runs it (on Linux).
+    """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
+    confined: bool = False
     log: Path | None = None
     standard_input: Path | None = None
 
@@ -235,7 +239,17 @@ class Supervisor:
     def _spawn(self, command: Command, record: Record) -> Child:
         arguments = list(command.arguments)
         if sys.platform == "linux":
-            arguments = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(self._beacon), *arguments]
+            confinement = "confined" if command.confined else "free"
+            arguments = [
+                sys.executable,
+                "-I",
+                "-S",
+                str(LAUNCHER),
+                str(os.getpid()),
+                str(self._beacon),
+                confinement,
+                *arguments,
+            ]
         with Path(command.standard_input or os.devnull).open("rb") as standard_input:
             process = subprocess.Popen(  # noqa: S603
                 arguments,
