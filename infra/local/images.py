@@ -84,7 +84,11 @@ class Builder(Protocol):
 class PrefixBuilder:
     """Does what the Dockerfile does in a private folder of the data folder."""
 
-    def __init__(self, project: Path, data: DataFolder, supervisor: Supervisor) -> None:
+    def __init__(
+        self, project: Path, data: DataFolder, supervisor: Supervisor, notice: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Take the project's folder, and who is told each line that an installer writes."""
+        self._notice = notice
         self._data = data
         self._project = project
         self._supervisor = supervisor
@@ -127,7 +131,8 @@ class PrefixBuilder:
                 },
                 directory=folder,
                 log=self._data.folder("logs") / "installer.log",
-            )
+            ),
+            on_line=self._notice,
         )
         record = asdict(image) | {"folder": str(folder), "tag": build.tag}
         done.write_text(json.dumps(record, indent=2), encoding="utf-8")

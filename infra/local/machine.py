@@ -73,7 +73,7 @@ class Machine:
             self.builder = DockerBuilder(options.project, data, self.supervisor)
             self.engine = DockerEngine(f"file-processing-{data.suffix('containers')}", containers, logs)
         else:
-            self.builder = PrefixBuilder(options.project, data, self.supervisor)
+            self.builder = PrefixBuilder(options.project, data, self.supervisor, self._installing)
             self.engine = ProcessEngine(containers, logs)
         self.authority_file = data.root / "authority.pem"
         self.tokens = TokenServer(self.directory)
@@ -94,6 +94,9 @@ class Machine:
                 folder = self.options.project / AZURITE_FOLDER
                 self._program = install(self.supervisor, folder, lambda text: self.watcher.log("azurite", text))
             return self._program
+
+    def _installing(self, line: str) -> None:
+        self.watcher.log("installer", line)
 
     def called(self, function: str, message_id: str, outcome: str) -> None:
         """Take note of a function's call; one for a delivered event is a stage of its file's way."""
