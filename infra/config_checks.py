@@ -100,8 +100,8 @@ def _artifact(config: StackConfig) -> list[str]:
     path = config.project / config.artifact_path
     if not path.exists() and not Path(config.artifact_path).is_absolute():
         return [
-            f"artifactPath is {config.artifact_path!r}: There is no file {path}. A relative path begins at the project's "
-            "folder, wherever the command is run. Allowed: a zip, or a folder to be zipped."
+            f"artifactPath is {config.artifact_path!r}: There is no file {path}. A relative path begins at the "
+            "project's folder, wherever the command is run. Allowed: a zip, or a folder to be zipped."
         ]
     try:
         if path.is_dir():

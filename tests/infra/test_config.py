@@ -319,4 +319,4 @@ def test_a_path_may_begin_with_the_home_folder(
 def test_a_relative_path_that_is_not_there_is_told_with_where_it_begins(project: Path, path: str) -> None:
     (problem,) = problems({"artifactPath": path}, project)
     assert f"artifactPath is {path!r}: There is no file {project / path}" in problem
-    assert "A relative path begins at the project's folder" in problem
+    assert "begins at the project's folder" in problem
