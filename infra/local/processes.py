@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -28,9 +27,9 @@ import psutil
 from . import family
 from .data import write_private
 from .family import GRACE_SECONDS, MARKER
+from .process_log import ProcessLog, log_trouble
 
 LAUNCHER: Final = Path(__file__).with_name("launcher.py")
-LOG_BYTES: Final = 10 * 1024 * 1024
 TAIL_LINES: Final = 30
 
 
@@ -98,7 +97,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._closed = False
         self._lock = threading.RLock()
-        self._on_trouble = on_trouble or _log_trouble
+        self._on_trouble = on_trouble or log_trouble
         self._path = records
         self._pending: list[Record] = []
         # The kernel ties "tell me when my parent dies" to the thread that started the process, so one thread that
@@ -283,7 +282,7 @@ class Supervisor:
         output: IO[str] | None = child.process.stdout
         if output is None:
             return
-        log = _Log(command.log, self._on_trouble) if command.log else None
+        log = ProcessLog(command.log, self._on_trouble) if command.log else None
         try:
             with output:
                 try:
@@ -298,7 +297,7 @@ class Supervisor:
                 log.close()
             child.output_read.set()
 
-    def _pass_on(self, text: str, log: RotatingFileHandler | None, on_line: Callable[[str], None] | None) -> None:
+    def _pass_on(self, text: str, log: ProcessLog | None, on_line: Callable[[str], None] | None) -> None:
         if log:
             log.emit(logging.makeLogRecord({"msg": text}))
         if on_line:
@@ -332,40 +331,6 @@ class Supervisor:
     def _save(self) -> None:
         records = [child.record for child in self._children] + self._pending
         write_private(self._path, json.dumps([asdict(record) for record in records], indent=2))
-
-
-class _Log(RotatingFileHandler):
-    """The log of a process; what cannot be written is told and left out."""
-
-    def __init__(self, path: Path, on_trouble: Callable[[OSError], None]) -> None:
-        self._on_trouble = on_trouble
-        self._path = path
-        # The file is opened with the first line, where an error of the disk is dealt with like any later one.
-        super().__init__(path, backupCount=1, delay=True, encoding="utf-8", errors="replace", maxBytes=LOG_BYTES)
-        self.setFormatter(logging.Formatter("%(message)s"))
-
-    def _open(self) -> Any:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return super()._open()
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Tell what the disk refused; see logging."""
-        error = sys.exception()
-        if isinstance(error, OSError):
-            self._on_trouble(error)
-        else:
-            super().handleError(record)
-
-    def close(self) -> None:
-        """Close the file, also where what is left of it cannot be written."""
-        try:
-            super().close()
-        except OSError as error:
-            self._on_trouble(error)
-
-
-def _log_trouble(error: OSError) -> None:
-    logging.getLogger(__name__).error("A record or log of a process cannot be written: %s", error)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 0.02) -> bool:
