@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infra import naming
@@ -100,6 +101,11 @@ def _artifact(config: StackConfig) -> list[str]:
             if value is None
         ]
     path = config.project / config.artifact_path
+    if not path.exists() and not Path(config.artifact_path).is_absolute():
+        return [
+            f"artifactPath is {config.artifact_path!r}: There is no file {path}. A relative path begins at the "
+            "project's folder, wherever the command is run. Allowed: a zip, or a folder to be zipped."
+        ]
     try:
         if path.is_dir():
             names = check_folder(path)

@@ -73,6 +73,8 @@ def _encodable(value: Any) -> Any:
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
         return {key: _encodable(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_encodable(each) for each in value]
+    if isinstance(value, tuple):
+        return tuple(_encodable(each) for each in value)
     return value

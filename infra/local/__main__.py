@@ -24,7 +24,9 @@ def run() -> int:
             signal.signal(number, interrupt)
 
         from infra.local.commands import app
+        from pipeline_app.rest.proxies import keep_near
 
+        keep_near()
         app(prog_name="python -m infra.local")
     except KeyboardInterrupt:
         # It came before the imports were done, so there is nothing to take down.

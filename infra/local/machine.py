@@ -14,11 +14,11 @@ from pipeline_app.contract import StorageNames
 from .arm import ArmServer
 from .azurite import StorageAccount, install
 from .containers import ContainerGroup, DockerEngine, Engine, ProcessEngine
-from .data import DataFolder
+from .data import DataFolder, disk_problem
 from .events import EventGrid
 from .functions import Site
 from .identity import Directory, TokenServer
-from .images import Builder, DockerBuilder, Image, PrefixBuilder
+from .images import Builder, DockerBuilder, Image, PrefixBuilder, unseal
 from .processes import Supervisor
 from .progress import Progress
 from .registry import RegistryServer
@@ -51,7 +51,7 @@ class Machine:
         self.artifact = data.root / "artifact"
         self.data = data
         self.directory = Directory()
-        self.grid = EventGrid(watcher, data.root / "events-delivered-until")
+        self.grid = EventGrid(watcher, data.root / "events-delivered-until", self.lose_disk)
         self.groups: dict[str, ContainerGroup] = {}
         self.identities: dict[str, str] = {}
         self.images: dict[str, Image] = {}
@@ -59,7 +59,7 @@ class Machine:
         self.shares: dict[tuple[str, str], Path] = {}
         self.sites: dict[str, Site] = {}
         self.topics: dict[str, str] = {}
-        self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS)
+        self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS, self.lose_disk)
         self.watcher = watcher
         self._azurite = threading.Lock()
         self._progress: list[Progress] = []
@@ -75,7 +75,7 @@ class Machine:
             self.builder = DockerBuilder(options.project, data, self.supervisor)
             self.engine = DockerEngine(f"file-processing-{data.suffix('containers')}", containers, logs)
         else:
-            self.builder = PrefixBuilder(options.project, data, self.supervisor)
+            self.builder = PrefixBuilder(options.project, data, self.supervisor, self._installing)
             self.engine = ProcessEngine(containers, logs)
         self.authority_file = data.root / "authority.pem"
         self.tokens = TokenServer(self.directory)
@@ -97,6 +97,9 @@ class Machine:
                 folder = self.options.project / AZURITE_FOLDER
                 self._program = install(self.supervisor, folder, lambda text: self.watcher.log("azurite", text))
             return self._program
+
+    def _installing(self, line: str) -> None:
+        self.watcher.log("installer", line)
 
     def called(self, function: str, message_id: str, outcome: str) -> None:
         """Take note of a function's call; one for a delivered event is a stage of its file's way."""
@@ -126,6 +129,16 @@ class Machine:
                 "as in a power cut. Start the run again over the same data and it goes on; upload again what is gone."
             )
         self.supervisor.kill()
+        self._interrupt()
+
+    def lose_disk(self, error: OSError) -> None:
+        """End the run in good order, since what it has to remember cannot be written; ``lost`` then says why."""
+        if self.lost is not None or self.supervisor.closing.is_set():
+            return
+        self.lost = f"{disk_problem(self.data.root, error)} So the run ends; the next one over the same data goes on."
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         main = threading.main_thread().ident
         if main is not None:
             signal.pthread_kill(main, signal.SIGINT)
@@ -141,3 +154,7 @@ class Machine:
             server.server_close()
         for group in self.groups.values():
             group.clear()
+        for image in self.images.values():
+            # Whoever removes the data folder may do so.
+            if image.folder is not None:
+                unseal(image.folder / "opt" / "app")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipeline_app.contract import StorageNames
 
 from .cloud import LocalCloud, Scene, StrictMonitor
 from .containers import ContainerGroup
-from .data import DataFolder, write_private
+from .data import DataFolder, DataFolderError, write_private
 from .handlers import INVOKES, RESOURCES
 from .machine import OUTPUTS, Machine, Options
 from .program import read_stack, run_program
@@ -43,8 +44,13 @@ class LocalRun:
         """Take the data folder.
 
         Raises:
-            DataFolderError: another run uses it.
+            DataFolderError: another run uses it, or it or the project's folder cannot be written to.
         """
+        if not os.access(PROJECT, os.W_OK):
+            raise DataFolderError(
+                f"The project's folder {PROJECT} cannot be written to, and what is built goes below it. Copy it to a "
+                "folder that can be written to, and run it there."
+            )
         self._options = options
         self._watcher = watcher
         self.data = DataFolder(options.data)

@@ -126,6 +126,7 @@ def verify(props: Mapping[str, Any], manager: ResourceManager) -> str:
         CanaryError: it did not come through; the text has its story.
         RefusedError: Azure refused the deployer something.
         azure.core.exceptions.AzureError: the account or Resource Manager does not answer.
+        OperateError: the account refuses something.
     """
     key = patiently(lambda: manager.account_key(props["account_id"]))
     connection = (

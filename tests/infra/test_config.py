@@ -319,3 +319,20 @@ def test_the_project_can_start_a_new_one() -> None:
     assert project["name"] == "file-processing-pipeline"
     assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
     assert project["template"]["config"]["azure-native:location"].keys() == {"default", "description"}
+
+
+def test_a_path_may_begin_with_the_home_folder(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    (home / "application").mkdir()
+    (home / "application" / "install.sh").write_text("#!/bin/sh")
+    monkeypatch.setenv("HOME", str(home))
+    assert check({"artifactPath": "~/application"}, project).artifact_path == str(home / "application")
+
+
+@pytest.mark.parametrize("path", ["missing.zip", "../missing", "~nobody-of-this-name/app.zip"])
+def test_a_relative_path_that_is_not_there_is_told_with_where_it_begins(project: Path, path: str) -> None:
+    (problem,) = problems({"artifactPath": path}, project)
+    assert f"artifactPath is {path!r}: There is no file {project / path}" in problem
+    assert "begins at the project's folder" in problem

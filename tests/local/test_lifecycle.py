@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -195,3 +196,20 @@ def test_a_wrong_config_says_so_before_anything_runs(start: Start, tmp_path: Pat
     assert run.process.wait(60) == 1
     assert "idleSeconds" in run.text()
     assert "made " not in run.text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root makes a file system of its own: run the tests as root.")
+@pytest.mark.parametrize("size", ["100k", "4m"])
+def test_a_tiny_disk_is_told_and_ends_the_run(tmp_path: Path, size: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("This machine lets nobody mount a file system. Run the tests where one may.")
+    try:
+        run = Run(disk, *obedient(tmp_path))
+        assert run.process.wait(60) == 1
+        assert "is full. Make room there, or choose another folder with --data." in run.text()
+        assert leftovers(disk) == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
