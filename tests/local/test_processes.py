@@ -219,7 +219,9 @@ def test_a_child_of_a_killed_runner_may_still_write_and_save(tmp_path: Path, eve
 
 
 @pytest.mark.timeout(60)
-def test_a_process_that_nobody_takes_note_of_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_process_that_nobody_takes_note_of_has_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, eventually: Eventually
+) -> None:
     """The first process of a container may leave what was handed to it as it is, and that is never gone."""
     monkeypatch.setattr(family, "GRACE_SECONDS", 3600)
     script = (
@@ -233,7 +235,9 @@ def test_a_process_that_nobody_takes_note_of_has_ended(monkeypatch: pytest.Monke
     )
     assert careless.stdout is not None
     orphan = psutil.Process(int(careless.stdout.readline()))
-    end(marked(str(tmp_path)))
+    # The kernel shows the environment of a program a moment after it has begun.
+    eventually(lambda: orphan in marked(str(tmp_path)))
+    end({orphan})
     assert orphan.is_running()
     assert has_ended(orphan)
     careless.communicate()
