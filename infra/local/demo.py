@@ -100,10 +100,19 @@ def show(results: Sequence[Result], folder: Path, console: Console) -> None:
     console.print(table)
     for result in results:
         receipt = result.receipt
-        for text in (*((receipt.error, receipt.warning) if receipt else ()), result.problem):
+        told = (receipt.error, _last_words(receipt), receipt.warning) if receipt else ()
+        for text in (*told, result.problem):
             if text:
                 console.print(Text(printable(f"{result.upload.name}: {text}")), soft_wrap=True)
     console.print(Text(f"Results, logs and receipts are kept in {folder}"), soft_wrap=True)
+
+
+def _last_words(receipt: Receipt) -> str | None:
+    """Return the last line that a failed application printed, which says more than its exit code, if there is one."""
+    lines = [line.strip() for line in (receipt.log_tail or "").splitlines()]
+    # The worker's own lines begin with the step or with what it left out.
+    words = [line for line in lines if line and not line.startswith("[")]
+    return f"The application's last words were: {words[-1]}" if words else None
 
 
 def _download(container: ContainerClient, names: StorageNames, receipt: Receipt, folder: Path) -> str | None:

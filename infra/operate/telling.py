@@ -102,7 +102,10 @@ def _messages(story: Story) -> Section:
     hidden = {queue: total - seen for queue, (seen, total) in story.counts.items() if total > seen}
     if hidden:
         listed = ", ".join(f"{count} in '{queue}'" for queue, count in hidden.items())
-        lines.append(f"Out of sight are {listed}: somebody works on them, or they are behind the first of their queue.")
+        lines.append(
+            f"Out of sight are {listed}: somebody works on them, they are behind the first of their queue, or they are "
+            "the function's own wake-ups. None of them need be about this file."
+        )
     bad = story.dead_letters or _poisoned(story)
     return Section(heading="Messages", lines=tuple(lines), mood="bad" if bad else "good")
 

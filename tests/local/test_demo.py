@@ -52,6 +52,7 @@ def test_one_failed_file_fails_the_demo_and_the_reason_is_shown(tmp_path: Path) 
     result = demo(tmp_path / "data", *config, str(good), str(bad))
     assert result.returncode == 1, result.stdout
     assert "incoming/bad.txt: The application exited with code 7" in result.stdout
+    assert "incoming/bad.txt: The application's last words were: the reason why" in result.stdout
     assert (tmp_path / "data" / "results" / "good file.txt" / "result.txt").read_text().startswith("1 ")
     assert (tmp_path / "data" / "results" / "bad.txt" / "run.log").exists()
 
