@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Each file of tests stays in one process, since its tests share what they set up.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 SLOW := bench chaos container engine local
 SOURCES := __main__.py function infra pipeline_app tests
 
@@ -16,7 +18,7 @@ acceptance: $(VENV)/.run ## Ask Azure what only Azure knows, by a throw-away sta
 	@$(BIN)/python -m infra.acceptance --stack "$(STACK)" $(ARGS)
 
 demo: $(VENV)/.run ## Process the sample files (or FILE=path) on this machine and show the results.
-	@$(BIN)/python -m infra.local demo $(if $(FILE),"$(FILE)")
+	@$(BIN)/python -m infra.local demo $(if $(FILE),'$(subst ','\'',$(value FILE))')
 
 local: $(VENV)/.run ## Stay up on this machine and serve any Azure client until Ctrl-C.
 	@$(BIN)/python -m infra.local up
@@ -25,10 +27,10 @@ pulumi: $(VENV)/.run ## Install the Pulumi CLI of the SDK's version into .venv/b
 	$(BIN)/python -c 'import pulumi.automation; pulumi.automation.PulumiCommand.install(root="$(CURDIR)/$(VENV)")'
 
 quick: $(VENV)/.test ## Run the tests that start neither the stack nor containers: some minutes.
-	$(BIN)/python -m pytest $(SLOW:%=--ignore=tests/%) $(ARGS)
+	$(PYTEST) $(SLOW:%=--ignore=tests/%) $(ARGS)
 
-test: $(VENV)/.test ## Run all tests.
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.test ## Run all tests, in as many processes as there are cores, up to 4.
+	$(PYTEST) $(ARGS)
 
 lint: $(VENV)/.test ## Check style, types, spelling, shell scripts, the Dockerfile and the workflows.
 	$(BIN)/ruff check $(SOURCES)

@@ -1,7 +1,7 @@
 """What is worth a person's attention: metrics, and queries over the log lines of the worker, function and platform.
 
 Pure, so that tests can hold each term against the line that the code really logs. Every rule has an entry of the same
-name in the README's runbook.
+name in the runbook of docs/operations.md.
 """
 
 from __future__ import annotations

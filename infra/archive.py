@@ -25,6 +25,10 @@ MAX_UNZIPPED: Final = 4 * 1024**3
 PLAIN: Final = 0o644
 ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
+_READ: Final = (zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_STORED)
+# Source: .ZIP File Format Specification, 4.4.5
+_METHODS: Final = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd", 99: "AES"}
+
 # All that the library raises for bytes that somebody made up.
 _UNREADABLE: Final = (
     EOFError,
@@ -84,8 +88,8 @@ def zip_folder(folder: Path, archive: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def check_folder(folder: Path) -> None:
-    """See that a folder can be zipped.
+def check_folder(folder: Path) -> list[str]:
+    """See that a folder can be zipped; return the names of its files, with slashes.
 
     Raises:
         ArchiveError: as from :func:`zip_folder`.
@@ -93,11 +97,13 @@ def check_folder(folder: Path) -> None:
     files = _files(folder)
     if not files:
         raise ArchiveError(f"The folder {folder} holds no file. Put the application's files into it.")
-    _require_distinct(folder, [PurePosixPath(path.relative_to(folder).as_posix()) for path in files])
+    names = [PurePosixPath(path.relative_to(folder).as_posix()) for path in files]
+    _require_distinct(folder, names)
+    return [str(name) for name in names]
 
 
-def check_zip(archive: Path) -> None:
-    """Read an archive through and see that it can be unpacked.
+def check_zip(archive: Path) -> list[str]:
+    """Read an archive through and see that it can be unpacked; return the names of its files, with slashes.
 
     Raises:
         ArchiveError: the file is no zip, is damaged, or holds an entry that :func:`unzip` refuses.
@@ -106,9 +112,10 @@ def check_zip(archive: Path) -> None:
         raise ArchiveError(f"There is no file {archive}. Mend the path, or put the file there.")
     try:
         with zipfile.ZipFile(archive) as source:
-            _entries(archive, source, MAX_UNZIPPED)
+            entries = _entries(archive, source, MAX_UNZIPPED)
             if damaged := source.testzip():
                 raise ArchiveError(f"{archive} is damaged: {damaged!r} does not match its checksum. Make it again.")
+            return [str(name) for _, name in entries]
     except ArchiveError:
         raise
     except _UNREADABLE as error:
@@ -195,16 +202,25 @@ def _entries(archive: Path, source: zipfile.ZipFile, max_bytes: int) -> list[tup
         raise ArchiveError(_too_much(archive, max_bytes))
     checked = []
     for entry in entries:
-        name = PurePosixPath(entry.filename)
+        # Tools of Windows write backslashes, against the format. Source: .ZIP File Format Specification, 4.4.17.1
+        path = entry.filename.replace("\\", "/")
+        name = PurePosixPath(path)
         kind = stat.S_IFMT(entry.external_attr >> 16)
-        if name.is_absolute() or ".." in name.parts or any(mark in entry.filename for mark in ("\\", "\0", ":")):
+        if name.is_absolute() or ".." in name.parts or any(mark in path for mark in ("\0", ":")):
             raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which could leave its folder.")
         if kind not in (0, stat.S_IFDIR, stat.S_IFREG):
             raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which is a link or a device, not a file.")
         if entry.flag_bits & 0x1:
             raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which is encrypted. Zip it without.")
-        if entry.filename.endswith("/"):
+        if path.endswith("/"):
             continue
+        if entry.compress_type not in _READ:
+            method = _METHODS.get(entry.compress_type, f"method {entry.compress_type}")
+            raise ArchiveError(
+                f"{archive} has the entry {entry.filename!r}, compressed with {method}, which is not read here. Zip it "
+                "with Deflate: 'zip -r application.zip .' or 'python -m zipfile -c application.zip *' in its folder, "
+                "or 7-Zip with '-mm=Deflate'. Windows Explorer takes Deflate64 for large files."
+            )
         if not name.parts:
             raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which names no file.")
         checked.append((entry, name))

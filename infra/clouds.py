@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 PORTAL: Final = "https://portal.azure.com"
+
+# The audience of registries, which each takes; one for Resource Manager's tokens a policy may have shut.
+# Source: https://learn.microsoft.com/azure/container-registry/container-registry-disable-authentication-as-arm
+REGISTRY_AUDIENCE: Final = "https://containerregistry.azure.net"
 RESOURCE_MANAGER: Final = "https://management.azure.com"
 STORAGE_AUDIENCE: Final = "https://storage.azure.com"
 

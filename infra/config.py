@@ -23,6 +23,7 @@ from infra.config_values import (
     FunctionMemory,
     ImageWord,
     Line,
+    LocalPath,
     OptionalActionGroup,
     OptionalBlobName,
     OptionalCap,
@@ -52,8 +53,11 @@ EXPORT_CONFIG: Final = "config/export.json"
 RUNTIME_CONFIG: Final = "config/runtime.json"
 
 
-class ConfigError(ValueError):
-    """The configuration is wrong; the text lists every problem with its key, value and what is allowed."""
+class ConfigError(ValueError, pulumi.RunError):
+    """The configuration is wrong; the text lists every problem with its key, value and what is allowed.
+
+    Pulumi shows the text of a RunError alone, and of anything else a traceback.
+    """
 
 
 class StackConfig(BaseModel):
@@ -85,7 +89,7 @@ class StackConfig(BaseModel):
     artifact_container: BlobContainer = "shared-artifacts"
     artifact_folder: Annotated[str, named(naming.BLOB_FOLDER)] = "applications"
     artifact_name: OptionalBlobName = None
-    artifact_path: str = "pipeline_app/sample"
+    artifact_path: LocalPath = "pipeline_app/sample"
     artifact_sha256: OptionalSha256 = None
     artifact_storage_account_name: OptionalStorage = None
     base_image: OptionalLine = None
@@ -100,7 +104,7 @@ class StackConfig(BaseModel):
     deleted_blob_days: Annotated[int, Field(ge=0, le=365)] = 0
     deleted_container_days: Annotated[int, Field(ge=0, le=365)] = 7
     deleted_share_days: Annotated[int, Field(ge=0, le=365)] = 7
-    export_config_file: str = ""
+    export_config_file: LocalPath = ""
     function_memory_mb: FunctionMemory = 2048
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
     image_reference: OptionalImage = None
@@ -123,7 +127,7 @@ class StackConfig(BaseModel):
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
     result_retention_days: Days = 0
     role_wait_seconds: Annotated[int, Field(ge=0, le=1800)] = 300
-    runtime_config_file: str = "pipeline_app/config/runtime.json"
+    runtime_config_file: LocalPath = "pipeline_app/config/runtime.json"
     scratch_gib: OptionalDisk = None
     share_name: Annotated[str, named(naming.SHARE)] = "share"
     share_quota_gib: Annotated[int, Field(ge=1, le=102400)] = 5
@@ -140,7 +144,7 @@ class StackConfig(BaseModel):
     vault_secrets_officer_id: OptionalUuid = None
     vault_secrets_officer_type: Literal["Group", "ServicePrincipal", "User"] = "User"
     verify_deploy: bool = False
-    verify_file: str = ""
+    verify_file: LocalPath = ""
     verify_seconds: Annotated[int, Field(ge=10, le=3600)] = 900
 
     def storage_names(self) -> StorageNames:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infra import naming
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from infra.config import StackConfig
 
 CONFIG_BYTES: Final = 1024 * 1024
+SHOWN_NAMES: Final = 10
 
 
 def between(config: StackConfig) -> list[str]:
@@ -97,11 +101,16 @@ def _artifact(config: StackConfig) -> list[str]:
             if value is None
         ]
     path = config.project / config.artifact_path
+    if not path.exists() and not Path(config.artifact_path).is_absolute():
+        return [
+            f"artifactPath is {config.artifact_path!r}: There is no file {path}. A relative path begins at the "
+            "project's folder, wherever the command is run. Allowed: a zip, or a folder to be zipped."
+        ]
     try:
         if path.is_dir():
-            check_folder(path)
+            names = check_folder(path)
         else:
-            check_zip(path)
+            names = check_zip(path)
             if config.artifact_sha256 and config.artifact_sha256.lower() != (actual := file_sha256(path)):
                 return [
                     f"artifactSha256 is {config.artifact_sha256!r}, but {config.artifact_path!r} has {actual}. Mend "
@@ -114,4 +123,20 @@ def _artifact(config: StackConfig) -> list[str]:
             f"artifactSha256 is {config.artifact_sha256!r}, but artifactPath is the folder {config.artifact_path!r}. "
             "Set artifactPath to '' to fetch artifactName from the artifact container, or leave artifactSha256 out."
         ]
-    return []
+    return _programs(config, names)
+
+
+def _programs(config: StackConfig, names: Sequence[str]) -> list[str]:
+    # Where there is an installer, it may make the application's file itself.
+    key, value = "appInstallerFile", config.app_installer_file
+    if not value:
+        key, value = "appFile", config.app_file
+    if posixpath.normpath(value) in names:
+        return []
+    # An installer is hardly ever deep within.
+    nearest = sorted(names, key=lambda name: (name.count("/"), name))
+    shown = ", ".join(nearest[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
+    return [
+        f"{key} is {value!r}, but {config.artifact_path!r} has no such file: it has {shown}. Allowed: one of its files"
+        + ("." if key == "appFile" else ", or '' where there is no installer.")
+    ]

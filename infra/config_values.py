@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, TypeAlias, TypeVar
@@ -18,6 +19,10 @@ Value = TypeVar("Value")
 
 # How much longer than the log's own name those of rotated logs are (pipeline_app/worker/share_log.py).
 ROTATED_LENGTH = len("20260131T120000.000000Z-01234567")
+
+
+# No shell expands the home folder in the value of a setting.
+LocalPath: TypeAlias = Annotated[str, AfterValidator(os.path.expanduser)]
 
 
 def named(rule: naming.NameRule) -> AfterValidator:

@@ -53,7 +53,9 @@ class HandedToken:
 
 
 class DeployerSignIn:
-    """The deployer's credential: the token that the provider handed over while it lives, else a new sign-in as it."""
+    """The deployer's credential for one audience: the token that the provider handed over while it lives, else a new
+    sign-in as it.
+    """
 
     def __init__(self, sign_in: Callable[[], TokenCredential]) -> None:
         self._credential: TokenCredential | None = None
@@ -61,11 +63,11 @@ class DeployerSignIn:
         self._sign_in = sign_in
 
     def hand_over(self, token: str) -> None:
-        """Take the provider's token for Azure Resource Manager; a later one replaces it."""
+        """Take the provider's token for the audience; a later one replaces it."""
         self._handed = HandedToken(token)
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """Return a token for Azure Resource Manager.
+        """Return a token for the audience, which ``scopes`` names.
 
         Raises:
             CredentialError: the handed token has run out, and the settings sign in as somebody else.

@@ -10,7 +10,7 @@ from pulumi_azure_native import eventgrid
 
 from infra.placement import Placement
 from infra.storage import ApplicationStorage
-from pipeline_app.contract import StorageNames
+from pipeline_app.contract import NEVER_EXPIRES, StorageNames
 
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 
@@ -19,7 +19,6 @@ COMPLETING_APIS = ("CopyBlob", "PutBlob", "PutBlockList")
 
 DELIVERY_ATTEMPTS = 30
 DELIVERY_MINUTES = 24 * 60
-NEVER_EXPIRES = -1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import pulumi
 import pulumi_docker as docker
 
 from infra.archive import file_sha256
 from infra.build_context import SOURCE_DATE_EPOCH, stage_context
+from infra.clouds import REGISTRY_AUDIENCE
 from infra.image_tag import ImageTag
 from infra.provider_token import provider_token
 from infra.registry import Registry
@@ -21,6 +23,9 @@ BUILD_HASH_LENGTH: Final = 12
 DOCKERFILE: Final = "pipeline_app/Dockerfile"
 LATEST: Final = "latest"
 PLATFORM: Final = "linux/amd64"
+
+# The user whose password is a token of a registry's own. Source: https://azure.github.io/acr/AAD-OAuth.html
+PUSH_USER: Final = "00000000-0000-0000-0000-000000000000"
 
 # What the installer's layer is made with, besides the artifact.
 INSTALLER_SOURCES: Final = ("pipeline_app/install.py",)
@@ -85,7 +90,7 @@ class WorkerImage(pulumi.ComponentResource):
             build_on_preview=False,
             image_name=pulumi.Output.format("{0}:{1}", repository, args.version),
             registry=docker.RegistryArgs(
-                password=registry.password, server=registry.login_server, username=registry.username
+                password=self._push_token(args, context), server=registry.login_server, username=PUSH_USER
             ),
             # Deleting it does nothing, yet the provider refuses to where no Docker engine answers: neither the end of
             # the stack nor its move to an image that is there already shall need one.
@@ -97,6 +102,7 @@ class WorkerImage(pulumi.ComponentResource):
             login_server=registry.login_server,
             reference=image.repo_digest,
             registry_id=registry.registry_id,
+            registry_token=provider_token(self, after=image, endpoint=REGISTRY_AUDIENCE),
             repository=args.repository,
             tag_names=[LATEST, args.version],
             token=provider_token(self, after=image),
@@ -104,6 +110,22 @@ class WorkerImage(pulumi.ComponentResource):
         )
         self.reference = latest.reference
         self.register_outputs({"reference": self.reference})
+
+    def _push_token(self, args: WorkerImageArgs, context: pulumi.Output[str]) -> pulumi.Output[str]:
+        """Return what the image is pushed with: another token in each run, which the provider takes for no change.
+
+        It lives for three hours and is asked for when all else is there, so that the build and the push have them all.
+        A preview asks for none: it is then unknown, as a plan that is carried out later has to see it.
+        """
+        if pulumi.runtime.is_dry_run():
+            return pulumi.Output.secret(cast(str, pulumi.UNKNOWN))
+
+        def sign_in(values: Sequence[str]) -> pulumi.Output[str]:
+            server = values[0]
+            token = provider_token(self, after=args.registry, endpoint=REGISTRY_AUDIENCE)
+            return token.apply(lambda given: _signed_in(server, args.repository, given))
+
+        return pulumi.Output.secret(pulumi.Output.all(args.registry.login_server, context).apply(sign_in))
 
 
 def application_hash(project: Path, artifact_sha256: str, build_args: Mapping[str, str]) -> str:
@@ -131,6 +153,17 @@ def build_hash(project: Path, artifact_sha256: str, build_args: Mapping[str, str
 def source_files(project: Path, patterns: Sequence[str] = SOURCES) -> list[Path]:
     """Return the files of the program's folder that patterns name, each once and in one order everywhere."""
     return sorted({path for pattern in patterns for path in project.glob(pattern)})
+
+
+async def _signed_in(server: str, repository: str, token: str) -> str:
+    # Only a run that may push needs what speaks to the registry, which takes a while to load.
+    from infra import registry_sign_in
+
+    try:
+        # The registry may be waited for, and the rest of the program shall not.
+        return await asyncio.to_thread(registry_sign_in.push_token, server, repository, token)
+    except registry_sign_in.RegistryError as error:
+        raise pulumi.RunError(str(error)) from error
 
 
 def _hash(project: Path, patterns: Sequence[str], artifact_sha256: str, build_args: Mapping[str, str]) -> str:

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckResult, ConfigureRequest, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from infra.signed_in import SignedInProvider
+from infra.credentials import DeployerSignIn
+from infra.signed_in import SignedInProvider, new_sign_in, take_token
 
 if TYPE_CHECKING:
     from infra.registry_client import Repository
@@ -21,10 +22,21 @@ class ImageTagProvider(SignedInProvider):
     """Points tags to an image; the properties are those of :class:`ImageTag`.
 
     Two outputs are kept besides: ``built``, the reference that the image was built as, and ``tagged``, the digest that
-    each tag points to. No password is kept: the registry's credentials are asked for when they are used. Tags stay
-    where they are when the resource goes, since they go with the registry, and since deleting one could take the image
-    along.
+    each tag points to. No token is kept: the deployer signs in to the registry when it is used. Tags stay where they
+    are when the resource goes, since they go with the registry, and since deleting one could take the image along.
     """
+
+    registry_sign_in: DeployerSignIn
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Remember how to sign in to the registry, too."""
+        super().configure(req)
+        self.registry_sign_in = new_sign_in(req)
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Take both tokens aside."""
+        take_token(self.registry_sign_in, news, "registry_token")
+        return super().check(_olds, news)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Point the tags to the image as it was built."""
@@ -62,10 +74,11 @@ class ImageTagProvider(SignedInProvider):
 
     def _repository(self, props: dict[str, Any]) -> AbstractContextManager[Repository | None]:
         # Only the provider needs what speaks to Azure, not each run of the program.
-        from infra.registry_client import admin_repository
+        from infra.registry_client import deployers_repository
 
-        return admin_repository(
+        return deployers_repository(
             self.sign_in,
+            self.registry_sign_in,
             login_server=props["login_server"],
             name=props["repository"],
             registry_id=props["registry_id"],
@@ -95,6 +108,7 @@ class ImageTag(Resource, module="containerregistry", name="ImageTag"):
         login_server: pulumi.Input[str],
         reference: pulumi.Input[str],
         registry_id: pulumi.Input[str],
+        registry_token: pulumi.Input[str],
         repository: str,
         tag_names: Sequence[str],
         token: pulumi.Input[str],
@@ -107,7 +121,8 @@ class ImageTag(Resource, module="containerregistry", name="ImageTag"):
             content: a text that stands for all that the image was built from.
             login_server: the registry's host.
             reference: the image as it was built, by digest.
-            registry_id: ARM id of the registry, whose admin user signs in.
+            registry_id: ARM id of the registry.
+            registry_token: of the provider for registries; not kept.
             repository: the image's path in the registry.
             tag_names: at least one.
             token: of the provider for Azure Resource Manager; not kept.
@@ -121,6 +136,7 @@ class ImageTag(Resource, module="containerregistry", name="ImageTag"):
                 "login_server": login_server,
                 "reference": reference,
                 "registry_id": registry_id,
+                "registry_token": pulumi.Output.secret(registry_token),
                 "repository": repository,
                 "tag_names": list(tag_names),
                 "token": pulumi.Output.secret(token),

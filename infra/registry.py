@@ -24,7 +24,10 @@ class RegistryArgs:
 
 
 class Registry(pulumi.ComponentResource):
-    """A registry with its admin user, which pulumi-docker pushes with; whoever only pulls uses an identity."""
+    """A registry with its admin user, whose password the vault keeps for whoever is asked to use it by hand.
+
+    Nothing in the stack signs in as that user: the deployer pushes as itself, and whoever only pulls uses an identity.
+    """
 
     login_server: pulumi.Output[str]
     password: pulumi.Output[str]

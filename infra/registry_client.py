@@ -1,31 +1,22 @@
-"""The API of a container registry, as far as a tag of an image that is there needs it, and its sign-in.
+"""The API of a container registry, as far as a tag of an image that is there needs it.
 
-Sources: https://github.com/opencontainers/distribution-spec/blob/main/spec.md for manifests and tags,
-https://distribution.github.io/distribution/spec/auth/token/ for the sign-in by token, and
-https://azure.github.io/acr/Token-BasicAuth.html for Azure Container Registry, which does the same.
+Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import ipaddress
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import parse_http_list, parse_keqv_list
 
-from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
-from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
-from infra.clouds import RESOURCE_MANAGER
+from infra.clouds import REGISTRY_AUDIENCE, RESOURCE_MANAGER
+from infra.registry_sign_in import RegistryError, RegistrySignIn, granted, new_client
 from infra.resource_manager import PassingError, connected, patiently
 
-CREDENTIALS_VERSION: Final = "2023-07-01"
 DIGEST_HEADER: Final = "Docker-Content-Digest"
 
 # An engine may push an image as it is or an index of images, in the form of Docker or of OCI.
@@ -36,39 +27,20 @@ MANIFESTS: Final = (
     "application/vnd.oci.image.manifest.v1+json",
 )
 
-# Waits of 0.8, 1.6, … seconds, half a minute in all.
-RETRIES: Final = 5
-
-Client = PipelineClient[HttpRequest, HttpResponse]
-
-
-class RegistryError(RuntimeError):
-    """The registry refused, or does not have the image; the text holds its answer and never a password."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """A user of a registry."""
-
-    password: str = field(repr=False)
-    username: str
+REGISTRY_VERSION: Final = "2023-07-01"
 
 
 class Repository:
     """One repository of a registry.
 
     Args:
-        client: sends the requests, and again where that helps.
-        server: the registry's host, with a port where it is not 443.
+        sign_in: to the registry.
         name: the repository's path.
-        login: whom to sign in as.
     """
 
-    def __init__(self, client: Client, server: str, name: str, login: Login) -> None:
-        self._client = client
-        self._login = login
+    def __init__(self, sign_in: RegistrySignIn, name: str) -> None:
         self._name = name
-        self._server = server
+        self._sign_in = sign_in
 
     def digest(self, reference: str) -> str | None:
         """Return the digest that a tag points to (or the digest itself), or None where it is not there.
@@ -105,84 +77,58 @@ class Repository:
                 raise RegistryError(f"The registry gave {self._address(tag)} the digest {answered}, not {digest}.")
 
     def _address(self, reference: str) -> str:
-        return f"{self._server}/{self._name}{'@' if ':' in reference else ':'}{reference}"
+        return f"{self._sign_in.server}/{self._name}{'@' if ':' in reference else ':'}{reference}"
 
     def _send(self, method: str, reference: str, body: bytes | None = None, kind: str | None = None) -> HttpResponse:
-        url = f"{_scheme(self._server)}://{self._server}/v2/{self._name}/manifests/{reference}"
+        url = f"{self._sign_in.address}/v2/{self._name}/manifests/{reference}"
         headers = {"Accept": ", ".join(MANIFESTS)} | ({"Content-Type": kind} if kind else {})
-        response = self._client.send_request(HttpRequest(method, url, content=body, headers=headers))
-        if response.status_code != 401:
-            return response
-        # The registry says how it wants to be asked, and for which right.
-        headers["Authorization"] = self._authorization(response.headers.get("WWW-Authenticate", ""))
-        return self._client.send_request(HttpRequest(method, url, content=body, headers=headers))
-
-    def _authorization(self, challenge: str) -> str:
-        kind, _, rest = challenge.partition(" ")
-        pair = f"{self._login.username}:{self._login.password}"
-        basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        if kind.lower() == "basic":
-            return basic
-        values = parse_keqv_list(parse_http_list(rest)) if kind.lower() == "bearer" else {}
-        realm = values.get("realm", "")
-        place = urlsplit(realm)
-        if place.scheme != "https" and _scheme(place.netloc) != place.scheme:
-            raise RegistryError(f"{self._server} asks for a sign-in that is not known here: {challenge!r}.")
-        query: dict[str, str] = {key: values[key] for key in ("scope", "service") if key in values}
-        request = HttpRequest("GET", realm, headers={"Authorization": basic}, params=query)
-        response = self._client.send_request(request)
-        _require(response, {200}, f"signing in to {self._server} as {self._login.username}")
-        answer = response.json()
-        token = answer.get("access_token") or answer.get("token")
-        if not token:
-            raise RegistryError(f"The sign-in to {self._server} gave no token.")
-        return f"Bearer {token}"
+        scope = f"repository:{self._name}:{'pull,push' if method == 'PUT' else 'pull'}"
+        request = HttpRequest(method, url, content=body, headers=headers)
+        # The token for that right is asked for with the first request that takes it.
+        return granted(lambda: self._sign_in.send(request, scope), self._sign_in.server)
 
 
 @contextmanager
-def admin_repository(
-    credential: TokenCredential, *, login_server: str, name: str, registry_id: str
+def deployers_repository(
+    credential: TokenCredential,
+    registry_credential: TokenCredential,
+    *,
+    login_server: str,
+    name: str,
+    registry_id: str,
 ) -> Iterator[Repository | None]:
-    """Give a repository of an Azure Container Registry as its admin user, or None where there is no such registry.
+    """Give a repository of an Azure Container Registry as the deployer, or None where there is no such registry.
 
-    The deployer asks Azure Resource Manager for the credentials each time, so they are stored nowhere.
+    Args:
+        credential: the deployer's for Azure Resource Manager, which knows whether the registry is there.
+        registry_credential: the deployer's for registries.
+        login_server: the registry's host.
+        name: the repository's path.
+        registry_id: the registry's ARM id.
 
     Raises:
         RefusedError: Azure Resource Manager refused.
+        RegistryError: the registry refused, or gives no answer.
     """
-    login = _admin_login(credential, registry_id)
-    if login is None:
+    if not _is_there(credential, registry_id):
         yield None
         return
-    client: Client = PipelineClient(base_url=f"https://{login_server}", policies=[RetryPolicy(retry_total=RETRIES)])
-    with client:
-        yield Repository(client, login_server, name, login)
+    with new_client(login_server) as client:
+        token = registry_credential.get_token(f"{REGISTRY_AUDIENCE}/.default").token
+        yield Repository(granted(lambda: RegistrySignIn(client, login_server, token), login_server), name)
 
 
-def _admin_login(credential: TokenCredential, registry_id: str) -> Login | None:
+def _is_there(credential: TokenCredential, registry_id: str) -> bool:
     with connected(credential, RESOURCE_MANAGER) as manager:
-        target = f"{registry_id}/listCredentials?api-version={CREDENTIALS_VERSION}"
         try:
-            answer = patiently(lambda: manager.send("POST", target).body)
+            patiently(lambda: manager.send("GET", f"{registry_id}?api-version={REGISTRY_VERSION}"))
         except PassingError as error:
             if error.status == 404:
-                return None
+                return False
             raise
-    return Login(password=answer["passwords"][0]["value"], username=answer["username"])
+    return True
 
 
 def _require(response: HttpResponse, statuses: set[int], doing: str) -> None:
     if response.status_code not in statuses:
         raise RegistryError(f"While {doing}: {response.status_code} {response.text()[:1000]}".rstrip())
-
-
-def _scheme(server: str) -> str:
-    """Return how a registry is spoken to: as an engine does, without TLS only on this machine.
-
-    Source: https://docs.docker.com/reference/cli/dockerd/#insecure-registries
-    """
-    host = urlsplit(f"//{server}").hostname or ""
-    try:
-        return "http" if ipaddress.ip_address(host).is_loopback else "https"
-    except ValueError:
-        return "http" if host == "localhost" else "https"

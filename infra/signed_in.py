@@ -22,12 +22,22 @@ class SignedInProvider(ResourceProvider):
 
     def configure(self, req: ConfigureRequest) -> None:
         """Remember how to sign in where no token is handed over: dynamic providers are told the whole configuration."""
-        config = req.config
-        self.sign_in = DeployerSignIn(lambda: provider_credential(lambda key: config.get(f"azure-native:{key}")))
+        self.sign_in = new_sign_in(req)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Take the token aside; a preview may not know it yet."""
-        token = news.pop("token", None)
-        if isinstance(token, str) and token != UNKNOWN:
-            self.sign_in.hand_over(token)
+        take_token(self.sign_in, news, "token")
         return CheckResult(news, [])
+
+
+def new_sign_in(req: ConfigureRequest) -> DeployerSignIn:
+    """Return a sign-in for one audience, by the settings of the provider."""
+    config = req.config
+    return DeployerSignIn(lambda: provider_credential(lambda key: config.get(f"azure-native:{key}")))
+
+
+def take_token(sign_in: DeployerSignIn, news: dict[str, Any], key: str) -> None:
+    """Move a token from the inputs to the sign-in that it is for."""
+    token = news.pop(key, None)
+    if isinstance(token, str) and token != UNKNOWN:
+        sign_in.hand_over(token)

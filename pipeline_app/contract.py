@@ -23,12 +23,19 @@ EVENTS_QUEUE: Final = "events"
 # The worker's exit codes for a run that would end so again; the function then waits before it starts the next.
 EXIT_REFUSED: Final = 3
 EXIT_SETTINGS: Final = 2
+# What the error of a receipt begins with where the runtime step had gone well.
+EXPORT_PROBLEM: Final = "In the export step: "
 JOBS_POISON_QUEUE: Final = "jobs-poison"
 JOBS_QUEUE: Final = "jobs"
+# How tools mark a folder in storage that has none: by metadata, or by how the name of an empty blob ends.
+FOLDER_ENDINGS: Final = ("/", "_$folder$")
+FOLDER_METADATA: Final = "hdi_isfolder"
 LOG_NAME: Final = "run.log"
 # The Queue service shows no more messages than these without taking them.
 MAX_PEEKED: Final = 32
 MESSAGE_VERSION: Final = 1
+# The Queue service deletes a message after 7 days, unless its time to live says this.
+NEVER_EXPIRES: Final = -1
 RECEIPT_NAME: Final = "receipt.json"
 RESERVED_NAMES: Final = frozenset({LOG_NAME, RECEIPT_NAME})
 # What the sweep remembers from run to run lies apart from the files, where nobody takes it for a result.
@@ -260,6 +267,7 @@ class Receipt:
     """The terminal record of one version of one input; it is written last, so seeing it means seeing the results.
 
     Times are RFC 3339 UTC. ``error`` is a sentence and ``log_tail`` the end of the log, both null on success.
+    ``warning`` is a sentence about a success that is hardly meant, or None.
     """
 
     status: Status
@@ -276,10 +284,14 @@ class Receipt:
     exit_code: int | None
     error: str | None
     log_tail: str | None = None
+    warning: str | None = None
 
     def encode(self) -> str:
-        """Return the receipt as indented JSON."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """Return the receipt as indented JSON, with a warning only where there is one."""
+        record = asdict(self)
+        if self.warning is None:
+            del record["warning"]
+        return json.dumps(record, indent=2) + "\n"
 
     @classmethod
     def decode(cls, text: str) -> Receipt:
@@ -301,6 +313,27 @@ class Receipt:
         if receipt.status not in ("failed", "succeeded"):
             raise ContractError(f"The receipt has status {_shown(receipt.status)}; it must be 'failed' or 'succeeded'.")
         return receipt
+
+
+def is_folder_marker(name: str, size: int, metadata: Mapping[str, str] | None = None) -> bool:
+    """Tell whether a blob stands for a folder, and is no file that somebody wants processed.
+
+    Such a blob has no bytes, and either a name that ends in a slash or in ``_$folder$``, or metadata that say so, whose
+    names keep no case on their way. Any other empty blob is an empty file.
+
+    Args:
+        name: the blob's name.
+        size: in bytes.
+        metadata: where they are known.
+
+    Sources: https://github.com/Azure/azure-storage-fuse/issues/1223, https://github.com/nextflow-io/nextflow/pull/6428,
+    https://github.com/run-ai/runai-model-streamer/pull/149,
+    https://hadoop.apache.org/docs/stable/hadoop-azure/index.html
+    """
+    if size != 0:
+        return False
+    said = {key.lower(): value for key, value in (metadata or {}).items()}
+    return name.endswith(FOLDER_ENDINGS) or said.get(FOLDER_METADATA, "").strip().lower() == "true"
 
 
 def name_problem(name: str, *, exists: bool = False) -> str | None:

@@ -19,17 +19,39 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
+import select
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import io
 
 EXECUTABLE = 0o755
 TAIL_LINES = 20
+# How long what the installer wrote last may take to come, once it has ended.
+LAST_SECONDS = 1.0
+# A person who sees nothing for so long wonders what is waited for.
+NOTICE_SECONDS = 30.0
+
+# What a terminal, or whoever reads from right to left, would act on instead of showing it.
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SHELLS = ("ash", "bash", "dash", "ksh", "sh", "zsh")
+# How programs begin that are none of Linux.
+_FOREIGN = {b"MZ": "Windows", b"\xca\xfe\xba\xbe": "macOS", b"\xcf\xfa\xed\xfe": "macOS"}
+# The processor by the number in an ELF header. Source: elf(5), and <elf.h>
+_MACHINES = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
+_SAME = {"amd64": "x86_64", "arm64": "aarch64", "i686": "i386"}
 
 
 class InstallError(Exception):
@@ -50,16 +72,22 @@ def install(artifact: Path, environment: Mapping[str, str]) -> Path:
         raise InstallError(f"There is no artifact folder {artifact}. Unpack the application's artifact there.")
     command = prefix / "bin" / alias
     command.parent.mkdir(exist_ok=True, parents=True)
-    if not environment.get("APP_INSTALLER_FILE"):
-        _copy_program(_inside(artifact, "APP_FILE", environment), command)
-        return command
     path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    if not environment.get("APP_INSTALLER_FILE"):
+        _copy_program(_inside(artifact, "APP_FILE", environment), command, path)
+        return command
     settings = {name: environment.get(name, "") for name in ("APP_FILE", "RELEASE_VERSION")}
     settings |= {"APP_ALIAS": alias, "APP_PREFIX": str(prefix), "PATH": path}
     _run_installer(artifact, {**environment, **settings})
-    if os.access(command, os.X_OK) and command.is_file():
+    if command.is_file():
+        if not os.access(command, os.X_OK):
+            raise InstallError(
+                f"The installer left {command}, which is not executable. Have it run 'chmod 755' on that file."
+            )
+        check_program(command, f"The command {alias!r} that the installer left", path)
         return command
     if (found := shutil.which(alias, path=environment.get("PATH", os.defpath))) is not None:
+        check_program(Path(found), f"The command {alias!r} that the installer left", path)
         return Path(found)
     raise InstallError(
         f"The installer {environment['APP_INSTALLER_FILE']!r} ended well but left no command {alias!r}. It must put an "
@@ -87,14 +115,103 @@ def _inside(artifact: Path, name: str, environment: Mapping[str, str]) -> Path:
     return path
 
 
-def _copy_program(program: Path, command: Path) -> None:
+def printable(text: str) -> str:
+    """Return a text with every character written out that a terminal would obey instead of showing it.
+
+    Line feeds and tabs stay. Others are shown as Python writes them, such as ``\\x1b`` for an escape.
+    """
+    return _UNSHOWN.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def check_program(program: Path, what: str, path: str) -> None:
+    """See that a file can be run on this machine, without a shell, before a file is processed by it.
+
+    Args:
+        program: the file.
+        what: what it is, to begin a sentence with.
+        path: the PATH on which the program of a first line such as ``#!/usr/bin/env python3`` is looked for.
+
+    Raises:
+        InstallError: it cannot; the text says why and how to mend it.
+    """
     with program.open("rb") as file:
-        start = file.read(4)
-    if not start.startswith(b"#!") and start != b"\x7fELF":
+        content = file.read(1024 * 1024)
+    if content.startswith(b"\xef\xbb\xbf#!"):
         raise InstallError(
-            f"APP_FILE {program.name!r} is neither a Linux program nor a script that begins with a line such as "
-            "'#!/bin/sh'. Add that line, or set APP_INSTALLER_FILE."
+            f"{what} begins with a byte order mark before '#!', which Linux does not take. Save it as UTF-8 without."
         )
+    if content.startswith(b"#!"):
+        _check_script(content, what, path)
+    elif content.startswith(b"\x7fELF"):
+        _check_elf(content, what)
+    elif not (sys.platform == "darwin" and _foreign(content) == "macOS"):
+        system = _foreign(content)
+        raise InstallError(
+            f"{what} is {f'a program for {system}' if system else 'neither a Linux program nor a script'}: a program "
+            "must be for Linux, and a script begin with a line such as '#!/bin/sh'. Add that line, or set "
+            "APP_INSTALLER_FILE."
+        )
+
+
+def _foreign(content: bytes) -> str | None:
+    return next((system for start, system in _FOREIGN.items() if content.startswith(start)), None)
+
+
+def _check_script(content: bytes, what: str, path: str) -> None:
+    first, _, rest = content.partition(b"\n")
+    words = first[2:].decode("utf-8", "replace").split()
+    name = Path(words[0]).name if words else ""
+    if first.endswith(b"\r") or (name in _SHELLS and b"\r\n" in rest):
+        raise InstallError(
+            f"{what} has lines that end in a carriage return, as on Windows, with which it cannot run. Save it with "
+            "line feeds alone ('dos2unix', or '* text eol=lf' in .gitattributes)."
+        )
+    if not words:
+        raise InstallError(f"{what} names no program in its first line. Begin it with a line such as '#!/bin/sh'.")
+    wanted = words[0]
+    if name == "env" and os.access(wanted, os.X_OK):
+        # What stands before the command are options of env, and variables.
+        wanted = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), wanted)
+    if shutil.which(wanted, path=path) is None:
+        raise InstallError(
+            f"{what} asks in its first line for {wanted!r}, which is not here. Correct that line, or have the "
+            "installer put that program there."
+        )
+
+
+def _check_elf(content: bytes, what: str) -> None:
+    if sys.platform != "linux" or len(content) < 64:
+        return
+    order = "<" if content[5] == 1 else ">"
+    number = struct.unpack_from(f"{order}H", content, 18)[0]
+    made, here = _MACHINES.get(number, f"machine {number}"), platform.machine().lower()
+    here = _SAME.get(here, here)
+    if made != here and (made, here) != ("i386", "x86_64"):
+        raise InstallError(f"{what} is a program for {made}, and this is {here}. Build it for linux/{here}.")
+    loader = _loader(content, order)
+    if loader and not Path(loader).exists():
+        raise InstallError(
+            f"{what} asks for {loader!r}, which is not here: it was built for another Linux (such as Alpine with "
+            "musl). Build it for this one, or link it statically."
+        )
+
+
+def _loader(content: bytes, order: str) -> str | None:
+    """Return the program that a dynamically linked one of 64 bits asks to be loaded by, or None."""
+    if content[4] != 2:
+        return None
+    table, size, count = *struct.unpack_from(f"{order}Q", content, 32), *struct.unpack_from(f"{order}HH", content, 54)
+    for start in range(table, table + size * count, max(size, 1)):
+        if start + 56 > len(content) or struct.unpack_from(f"{order}I", content, start)[0] != 3:
+            continue
+        offset, length = struct.unpack_from(f"{order}Q", content, start + 8)[0], content[start + 32 : start + 40]
+        end = offset + struct.unpack(f"{order}Q", length)[0]
+        return content[offset:end].rstrip(b"\0").decode("utf-8", "replace")
+    return None
+
+
+def _copy_program(program: Path, command: Path, path: str) -> None:
+    check_program(program, f"APP_FILE {program.name!r}", path)
     shutil.copyfile(program, command)
     command.chmod(EXECUTABLE)
 
@@ -105,8 +222,11 @@ def _run_installer(artifact: Path, environment: dict[str, str]) -> None:
         setup = shlex.split(arguments)
     except ValueError as error:
         raise InstallError(f"APP_SETUP_ARGS is {arguments!r}, which cannot be split: {error}.") from error
-    _inside(artifact, "APP_INSTALLER_FILE", environment)
-    with tempfile.TemporaryDirectory(prefix="install-") as temporary:
+    source = _inside(artifact, "APP_INSTALLER_FILE", environment)
+    what = f"The installer {environment['APP_INSTALLER_FILE']!r}"
+    check_program(source, what, environment["PATH"])
+    # What it leaves running may write there while it is removed.
+    with tempfile.TemporaryDirectory(prefix="install-", ignore_cleanup_errors=True) as temporary:
         # The installer may write where it runs, and a zip may have lost the permission to execute it.
         folder = Path(temporary, "artifact").resolve()
         shutil.copytree(artifact, folder)
@@ -116,20 +236,15 @@ def _run_installer(artifact: Path, environment: dict[str, str]) -> None:
             process = subprocess.Popen(  # noqa: S603
                 [str(installer), *setup],
                 cwd=folder,
+                bufsize=0,
                 env=environment,
-                errors="replace",
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                text=True,
             )
         except OSError as error:
             raise InstallError(_not_startable(environment["APP_INSTALLER_FILE"], error)) from error
-        tail: deque[str] = deque(maxlen=TAIL_LINES)
-        with process:
-            for line in process.stdout or ():
-                print(line, end="", flush=True)
-                tail.append(f"    {line.rstrip()}\n")
+        tail = _follow(process, what)
         if process.returncode:
             raise InstallError(
                 f"The installer {shlex.join([environment['APP_INSTALLER_FILE'], *setup])} ended with exit code "
@@ -137,16 +252,47 @@ def _run_installer(artifact: Path, environment: dict[str, str]) -> None:
             )
 
 
+def _follow(process: subprocess.Popen[bytes], what: str) -> deque[str]:
+    """Show what the installer writes until it has ended; return its last lines.
+
+    A process that it left behind may hold its output open for ever, so the end of the output is not waited for.
+    """
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    source, rest = cast("io.FileIO", process.stdout), b""
+    began = noticed = time.monotonic()
+    ended: float | None = None
+    while ended is None or time.monotonic() < ended + LAST_SECONDS:
+        if select.select([source], [], [], LAST_SECONDS / 10)[0]:
+            data = source.read(65536)
+            *lines, rest = (rest + data).split(b"\n") if data else ([rest, b""] if rest else [b""])
+            for line in lines:
+                text = printable(line.decode("utf-8", "replace").rstrip("\r"))
+                print(text, flush=True)
+                tail.append(f"    {text}\n")
+            noticed = time.monotonic()
+            if not data:
+                break
+        elif time.monotonic() > noticed + NOTICE_SECONDS:
+            noticed = time.monotonic()
+            print(f"{what} has been running for {noticed - began:.0f} seconds; it is waited for.", flush=True)
+        if ended is None and process.poll() is not None:
+            ended = time.monotonic()
+    else:
+        print(
+            f"{what} has ended and left a process behind, which is not waited for. It ends with the installation: "
+            "what your application needs while it runs, it has to start itself.",
+            flush=True,
+        )
+    source.close()
+    process.wait()
+    return tail
+
+
 def _not_startable(installer: str, error: OSError) -> str:
     if error.errno == errno.ENOEXEC:
         return (
             f"The installer {installer!r} is no program that this machine can run. Begin a script with a line such as "
             "'#!/bin/sh'; a program must be for this operating system and processor."
-        )
-    if error.errno == errno.ENOENT:
-        return (
-            f"The installer {installer!r} asks in its first line for a program that is not here. Correct that line, "
-            "and see that it does not end in a carriage return."
         )
     return f"The installer {installer!r} cannot be started: {error.strerror}."
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
+DELIVERY = (PROJECT / "docs" / "delivery.md").read_text(encoding="utf-8")
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 TRANSITIONING = "Code=ContainerGroupTransitioning The container group 'worker-1' is still transitioning"
 
@@ -91,11 +91,11 @@ def test_a_deploy_is_tried_once_more_for_a_group_in_transition_alone_with_all_ou
     ],
     ids=["immutable", "by-name"],
 )
-def test_the_federated_credentials_of_the_readme_have_the_subject_that_github_says(
+def test_the_federated_credentials_of_the_document_have_the_subject_that_github_says(
     tmp_path: Path, told: str, prefix: str
 ) -> None:
     """Repositories made, renamed or moved since 2026-07-15 have the ids of owner and repository in it."""
-    (commands,) = re.findall(r"```bash\n(repository=OWNER/NAME\n.*?)```", README, re.DOTALL)
+    (commands,) = re.findall(r"```bash\n(repository=OWNER/NAME\n.*?)```", DELIVERY, re.DOTALL)
     answer = json.dumps({"use_default": True} | ({"sub_claim_prefix": told} if told else {}))
     (tmp_path / "answer.json").write_text(answer, encoding="utf-8")
     script(
@@ -114,4 +114,13 @@ def test_the_federated_credentials_of_the_readme_have_the_subject_that_github_sa
     )
     assert run.returncode == 0, run.stderr
     given = [json.loads(each) for each in (tmp_path / "az").read_text(encoding="utf-8").split("\0") if each[:1] == "{"]
-    assert [each["subject"] for each in given] == [f"{prefix}:environment:{name}" for name in ("preview", "production")]
+    subjects = [each["subject"] for each in given if "subject" in each]
+    assert subjects == [f"{prefix}:environment:{name}" for name in ("preview", "production")]
+    said = (tmp_path / "az").read_text(encoding="utf-8").split("\0")
+    # A preview runs what a pull request brings, so it may change nothing.
+    assert [said[at + 1] for at, each in enumerate(said) if each == "--role"] == [
+        "Reader",
+        "File pipeline preview",
+        "Contributor",
+        "Role Based Access Control Administrator",
+    ]

@@ -26,11 +26,13 @@ from pipeline_app.contract import (
     RECEIPT_ETAG_METADATA,
     STATE_CONTAINER,
     FileJob,
+    is_folder_marker,
     plain_etag,
 )
 from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
+from pipeline_app.rest.proxies import keep_near
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
 from pipeline_function.services import Backlog, InputBlob, InputPage, Progress, Services
 from pipeline_function.settings import Settings, split_group_id
@@ -98,6 +100,13 @@ class AzureStorage:
         ]
         return InputPage(blobs=blobs, next=page.marker or None)
 
+    def is_folder(self, name: str) -> bool:
+        """Tell whether a blob of this name is there that has no bytes and stands for a folder."""
+        answer = self._find("HEAD", f"{self._container}/{name}")
+        if answer is None:
+            return False
+        return is_folder_marker(name, int(answer.headers["Content-Length"]), answer.metadata())
+
     def job_count(self) -> int:
         """Count the jobs, those in progress among them; raises ``RunnersUnavailable``."""
         try:
@@ -112,6 +121,8 @@ class AzureStorage:
 
     def progress(self, blob: InputBlob) -> Progress:
         """Tell how far this version of an input is, by the metadata of its receipt and of its log."""
+        if blob.size == 0 and self.is_folder(blob.name):
+            return Progress.DONE
         receipt = self._find("HEAD", f"{self._container}/{self._names.receipt_name(blob.name)}")
         if receipt is not None and plain_etag(receipt.metadata().get(RECEIPT_ETAG_METADATA, "")) == blob.etag:
             return Progress.DONE
@@ -226,6 +237,7 @@ def services() -> Services:
 
 @functools.cache
 def _services() -> Services:
+    keep_near()
     settings = Settings.from_environment(os.environ)
     storage = AzureStorage(settings)
     groups = AzureGroups(settings.arm_endpoint, ManagedIdentityCredential(client_id=settings.client_id))

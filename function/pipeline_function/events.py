@@ -13,13 +13,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline_app.contract import MAX_NATURAL, FileJob, StorageNames, now, plain_etag, stored_name
+from pipeline_app.contract import (
+    MAX_NATURAL,
+    FileJob,
+    StorageNames,
+    is_folder_marker,
+    now,
+    plain_etag,
+    stored_name,
+)
 
 BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
 
 # One upload can raise several events, some of them before the data is complete (CreateFile, SftpCreate); these are
 # the calls after which a blob is whole.
 COMPLETE_UPLOADS: Final = frozenset({"CopyBlob", "FlushWithClose", "PutBlob", "PutBlockList", "SftpCommit"})
+
+# Blobs of these types are made first and filled by later calls, which raise no event; the sweep queues them once they
+# have not changed for a while. Source: https://github.com/Azure/azure-sdk-for-js/issues/21402
+MADE_EMPTY: Final = frozenset({"AppendBlob", "PageBlob"})
 
 # The Queue service takes no message above 64 KiB; a real event has about 1 KiB.
 MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -92,6 +104,11 @@ def _job(event: Mapping[str, Any], names: StorageNames) -> FileJob | Ignored:
         return Ignored(f"Its data.eTag is {_shown(etag)}, not an ETag.")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_NATURAL:
         return Ignored(f"Its data.contentLength is {_shown(size)}, not a number of bytes.")
+    kind = event["data"].get("blobType")
+    if kind in MADE_EMPTY and event["data"].get("api") == "PutBlob":
+        return Ignored(f"{_shown(name)} is of the type {kind}, which is made before its content. The sweep queues it.")
+    if is_folder_marker(name, size):
+        return Ignored(f"{_shown(name)} stands for a folder.")
     job = FileJob(name=name, etag=plain_etag(etag), size=size, event_id=event_id, queued_at=now())
     length = len(job.encode())
     if length > MAX_MESSAGE_BYTES:

@@ -26,6 +26,10 @@ def dispatch(body: bytes, services: Services) -> None:
     if isinstance(job, Ignored):
         LOGGER.warning("Ignored an event. %s", job.reason)
         return
+    # No event has the metadata that mark a folder, so an empty blob is looked at.
+    if job.size == 0 and services.storage.is_folder(job.name):
+        LOGGER.info("Ignored an event. %r stands for a folder.", job.name)
+        return
     services.storage.put(job)
     LOGGER.info("Queued %r for event %r.", job.name, job.event_id)
     services.wake_ups.job_was_put()

@@ -12,7 +12,10 @@ from pipeline_app.contract import FileJob, StorageNames
 
 
 class Progress(Enum):
-    """How far a version of an input is: it has its receipt, a worker is at it right now, or neither is known."""
+    """How far a version of an input is.
+
+    It has its receipt or needs none, since it stands for a folder; a worker is at it right now; or neither is known.
+    """
 
     DONE = "done"
     UNKNOWN = "unknown"
@@ -66,6 +69,9 @@ class Storage(Protocol):
 
     def inputs(self, token: str | None) -> InputPage:
         """List the blobs below the input path from where ``token`` says, in the order of their names."""
+
+    def is_folder(self, name: str) -> bool:
+        """Tell whether a blob of this name is there that has no bytes and stands for a folder."""
 
     def job_count(self) -> int:
         """Count the jobs, those in progress among them; never lower than the true number.

@@ -92,8 +92,8 @@ class Azure(Protocol):
     def query(self, workspace: str, text: str) -> Reply:
         """Ask a workspace, by its customer id, in the Kusto language."""
 
-    def token(self) -> str:
-        """Return a token for Resource Manager."""
+    def token(self, audience: str | None = None) -> str:
+        """Return a token for an audience, Resource Manager where None."""
 
 
 class HttpAzure:
@@ -143,9 +143,9 @@ class HttpAzure:
         url = f"{self._logs}/v1/workspaces/{workspace}/query"
         return self._send("POST", url, {"Authorization": f"Bearer {token}"}, {"query": text})
 
-    def token(self) -> str:
-        """Return a token for Resource Manager."""
-        return self._credential.get_token(f"{self.manager}/.default").token
+    def token(self, audience: str | None = None) -> str:
+        """Return a token for an audience, Resource Manager where None."""
+        return self._credential.get_token(f"{audience or self.manager}/.default").token
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, Any] | None) -> Reply:
         tries = READ_TRIES if method == "GET" else 1

@@ -22,7 +22,6 @@ VERSION: Final = "2023-05-01"
 CONTAINER: Final = "probe"
 ENDED: Final = frozenset({"Failed", "Stopped", "Succeeded", "Terminated"})
 IDENTITY: Final = "azure-native:managedidentity:UserAssignedIdentity"
-KEYS_VERSION: Final = "2023-05-01"
 READY_SECONDS: Final = 600
 PROBES: Final = Path(__file__).with_name("probes")
 WORKER_IDENTITY: Final = "worker-identity"
@@ -191,10 +190,8 @@ def _body(site: Site, wanted: Wanted) -> dict[str, Any]:
 
 def _share(site: Site) -> dict[str, str]:
     account = site.output("appStorageAccountName")
-    path = f"{site.resource_group}/providers/Microsoft.Storage/storageAccounts/{account}/listKeys"
-    keys = site.azure.arm("POST", path, KEYS_VERSION).value("Listing the account's keys")
     return {
         "shareName": site.output("shareName"),
-        "storageAccountKey": keys["keys"][0]["value"],
+        "storageAccountKey": site.account_key(account),
         "storageAccountName": account,
     }

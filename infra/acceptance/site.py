@@ -54,6 +54,10 @@ class Site:
     drift: Callable[[], list[str]]
     rest: Rest
 
+    def account_key(self, account: str) -> str:
+        """Return the first key of a storage account of the stack, by the account's name."""
+        return _account_key(self.azure, f"{self.resource_group}/providers/Microsoft.Storage/storageAccounts/{account}")
+
     @property
     def location(self) -> str:
         """The region of the resource group."""
@@ -138,11 +142,10 @@ def open_site(
     place = stack_place(deployed.outputs, stack)
     with HttpAzure(credential, RESOURCE_MANAGER) as azure:
         account_id = _account_id(deployed)
-        keys = azure.arm("POST", f"{account_id}/listKeys", STORAGE_VERSION).value("Listing the account's keys")
         suffix = urlsplit(place.blob_endpoint or "").netloc.partition(".blob.")[2]
         connection = (
             f"DefaultEndpointsProtocol=https;AccountName={account_id.rpartition('/')[2]};"
-            f"AccountKey={keys['keys'][0]['value']};EndpointSuffix={suffix}"
+            f"AccountKey={_account_key(azure, account_id)};EndpointSuffix={suffix}"
         )
 
         def rest() -> tuple[Endpoint, Endpoint]:
@@ -163,3 +166,8 @@ def _account_id(deployed: Deployed) -> str:
 
 def _credential(settings: Mapping[str, str]) -> TokenCredential:
     return provider_credential(lambda key: settings.get(f"azure-native:{key}"))
+
+
+def _account_key(azure: Azure, account_id: str) -> str:
+    answer = azure.arm("POST", f"{account_id}/listKeys", STORAGE_VERSION)
+    return str(answer.value(f"Listing the keys of {account_id.rpartition('/')[2]}")["keys"][0]["value"])

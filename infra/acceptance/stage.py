@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol
 
 import pulumi.automation as auto
 
+from infra.operate.places import sign_in_hint
+
 DESTROY_PAUSE_SECONDS: Final = 20.0
 DESTROY_TRIES: Final = 3
 RESOURCE_GROUP: Final = "azure-native:resources:ResourceGroup"
@@ -197,7 +199,8 @@ def _engine(what: str) -> Any:
     try:
         yield
     except (auto.CommandError, json.JSONDecodeError) as error:
-        raise StageError(f"{what} failed: {_last_words(error)}") from error
+        said = _last_words(error)
+        raise StageError(f"{what} failed: {said}{sign_in_hint(said)}") from error
 
 
 def _last_words(error: Exception) -> str:

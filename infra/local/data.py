@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import hmac
 import os
@@ -18,6 +19,19 @@ class DataFolderError(RuntimeError):
     """The data folder cannot be used; the text says why and what to do."""
 
 
+def disk_problem(path: Path, error: OSError) -> str:
+    """Return what a refused write says about a disk, and what to do, in sentences."""
+    why = {
+        errno.EACCES: "may not be written to by this user",
+        errno.EDQUOT: "is full, since your quota is used up",
+        errno.ENOSPC: "is full",
+        errno.EPERM: "may not be written to by this user",
+        errno.EROFS: "is on a disk that can only be read",
+    }.get(error.errno or 0, f"cannot be written to ({error.strerror or error})")
+    remedy = "Make room there, or choose" if error.errno in (errno.EDQUOT, errno.ENOSPC) else "Choose"
+    return f"{path} {why}. {remedy} another folder with --data."
+
+
 class DataFolder:
     """A folder that belongs to one run at a time and remembers who it is from one run to the next.
 
@@ -29,18 +43,21 @@ class DataFolder:
         """Make the folder, take its lock and read or make its secret.
 
         Raises:
-            DataFolderError: another run uses the folder.
+            DataFolderError: another run uses the folder, or it cannot be written to.
         """
         self.root = root.resolve()
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = filelock.FileLock(self.root / ".lock")
         try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
+            self._secret = self._read_or_make_secret()
         except filelock.Timeout as error:
             raise DataFolderError(
                 f"Another local run uses the data folder {self.root}. End it, or choose another folder with --data."
             ) from error
-        self._secret = self._read_or_make_secret()
+        except OSError as error:
+            self._lock.release()
+            raise DataFolderError(disk_problem(self.root, error)) from error
 
     def release(self) -> None:
         """Let another run have the folder."""

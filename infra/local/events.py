@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, BlobType
+from azure.storage.blob import BlobServiceClient
+
+from pipeline_app.contract import is_folder_marker
 
 from .azurite import Access, StorageAccount
 from .journal import Journal
@@ -122,7 +125,7 @@ def upload_of(access: Access) -> tuple[str, str, str] | None:
 
 @dataclass
 class Delivery:
-    """One event on its way to one subscription."""
+    """One event on its way to one subscription; one that is ``quiet`` is no stage of a file's way."""
 
     event: Event
     subscription: Subscription
@@ -130,16 +133,17 @@ class Delivery:
     began: float = field(default_factory=time.monotonic)
     number: int = 0
     outcome: str = ""
+    quiet: bool = False
 
 
 class EventGrid:
     """Delivers the uploads of all storage accounts to the declared subscriptions."""
 
-    def __init__(self, watcher: Watcher, journal: Path) -> None:
-        """Take the file that remembers until when all events were delivered."""
+    def __init__(self, watcher: Watcher, journal: Path, on_trouble: Callable[[OSError], None]) -> None:
+        """Take the file that remembers until when all events were delivered, and who is told where it cannot."""
         self._closing = threading.Event()
         self._delivered: Callable[[str, str], None] | None = None
-        self._journal = Journal(journal)
+        self._journal = Journal(journal, on_trouble)
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(DELIVERY_THREADS, thread_name_prefix="event-grid")
         self._sequence = count(1)
@@ -201,18 +205,21 @@ class EventGrid:
         if not wanting:
             self._journal.end(number)
             return
-        self._watcher.stage(name, "uploaded")
         try:
             blob = blobs.get_blob_client(container, name).get_blob_properties()
         except ResourceNotFoundError:
             self._watcher.log("event grid", f"{name!r} was deleted before its event was raised.")
             self._journal.end(number)
             return
+        # Nobody waits for what becomes of a folder's marker.
+        quiet = is_folder_marker(name, blob.size, blob.metadata)
+        if not quiet:
+            self._watcher.stage(name, "uploaded")
         request = str(uuid.uuid4())
         event: Event = {
             "data": {
                 "api": api,
-                "blobType": BlobType(blob.blob_type).value,
+                "blobType": _plain(blob.blob_type),
                 "clientRequestId": request,
                 "contentLength": blob.size,
                 "contentType": blob.content_settings.content_type or "application/octet-stream",
@@ -230,7 +237,8 @@ class EventGrid:
             "subject": subject,
         }
         for subscription in wanting:
-            self._deliver(Delivery({**event, "topic": subscription.topic}, subscription, number=self._journal.begin()))
+            own = {**event, "topic": subscription.topic}
+            self._deliver(Delivery(own, subscription, number=self._journal.begin(), quiet=quiet))
         self._journal.end(number)
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -248,6 +256,8 @@ class EventGrid:
             return
         self._journal.end(delivery.number)
         name = _blob_name(delivery.event)
+        if delivery.quiet:
+            return
         self._watcher.stage(name, "event")
         if self._delivered:
             self._delivered(message.id, name)
@@ -294,6 +304,11 @@ class EventGrid:
 def _blob_name(event: Event) -> str:
     name: str = event["subject"].split("/", 6)[6]
     return name
+
+
+def _plain(value: object) -> object:
+    """Return the text of a property that the library gives as a text or as a member of an enumeration."""
+    return value.value if isinstance(value, Enum) else value
 
 
 def _value(event: Event, key: str) -> object:

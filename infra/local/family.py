@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from typing import Final
 
 import psutil
 
 GRACE_SECONDS: Final = 10.0
 MARKER: Final = "FILE_PIPELINE_LOCAL_MARKER"
+POLL_SECONDS: Final = 0.02
 
 
 def marker_of(process: psutil.Process) -> str | None:
@@ -51,6 +53,22 @@ def end(found: set[psutil.Process]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             # One that somebody has suspended could not see that it is to end.
             process.send_signal(signal.SIGCONT)
-    _, alive = psutil.wait_procs(found | below, timeout=GRACE_SECONDS)
-    kill(set(alive))
-    psutil.wait_procs(alive, timeout=GRACE_SECONDS)
+    alive = wait(found | below)
+    kill(alive)
+    wait(alive)
+
+
+def wait(processes: set[psutil.Process]) -> set[psutil.Process]:
+    """Return those that go on after a time of grace, as soon as that is known."""
+    until = time.monotonic() + GRACE_SECONDS
+    while (alive := {process for process in processes if not has_ended(process)}) and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process has ended, also if nobody takes note of that, as the first process of many a container."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

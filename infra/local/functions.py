@@ -119,6 +119,10 @@ class FunctionHost:
                     self._launch(supervisor)
                 except ShuttingDownError as error:
                     self._watcher.log(self._site.name, str(error))
+                except OSError as error:
+                    # Without its folders, or where it cannot be recorded; the next try may find room.
+                    self._watcher.warn(self._site.name, f"The function's host could not be started: {error}")
+                    restart(code)
 
         supervisor.start(command, on_line=self._line, on_exit=restart)
 

@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -83,7 +84,11 @@ class Builder(Protocol):
 class PrefixBuilder:
     """Does what the Dockerfile does in a private folder of the data folder."""
 
-    def __init__(self, project: Path, data: DataFolder, supervisor: Supervisor) -> None:
+    def __init__(
+        self, project: Path, data: DataFolder, supervisor: Supervisor, notice: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Take the project's folder, and who is told each line that an installer writes."""
+        self._notice = notice
         self._data = data
         self._project = project
         self._supervisor = supervisor
@@ -105,6 +110,7 @@ class PrefixBuilder:
         if done.exists():
             return image
         # The prefix may be written into what is installed, so it is made where it will stay, and counts when complete.
+        unseal(prefix)
         shutil.rmtree(folder, ignore_errors=True)
         prefix.mkdir(parents=True)
         for source in worker:
@@ -116,6 +122,7 @@ class PrefixBuilder:
                 name="installer",
                 arguments=[sys.executable, str(installer), str(artifact)],
                 environment={
+                    **_proxies(),
                     **build.arguments,
                     **environment,
                     "HOME": str(folder),
@@ -124,7 +131,8 @@ class PrefixBuilder:
                 },
                 directory=folder,
                 log=self._data.folder("logs") / "installer.log",
-            )
+            ),
+            on_line=self._notice,
         )
         record = asdict(image) | {"folder": str(folder), "tag": build.tag}
         done.write_text(json.dumps(record, indent=2), encoding="utf-8")
@@ -163,6 +171,10 @@ class DockerBuilder:
         arguments += ["--platform", build.platform] if build.platform else []
         for name, value in build.arguments.items():
             arguments += ["--build-arg", f"{name}={value}"]
+        # Without a value, Docker takes it from its own environment, so that no password is on a command line; and it
+        # keeps these out of the image and its history.
+        for name in _proxies():
+            arguments += ["--build-arg", name]
         self._supervisor.run(
             Command(
                 name="docker build",
@@ -202,6 +214,33 @@ def path_for(prefix: Path) -> str:
 def _kept(arguments: Mapping[str, str]) -> dict[str, str]:
     # Of the build arguments, only the release is still in the environment when the image runs.
     return {name: value for name, value in arguments.items() if name == "RELEASE_VERSION"}
+
+
+def _proxies() -> dict[str, str]:
+    """Return the proxies of this environment, which an installer needs to fetch anything, and an image has none of."""
+    names = ("ALL_PROXY", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+    return {name: os.environ[name] for each in names for name in (each, each.lower()) if os.environ.get(name)}
+
+
+def seal(prefix: Path) -> None:
+    """Take the permission to write from all that is in an installed application's folder, as it is in the image.
+
+    There all belongs to root, and the application runs as another user.
+    """
+    _permit(prefix, lambda mode: mode & ~0o222)
+
+
+def unseal(prefix: Path) -> None:
+    """Give its owner the permission to write again, so that the folder can be removed."""
+    _permit(prefix, lambda mode: mode | stat.S_IWUSR)
+
+
+def _permit(folder: Path, change: Callable[[int], int]) -> None:
+    for root, folders, files in os.walk(folder):
+        for path in (Path(root), *(Path(root, name) for name in (*folders, *files))):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) != change(stat.S_IMODE(mode)):
+                path.chmod(change(stat.S_IMODE(mode)))
 
 
 def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+from .data import write_private
 
 # Uploads this close to the remembered moment may not have been seen yet; a second event for one does no harm.
 MARGIN: Final = timedelta(seconds=5)
@@ -14,7 +17,9 @@ MARGIN: Final = timedelta(seconds=5)
 class Journal:
     """Remembers in a file the moment before which no event is on its way any more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_trouble: Callable[[OSError], None]) -> None:
+        """Take the file, and who is told where it cannot be written."""
+        self._on_trouble = on_trouble
         self._lock = threading.Lock()
         self._next = 0
         self._path = path
@@ -32,7 +37,11 @@ class Journal:
         with self._lock:
             del self._pending[number]
             moment = min(self._pending.values(), default=datetime.now(UTC))
-            self._path.write_text(moment.isoformat(), encoding="ascii")
+            try:
+                write_private(self._path, moment.isoformat())
+            except OSError as error:
+                # An older moment does no harm, but that events come twice.
+                self._on_trouble(error)
 
     def since(self) -> datetime | None:
         """Return from when on uploads may lack their event, or None where no event was ever delivered."""

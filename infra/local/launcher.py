@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+CAP_DAC_OVERRIDE = 1
 CHUNK = 65536
 # The kernel tells of a death when it begins; the process is this one's parent until it has ended.
 DYING_SECONDS = 5.0
@@ -30,6 +31,7 @@ LOOK_SECONDS = 0.01
 # A worker tries for a minute to give its work back to storage that is gone as well.
 ORPHANED_SECONDS = 10.0
 NOT_FOUND = 127
+PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_PDEATHSIG = 1
 SIGNALLED = 128
@@ -59,6 +61,20 @@ def control(option: int, value: int) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(option, value) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def confine() -> None:
+    """Hold this process and what it becomes to what files permit, where it is root's and would be held to nothing.
+
+    Source: capabilities(7): a program that root starts has no capability that is not in the bounding set.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        control(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)
+    except PermissionError:
+        # A container whose root may not give up capabilities; there is no other way to be as strict.
+        return
 
 
 def become(command: list[str], parent: int, output: int) -> None:
@@ -139,7 +155,8 @@ def watch(main_process: int, source: int, woken: int, look: Callable[[], None]) 
 
 def main(arguments: list[str]) -> int:
     """Run the command to its end and return its exit code, or 128 and the number of the signal that ended it."""
-    asker, file, command = int(arguments[0]), Path(arguments[1]), arguments[2:]
+    asker, file, command = int(arguments[0]), Path(arguments[1]), arguments[3:]
+    confined = arguments[2] == "confined"
     control(PR_SET_CHILD_SUBREAPER, 1)
     # A signal that arrives before the command runs must still reach it.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
@@ -155,6 +172,8 @@ def main(arguments: list[str]) -> int:
     signal.set_wakeup_fd(waker)
     main_process = os.fork()
     if main_process == 0:
+        if confined:
+            confine()
         become(command, this, sink)
     os.close(sink)
 

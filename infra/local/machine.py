@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infra.clouds import REGISTRY_AUDIENCE
 from pipeline_app.contract import StorageNames
 
 from .arm import ArmServer
 from .azurite import StorageAccount, install
 from .containers import ContainerGroup, DockerEngine, Engine, ProcessEngine
-from .data import DataFolder
+from .data import DataFolder, disk_problem
 from .events import EventGrid
 from .functions import Site
 from .identity import Directory, TokenServer
-from .images import Builder, DockerBuilder, Image, PrefixBuilder
+from .images import Builder, DockerBuilder, Image, PrefixBuilder, unseal
 from .processes import Supervisor
 from .progress import Progress
+from .registry import RegistryServer
 from .watcher import Watcher
 
 AZURITE_FOLDER: Final = ".azurite"
@@ -49,7 +51,7 @@ class Machine:
         self.artifact = data.root / "artifact"
         self.data = data
         self.directory = Directory()
-        self.grid = EventGrid(watcher, data.root / "events-delivered-until")
+        self.grid = EventGrid(watcher, data.root / "events-delivered-until", self.lose_disk)
         self.groups: dict[str, ContainerGroup] = {}
         self.identities: dict[str, str] = {}
         self.images: dict[str, Image] = {}
@@ -57,7 +59,7 @@ class Machine:
         self.shares: dict[tuple[str, str], Path] = {}
         self.sites: dict[str, Site] = {}
         self.topics: dict[str, str] = {}
-        self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS)
+        self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS, self.lose_disk)
         self.watcher = watcher
         self._azurite = threading.Lock()
         self._progress: list[Progress] = []
@@ -73,12 +75,13 @@ class Machine:
             self.builder = DockerBuilder(options.project, data, self.supervisor)
             self.engine = DockerEngine(f"file-processing-{data.suffix('containers')}", containers, logs)
         else:
-            self.builder = PrefixBuilder(options.project, data, self.supervisor)
+            self.builder = PrefixBuilder(options.project, data, self.supervisor, self._installing)
             self.engine = ProcessEngine(containers, logs)
         self.authority_file = data.root / "authority.pem"
         self.tokens = TokenServer(self.directory)
         self.arm = ArmServer(self.directory, self.groups, self.authority_file)
-        for server in (self.arm, self.tokens):
+        self.registry = RegistryServer(self.deployer_token(REGISTRY_AUDIENCE), int(data.suffix("registry port"), 16))
+        for server in (self.arm, self.registry, self.tokens):
             name = type(server).__name__
             threading.Thread(target=server.serve_forever, args=(SHUTDOWN_SECONDS,), daemon=True, name=name).start()
         self.grid.on_delivery(self._messages.__setitem__)
@@ -95,6 +98,9 @@ class Machine:
                 self._program = install(self.supervisor, folder, lambda text: self.watcher.log("azurite", text))
             return self._program
 
+    def _installing(self, line: str) -> None:
+        self.watcher.log("installer", line)
+
     def called(self, function: str, message_id: str, outcome: str) -> None:
         """Take note of a function's call; one for a delivered event is a stage of its file's way."""
         name = self._messages.pop(message_id, None) if outcome in ("done", "poison") else None
@@ -102,6 +108,10 @@ class Machine:
             self.watcher.stage(name, "job")
         elif outcome == "poison":
             self.watcher.warn(function, f"The event of {name or message_id} could not be handled.")
+
+    def deployer_token(self, audience: str) -> str:
+        """Return the token by which who deploys is known to whom it is for."""
+        return self.data.key(f"deployer token for {audience.rstrip('/')}")
 
     def follow(self, account: StorageAccount, names: StorageNames) -> None:
         """Tell the watcher what becomes of the inputs in an account."""
@@ -119,6 +129,16 @@ class Machine:
                 "as in a power cut. Start the run again over the same data and it goes on; upload again what is gone."
             )
         self.supervisor.kill()
+        self._interrupt()
+
+    def lose_disk(self, error: OSError) -> None:
+        """End the run in good order, since what it has to remember cannot be written; ``lost`` then says why."""
+        if self.lost is not None or self.supervisor.closing.is_set():
+            return
+        self.lost = f"{disk_problem(self.data.root, error)} So the run ends; the next one over the same data goes on."
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         main = threading.main_thread().ident
         if main is not None:
             signal.pthread_kill(main, signal.SIGINT)
@@ -129,8 +149,12 @@ class Machine:
         self.grid.close()
         for progress in self._progress:
             progress.close()
-        for server in (self.arm, self.tokens):
+        for server in (self.arm, self.registry, self.tokens):
             server.shutdown()
             server.server_close()
         for group in self.groups.values():
             group.clear()
+        for image in self.images.values():
+            # Whoever removes the data folder may do so.
+            if image.folder is not None:
+                unseal(image.folder / "opt" / "app")

@@ -19,6 +19,7 @@ from infra.operate.places import Place, local_place, stack_outputs, stack_place
 from infra.operate.storage import OperateError
 from infra.operate.story import gather
 from infra.operate.telling import Mood, Section, tell
+from pipeline_app.install import printable
 
 from .machine import OUTPUTS
 from .run import PROJECT
@@ -61,10 +62,10 @@ def retry(
                 retried = repair.retry(name, storage, place.names)
             except OperateError as error:
                 refused = True
-                _complain(error)
+                _complain(str(error))
             else:
                 line = f"{retried.name} is processed again as version {retried.etag}; look at {retried.receipt_name}"
-                console.print(Text(line), soft_wrap=True)
+                console.print(Text(printable(line)), soft_wrap=True)
     if refused:
         raise typer.Exit(1)
 
@@ -81,14 +82,21 @@ def backfill(
     begin = _moment(since) if since is not None else None
     console = Console()
     count = 0
+    refused = False
     with _opened(data, azure, stack) as (storage, place):
-        for job in repair.backfill(storage, place.names, begin):
+        for each in repair.backfill(storage, place.names, begin):
+            if isinstance(each, repair.NotQueued):
+                refused = True
+                _complain(f"{each.name!r} was not queued: {each.reason}")
+                continue
             count += 1
             if count <= SHOWN:
-                console.print(Text(f"Queued {job.name}"), soft_wrap=True)
+                console.print(Text(printable(f"Queued {each.name}")), soft_wrap=True)
             elif count == SHOWN + 1:
                 console.print("…")
     console.print(f"{count:,} input(s) without a receipt were queued.", highlight=False)
+    if refused:
+        raise typer.Exit(1)
 
 
 def show(sections: list[Section], console: Console) -> None:
@@ -96,7 +104,7 @@ def show(sections: list[Section], console: Console) -> None:
     for section in sections:
         console.print(Text(section.heading, style=f"bold {COLOURS[section.mood]}"))
         for line in section.lines:
-            console.print(Text(f"  {line}"), soft_wrap=True)
+            console.print(Text(f"  {printable(line)}"), soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -107,7 +115,7 @@ def _opened(data: Path, azure: bool, stack: str) -> Iterator[tuple[AzureStorage,
         with connect(place) as storage:
             yield storage, place
     except OperateError as error:
-        _complain(error)
+        _complain(str(error))
         raise typer.Exit(1) from error
 
 
@@ -126,8 +134,8 @@ def _log(place: Place) -> Iterator[Iterator[str] | None]:
         yield iter(file)
 
 
-def _complain(error: OperateError) -> None:
-    Console(stderr=True).print(Text(str(error), style="red"), soft_wrap=True)
+def _complain(text: str) -> None:
+    Console(stderr=True).print(Text(printable(text), style="red"), soft_wrap=True)
 
 
 def _moment(text: str) -> datetime:

@@ -19,18 +19,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import psutil
 
 from . import family
 from .data import write_private
 from .family import GRACE_SECONDS, MARKER
+from .process_log import ProcessLog, log_trouble
 
 LAUNCHER: Final = Path(__file__).with_name("launcher.py")
-LOG_BYTES: Final = 10 * 1024 * 1024
 TAIL_LINES: Final = 30
 
 
@@ -70,12 +69,16 @@ class Child:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run: ``environment`` is the whole environment, ``log`` a file that keeps the output."""
+    """What to run: ``environment`` is the whole environment, ``log`` a file that keeps the output.
+
+    ``confined`` holds it to what files permit, as any user is held, also where root runs it (on Linux).
+    """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
+    confined: bool = False
     log: Path | None = None
     standard_input: Path | None = None
 
@@ -83,13 +86,19 @@ class Command:
 class Supervisor:
     """Starts processes and sees that none is left: not at the end of the run, and not after a killed run."""
 
-    def __init__(self, records: Path, beacon: Path) -> None:
-        """Take the file in which the children are recorded, and one to be removed if this process is killed."""
+    def __init__(self, records: Path, beacon: Path, on_trouble: Callable[[OSError], None] | None = None) -> None:
+        """Take the file in which the children are recorded, and one to be removed if this process is killed.
+
+        ``on_trouble`` is told of each record or log that cannot be written. The processes are watched all the same,
+        since whoever waits for one of them must not wait for the disk.
+        """
         self._beacon = beacon
         self.closing = threading.Event()
         self._children: list[Child] = []
         self._closed = False
+        self._killed: set[psutil.Process] = set()
         self._lock = threading.RLock()
+        self._on_trouble = on_trouble or log_trouble
         self._path = records
         self._pending: list[Record] = []
         # The kernel ties "tell me when my parent dies" to the thread that started the process, so one thread that
@@ -129,6 +138,7 @@ class Supervisor:
         no such command) once the process has ended without having been asked to.
 
         Raises:
+            OSError: it cannot be recorded, and so it does not run.
             ShuttingDownError: the run is being taken down.
         """
         record = Record(command.name, secrets.token_hex(16))
@@ -136,14 +146,13 @@ class Supervisor:
             if self.closing.is_set():
                 raise ShuttingDownError(f"{command.name} was not started since the run is being taken down.")
             self._pending.append(record)
-            self._save()
-            start = self._starter.submit(self._spawn, command, record)
         try:
+            with self._lock:
+                self._save()
+                start = self._starter.submit(self._spawn, command, record)
             child = start.result()
         finally:
-            with self._lock:
-                self._pending.remove(record)
-                self._save()
+            self._forget(self._pending, record)
         threads = [
             threading.Thread(target=self._read, args=(child, command, on_line), name=f"{command.name} output"),
             threading.Thread(target=self._wait, args=(child, on_exit), name=f"{command.name} end"),
@@ -204,6 +213,8 @@ class Supervisor:
             if child is None:
                 break
             self.stop(child)
+        # A killed process takes a moment to end, and what is below a child is nobody's to wait for but this.
+        family.wait(self._killed)
         # Not before: the kernel would tell all children at once that their parent is gone.
         self._starter.shutdown(wait=True)
         with self._lock:
@@ -221,6 +232,7 @@ class Supervisor:
                 process = psutil.Process(child.pid)
                 found |= {process} | family.descendants(process)
         family.kill(found)
+        self._killed |= found
 
     def running(self) -> list[Child]:
         """Return the children that run now, the oldest first."""
@@ -230,7 +242,17 @@ class Supervisor:
     def _spawn(self, command: Command, record: Record) -> Child:
         arguments = list(command.arguments)
         if sys.platform == "linux":
-            arguments = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(self._beacon), *arguments]
+            confinement = "confined" if command.confined else "free"
+            arguments = [
+                sys.executable,
+                "-I",
+                "-S",
+                str(LAUNCHER),
+                str(os.getpid()),
+                str(self._beacon),
+                confinement,
+                *arguments,
+            ]
         with Path(command.standard_input or os.devnull).open("rb") as standard_input:
             process = subprocess.Popen(  # noqa: S603
                 arguments,
@@ -248,45 +270,71 @@ class Supervisor:
         child = Child(record, process)
         with self._lock:
             self._children.append(child)
-            self._save()
+            try:
+                self._save()
+            except OSError:
+                # Nobody could end it after this run, so it does not run at all.
+                self._children.remove(child)
+                family.kill(family.marked(record.marker) | {psutil.Process(process.pid)})
+                process.wait()
+                if process.stdout:
+                    process.stdout.close()
+                raise
         return child
 
     def _read(self, child: Child, command: Command, on_line: Callable[[str], None] | None) -> None:
         output: IO[str] | None = child.process.stdout
-        log = _log_file(command.log) if command.log else None
         if output is None:
             return
-        with output:
-            for line in output:
-                text = line.rstrip("\r\n")
-                if log:
-                    log.emit(logging.makeLogRecord({"msg": text}))
-                if on_line:
-                    on_line(text)
+        log = ProcessLog(command.log, self._on_trouble) if command.log else None
+        try:
+            with output:
+                try:
+                    for line in output:
+                        self._pass_on(line.rstrip("\r\n"), log, on_line)
+                finally:
+                    # Nobody reads any more what it writes, and it would wait for that.
+                    for _ in output:
+                        pass
+        finally:
+            if log:
+                log.close()
+            child.output_read.set()
+
+    def _pass_on(self, text: str, log: ProcessLog | None, on_line: Callable[[str], None] | None) -> None:
         if log:
-            log.close()
-        child.output_read.set()
+            log.emit(logging.makeLogRecord({"msg": text}))
+        if on_line:
+            try:
+                on_line(text)
+            except OSError as error:
+                self._on_trouble(error)
 
     def _wait(self, child: Child, on_exit: Callable[[int], None] | None) -> None:
         code = child.process.wait()
-        family.kill({process for process in family.marked(child.record.marker) if process.pid != child.pid})
-        with self._lock:
-            self._children.remove(child)
-            self._save()
-        child.ended.set()
+        try:
+            family.kill({process for process in family.marked(child.record.marker) if process.pid != child.pid})
+            self._forget(self._children, child)
+        finally:
+            child.ended.set()
         if on_exit and not child.stopping and not self.closing.is_set():
-            on_exit(code)
+            try:
+                on_exit(code)
+            except OSError as error:
+                self._on_trouble(error)
+
+    def _forget(self, known: list[Any], one: Child | Record) -> None:
+        """Take a process out of the records; what the file still says of it does no harm."""
+        try:
+            with self._lock:
+                known.remove(one)
+                self._save()
+        except OSError as error:
+            self._on_trouble(error)
 
     def _save(self) -> None:
         records = [child.record for child in self._children] + self._pending
         write_private(self._path, json.dumps([asdict(record) for record in records], indent=2))
-
-
-def _log_file(path: Path) -> RotatingFileHandler:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(path, backupCount=1, encoding="utf-8", errors="replace", maxBytes=LOG_BYTES)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    return handler
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 0.02) -> bool:

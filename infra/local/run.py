@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipeline_app.contract import StorageNames
 
 from .cloud import LocalCloud, Scene, StrictMonitor
 from .containers import ContainerGroup
-from .data import DataFolder, write_private
+from .data import DataFolder, DataFolderError, write_private
 from .handlers import INVOKES, RESOURCES
 from .machine import OUTPUTS, Machine, Options
 from .program import read_stack, run_program
@@ -43,8 +44,13 @@ class LocalRun:
         """Take the data folder.
 
         Raises:
-            DataFolderError: another run uses it.
+            DataFolderError: another run uses it, or it or the project's folder cannot be written to.
         """
+        if not os.access(PROJECT, os.W_OK):
+            raise DataFolderError(
+                f"The project's folder {PROJECT} cannot be written to, and what is built goes below it. Copy it to a "
+                "folder that can be written to, and run it there."
+            )
         self._options = options
         self._watcher = watcher
         self.data = DataFolder(options.data)
@@ -70,6 +76,8 @@ class LocalRun:
         )
         monitor = StrictMonitor(LocalCloud(scene, RESOURCES, INVOKES))
         outputs = run_program(PROJECT, stack, monitor) | self._connection(machine)
+        # There is nothing of this run to be seen in Azure's portal.
+        outputs.pop("portalUrl", None)
         write_private(self.data.root / OUTPUTS, json.dumps(outputs, indent=2, sort_keys=True) + "\n")
         return outputs
 
@@ -110,4 +118,9 @@ class LocalRun:
             "inputPath": names.input_path,
             "outputPath": names.output_path,
             "shareDirectory": str(next(iter(machine.shares.values()))),
+            # The stack's own goes to whoever has an account of that name in Azure.
+            "uploadCommand": (
+                f"az storage blob upload --connection-string '{connection}' --container-name {names.container} "
+                f"--name {names.input_path}/FILE --file FILE"
+            ),
         }

@@ -6,11 +6,12 @@ import contextlib
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
@@ -18,14 +19,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline_app.contract import CANARY_FOLDER
+from pipeline_app.install import printable
 
 from .watcher import Stage, Watcher
 
 FINAL: Final = frozenset({"failed", "succeeded"})
 LINES: Final = 8
 REFRESH_PER_SECOND: Final = 8
-ROWS: Final = 20
 STAGES: Final[tuple[Stage, ...]] = ("uploaded", "event", "job", "processing")
+# With fewer columns than these, only where a file is and what became of it is shown.
+WIDE: Final = 110
 
 
 class View(Watcher, Protocol):
@@ -72,9 +75,9 @@ class PlainView:
         self._write(f"{source}: WARNING: {text}")
 
     def _write(self, text: str) -> None:
-        line = f"{time.monotonic() - self._start:8.2f}  {text}\n"
-        # A reader that has gone away must not end the run.
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        line = f"{time.monotonic() - self._start:8.2f}  {printable(text)}\n"
+        # Neither a reader that has gone away nor a full disk behind the stream may end what is told here.
+        with self._lock, contextlib.suppress(OSError):
             self._stream.write(line)
             self._stream.flush()
 
@@ -100,21 +103,27 @@ class LiveView:
         self._start = time.monotonic()
 
     def __rich__(self) -> RenderableType:
-        """Return the present picture."""
+        """Return the present picture, which fits the terminal as it is now: what does not is counted."""
+        # The last line is the cursor's.
+        height = max(self._console.height - 1, 4)
+        lines = min(LINES, max(height // 4, 1))
         with self._lock:
             parts: list[RenderableType] = []
             if not self._rows and self._made:
-                made = "\n".join(f"  [green]✓[/] {line}" for line in self._made)
-                parts.append(Text.from_markup(f"[bold]{self._made_count} resources made[/]\n{made}"))
+                made = [f"  [green]✓[/] {line}" for line in list(self._made)[-max(height - lines - 1, 1) :]]
+                parts.append(Text.from_markup(f"[bold]{self._made_count} resources made[/]"))
+                parts += [_one_line(Text.from_markup(line)) for line in made]
             if self._rows:
-                parts.append(self._table())
-            parts.append(Text("\n").join(self._lines))
+                parts += self._files(height - lines)
+            parts += list(self._lines)[-lines:]
             return Group(*parts)
 
     def log(self, source: str, text: str) -> None:
         """Keep a line for the lower part of the picture."""
         with self._lock:
-            self._lines.append(Text(f"{source}  {text}", style="dim", overflow="ellipsis", no_wrap=True))
+            # One line is one line here, whatever was written.
+            line = _in_a_line(f"{source}  {text}")
+            self._lines.append(_one_line(Text(line, style="dim")))
 
     def made(self, token: str, name: str, seconds: float) -> None:
         """Show a resource."""
@@ -124,7 +133,7 @@ class LiveView:
 
     def say(self, text: str) -> None:
         """Write a line above the picture, where it stays."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
@@ -146,18 +155,60 @@ class LiveView:
 
     def warn(self, source: str, text: str) -> None:
         """Write a warning above the picture, where it stays."""
-        self._console.print(Text(f"{source}  {text}", style="yellow"), soft_wrap=True)
+        self._console.print(Text(printable(f"{source}  {text}"), style="yellow"), soft_wrap=True)
 
-    def _table(self) -> Table:
-        table = Table("file", *STAGES, "result", box=None, header_style="bold", pad_edge=False)
-        for name, row in list(self._rows.items())[-ROWS:]:
+    def _files(self, height: int) -> list[RenderableType]:
+        """Return a line for each of the newest files, the newest last, and before them how many do not fit."""
+        rows = list(self._rows.items())
+        wide = self._console.width >= WIDE
+        room = height - 1
+        hidden = rows[: max(len(rows) - room + 1, 0)] if len(rows) > room else []
+        # As the table divides what its stages leave: three parts of seven.
+        stages = sum(max(len(stage), 8) + 1 for stage in STAGES) if wide else 0
+        columns = (self._console.width - stages - 1) * 3 // 7 - 1
+        table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
+        table.add_column("file", no_wrap=True, overflow="ellipsis", ratio=3)
+        for stage in STAGES if wide else ():
+            table.add_column(stage, no_wrap=True, width=max(len(stage), 8))
+        table.add_column("result", no_wrap=True, overflow="ellipsis", ratio=4)
+        for name, row in rows[len(hidden) :]:
             start = min(row.times.values())
             cells = [f"{row.times[stage] - start:.1f} s" if stage in row.times else "" for stage in STAGES]
-            result = next((stage for stage in row.times if stage in FINAL), None)
-            colour = {"failed": "red", "succeeded": "green", None: "dim"}[result]
-            end = f"{result} {row.times[result] - start:.1f} s {row.detail}" if result else "…"
-            table.add_row(Text(name, overflow="ellipsis", no_wrap=True), *cells, Text(end, style=colour))
-        return table
+            result = _result(row)
+            colour = {"failed": "red", "succeeded": "green"}.get(result or "", "dim")
+            last = next(reversed(row.times))
+            end = f"{result} {row.times[result] - start:.1f} s {row.detail}" if result else "…" if wide else f"{last} …"
+            table.add_row(
+                Text(_end_of(name, columns)),
+                *(cells if wide else ()),
+                Text(_in_a_line(end), style=colour),
+            )
+        if not hidden:
+            return [table]
+        counts = Counter(_result(row) or "under way" for _, row in hidden)
+        told = ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items()))
+        return [_one_line(Text(f"{len(hidden):,} earlier: {told}", style="bold")), table]
+
+
+def _end_of(name: str, columns: int) -> str:
+    """Return as much of a name's end as fits, since that tells files of one folder apart."""
+    shown = _in_a_line(name)
+    while cell_len(shown) > max(columns, 2):
+        shown = f"…{shown.lstrip('…')[1:]}"
+    return shown
+
+
+def _in_a_line(text: str) -> str:
+    return printable(text).replace("\n", " ").replace("\t", " ")
+
+
+def _one_line(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _result(row: Row) -> Stage | None:
+    return next((stage for stage in row.times if stage in FINAL), None)
 
 
 def _is_shown(file: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, Final
 
 from azure.core import MatchConditions
@@ -16,17 +17,16 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
     ServiceRequestError,
 )
-from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient, BlobType
+from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from infra.naming import DEAD_LETTER_CONTAINER
 from infra.operate.places import Place
 from infra.operate.storage import Blob, OperateError, OverwrittenError, Peeked
-from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, FileJob, plain_etag
+from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, NEVER_EXPIRES, FileJob, plain_etag
 
 COPY_POLL_SECONDS: Final = 0.5
 FORBIDDEN: Final = 403
-NEVER_EXPIRES: Final = -1
 NEWEST_DEAD_LETTERS: Final = 200
 
 # A person waits for the answer, so what is not there is told soon.
@@ -34,48 +34,61 @@ _CLIENT_OPTIONS: Final[dict[str, Any]] = {"connection_timeout": 10, "initial_bac
 
 
 class AzureStorage:
-    """The application storage account, as the protocol Storage says."""
+    """The application storage account, as the protocol Storage says.
 
-    def __init__(self, blobs: BlobServiceClient, queues: QueueServiceClient, container: str) -> None:
+    What one call is refused is an OperateError of that call, so that whoever goes through several names can go on.
+    """
+
+    def __init__(
+        self, blobs: BlobServiceClient, queues: QueueServiceClient, container: str, *, local: bool = False
+    ) -> None:
+        """Take the services and the files container; ``local`` says that a local run serves them."""
         self._container = blobs.get_container_client(container)
         self._dead_letters = blobs.get_container_client(DEAD_LETTER_CONTAINER)
+        self._local = local
         self._queues = queues
 
     def dead_letters(self) -> Iterator[str]:
         """Return the content of the newest dead-letter blobs."""
-        blobs = sorted(self._dead_letters.list_blobs(), key=lambda blob: blob.last_modified, reverse=True)
-        for blob in blobs[:NEWEST_DEAD_LETTERS]:
-            with contextlib.suppress(ResourceNotFoundError):
-                yield self._dead_letters.download_blob(blob.name).readall().decode("utf-8", "replace")
+        with _explained(self._local):
+            blobs = sorted(self._dead_letters.list_blobs(), key=lambda blob: blob.last_modified, reverse=True)
+            for blob in blobs[:NEWEST_DEAD_LETTERS]:
+                with contextlib.suppress(ResourceNotFoundError):
+                    yield self._dead_letters.download_blob(blob.name).readall().decode("utf-8", "replace")
 
     def find(self, name: str) -> Blob | None:
         """Return a blob, or None."""
-        try:
-            return _blob(name, self._container.get_blob_client(name).get_blob_properties())
-        except ResourceNotFoundError:
-            return None
+        with _explained(self._local):
+            try:
+                return _blob(name, self._container.get_blob_client(name).get_blob_properties())
+            except ResourceNotFoundError:
+                return None
 
     def list(self, prefix: str) -> Iterator[Blob]:
         """Iterate over the blobs whose name starts with ``prefix``."""
-        for properties in self._container.list_blobs(include=["metadata"], name_starts_with=prefix):
-            yield _blob(properties.name, properties)
+        with _explained(self._local):
+            for properties in self._container.list_blobs(include=["metadata"], name_starts_with=prefix):
+                yield _blob(properties.name, properties)
 
     def peek(self, queue: str) -> Peeked:
         """Look at a queue without taking anything from it."""
-        client = self._queues.get_queue_client(queue)
-        texts = tuple(str(message.content) for message in client.peek_messages(max_messages=MAX_PEEKED))
-        return Peeked(texts=texts, total=client.get_queue_properties().approximate_message_count or 0)
+        with _explained(self._local):
+            client = self._queues.get_queue_client(queue)
+            texts = tuple(str(message.content) for message in client.peek_messages(max_messages=MAX_PEEKED))
+            return Peeked(texts=texts, total=client.get_queue_properties().approximate_message_count or 0)
 
     def put(self, job: FileJob) -> None:
         """Put a job on the queue; without a time to live of its own it would be lost after 7 days."""
-        self._queues.get_queue_client(JOBS_QUEUE).send_message(job.encode(), time_to_live=NEVER_EXPIRES)
+        with _explained(self._local):
+            self._queues.get_queue_client(JOBS_QUEUE).send_message(job.encode(), time_to_live=NEVER_EXPIRES)
 
     def read(self, name: str) -> str | None:
         """Return the content of a blob as text, or None."""
-        try:
-            return self._container.download_blob(name).readall().decode("utf-8", "replace")
-        except ResourceNotFoundError:
-            return None
+        with _explained(self._local):
+            try:
+                return self._container.download_blob(name).readall().decode("utf-8", "replace")
+            except ResourceNotFoundError:
+                return None
 
     def renew(self, blob: Blob) -> str:
         """Copy a blob onto itself.
@@ -86,6 +99,10 @@ class AzureStorage:
 
         Source: https://learn.microsoft.com/rest/api/storageservices/copy-blob
         """
+        with _explained(self._local):
+            return self._copied_onto_itself(blob)
+
+    def _copied_onto_itself(self, blob: Blob) -> str:
         client = self._container.get_blob_client(blob.name)
         condition = f'"{blob.etag}"'
         try:
@@ -116,38 +133,46 @@ def connect(place: Place) -> Iterator[AzureStorage]:
     Raises:
         OperateError: for whatever the service or the network refuses, inside of the context as well.
     """
-    try:
-        with contextlib.ExitStack() as stack:
-            if place.connection_string:
-                blobs = BlobServiceClient.from_connection_string(place.connection_string, **_CLIENT_OPTIONS)
-                queues = QueueServiceClient.from_connection_string(place.connection_string, **_CLIENT_OPTIONS)
-            else:
-                # Importing the identity library takes its time, and a local run has no identity.
-                from azure.identity import DefaultAzureCredential
+    local = place.connection_string is not None
+    with _explained(local), contextlib.ExitStack() as stack:
+        if place.connection_string:
+            blobs = BlobServiceClient.from_connection_string(place.connection_string, **_CLIENT_OPTIONS)
+            queues = QueueServiceClient.from_connection_string(place.connection_string, **_CLIENT_OPTIONS)
+        else:
+            # Importing the identity library takes its time, and a local run has no identity.
+            from azure.identity import DefaultAzureCredential
 
-                credential = stack.enter_context(DefaultAzureCredential())
-                blobs = BlobServiceClient(place.blob_endpoint or "", credential=credential, **_CLIENT_OPTIONS)
-                queues = QueueServiceClient(place.queue_endpoint or "", credential=credential, **_CLIENT_OPTIONS)
-            stack.enter_context(blobs)
-            stack.enter_context(queues)
-            yield AzureStorage(blobs, queues, place.names.container)
+            credential = stack.enter_context(DefaultAzureCredential())
+            blobs = BlobServiceClient(place.blob_endpoint or "", credential=credential, **_CLIENT_OPTIONS)
+            queues = QueueServiceClient(place.queue_endpoint or "", credential=credential, **_CLIENT_OPTIONS)
+        stack.enter_context(blobs)
+        stack.enter_context(queues)
+        yield AzureStorage(blobs, queues, place.names.container, local=local)
+
+
+@contextlib.contextmanager
+def _explained(local: bool) -> Iterator[None]:
+    """Turn whatever the service or the network refuses into a sentence that says what to do."""
+    try:
+        yield
     except AzureError as error:
-        raise OperateError(_explained(error, place)) from error
+        raise OperateError(_explanation(error, local)) from error
 
 
 def _blob(name: str, properties: BlobProperties) -> Blob:
     return Blob(
+        archive_status=_plain(properties.archive_status),
         etag=plain_etag(properties.etag),
-        kind=BlobType(properties.blob_type).value,
+        kind=_plain(properties.blob_type) or "BlockBlob",
         metadata=dict(properties.metadata or {}),
         modified=properties.last_modified,
         name=name,
         size=properties.size or 0,
-        tier=str(properties.blob_tier) if properties.blob_tier else None,
+        tier=_plain(properties.blob_tier),
     )
 
 
-def _explained(error: AzureError, place: Place) -> str:
+def _explanation(error: AzureError, local: bool) -> str:
     text = (error.message or type(error).__name__).strip().splitlines()[0]
     if isinstance(error, ClientAuthenticationError):
         return f"Nobody is signed in who may use the account: {text} Run 'az login'."
@@ -157,7 +182,7 @@ def _explained(error: AzureError, place: Place) -> str:
             "Contributor on it (for explain, Storage Blob Data Reader and Storage Queue Data Reader)."
         )
     if isinstance(error, ServiceRequestError):
-        end = "Is the local run still there?" if place.connection_string else "Is its firewall closed to this machine?"
+        end = "Is the local run still there?" if local else "Is its firewall closed to this machine?"
         return f"The storage account does not answer: {text} {end}"
     return f"The storage account answered with an error: {text}"
 
@@ -168,6 +193,12 @@ def _kept(client: BlobClient) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     if properties.tag_count:
         kept["tags"] = client.get_blob_tags()
-    if properties.blob_tier and not properties.blob_tier_inferred:
-        kept["standard_blob_tier"] = properties.blob_tier
+    if (tier := _plain(properties.blob_tier)) and not properties.blob_tier_inferred:
+        # The library answers with a text and asks for a member of its enumeration, which has no newer tiers.
+        kept["headers"] = {"x-ms-access-tier": tier}
     return kept
+
+
+def _plain(value: str | Enum | None) -> str | None:
+    """Return the text of a property that the library gives as a text or as a member of an enumeration."""
+    return str(value.value) if isinstance(value, Enum) else value

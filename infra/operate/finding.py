@@ -24,8 +24,15 @@ def find_name(given: str, storage: Storage, names: StorageNames) -> str:
     A file that is gone is still known by its receipt, and a blob outside the input path by its full name.
 
     Raises:
+        OperateError: it is a name that no blob can have.
         UnknownFileError: there is none.
     """
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise OperateError(
+            f"{given!r} is not UTF-8, so no blob has this name. Look up how it is called in the container."
+        ) from error
     candidates = [name for name in (given, f"{names.input_path}/{given}") if names.is_input(name)]
     for name in (*candidates, given):
         if name and storage.find(name):

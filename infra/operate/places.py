@@ -94,9 +94,17 @@ def stack_outputs(stack: str, project: Path) -> dict[str, Any]:
         command, capture_output=True, check=False, cwd=project, text=True
     )
     if answer.returncode:
-        raise OperateError(f"'pulumi stack output --stack {stack}' failed: {answer.stderr.strip()}")
+        said = answer.stderr.strip()
+        raise OperateError(f"'pulumi stack output --stack {stack}' failed: {said}{sign_in_hint(said)}")
     outputs: dict[str, Any] = json.loads(answer.stdout)
     return outputs
+
+
+def sign_in_hint(said: str) -> str:
+    """Return what to do, after a space, where the Pulumi CLI said that nobody is signed in to it, else nothing."""
+    if "PULUMI_ACCESS_TOKEN" not in said:
+        return ""
+    return " Run 'pulumi login' first, or 'pulumi login --local' for a state on this machine."
 
 
 def _names(outputs: Mapping[str, Any]) -> StorageNames:

@@ -6,10 +6,30 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from infra.operate.finding import find_name
-from infra.operate.storage import OperateError, OverwrittenError, Storage
-from pipeline_app.contract import RECEIPT_ETAG_METADATA, RECEIPT_NAME, FileJob, StorageNames, now, plain_etag
+from infra.operate.storage import OperateError, OverwrittenError, Storage, archive_problem
+from pipeline_app.contract import (
+    RECEIPT_ETAG_METADATA,
+    RECEIPT_NAME,
+    FileJob,
+    StorageNames,
+    is_folder_marker,
+    now,
+    plain_etag,
+)
+
+# So many refusals in a row are about the account and not about the files any more.
+MAX_REFUSED: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotQueued:
+    """An input that a backfill could not queue, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +49,7 @@ def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
     which is on its way by itself, is never replaced by the older content.
 
     Raises:
-        OperateError: there is no such input, or it was overwritten or deleted meanwhile.
+        OperateError: there is no such input, it is archived, or it was overwritten or deleted meanwhile.
     """
     name = find_name(given, storage, names)
     if (reason := names.refusal(name)) is not None:
@@ -39,6 +59,10 @@ def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
     blob = storage.find(name)
     if blob is None:
         raise OperateError(f"{name!r} was deleted, only its receipt is left. Upload it again.")
+    if is_folder_marker(name, blob.size, blob.metadata):
+        raise OperateError(f"{name!r} stands for a folder and is no file. Name the files in it.")
+    if (archived := archive_problem(blob)) is not None:
+        raise OperateError(f"{name!r} cannot be processed now: {archived}")
     try:
         etag = storage.renew(blob)
     except OverwrittenError as error:
@@ -48,8 +72,8 @@ def retry(given: str, storage: Storage, names: StorageNames) -> Retried:
     return Retried(etag=etag, name=name, receipt_name=names.receipt_name(name))
 
 
-def backfill(storage: Storage, names: StorageNames, since: datetime | None = None) -> Iterator[FileJob]:
-    """Put a job on the queue for each input whose present version has no receipt, and yield it.
+def backfill(storage: Storage, names: StorageNames, since: datetime | None = None) -> Iterator[FileJob | NotQueued]:
+    """Put a job on the queue for each input whose present version has no receipt, and yield it, or why there is none.
 
     Unlike the sweep this neither waits for events that may be on the way nor for empty queues. A job too many does no
     harm: the worker sees the receipt and leaves the file alone.
@@ -58,17 +82,31 @@ def backfill(storage: Storage, names: StorageNames, since: datetime | None = Non
         storage: the account.
         names: container and paths.
         since: leaves inputs out that were uploaded before, a moment with a time zone.
+
+    Raises:
+        OperateError: the blobs cannot be listed, or one job after the other is refused.
     """
+    refused = 0
     # Receipts first: a file that is uploaded and done in between is then queued once more, not passed over.
     done = set(_receipts(storage, names))
     for blob in storage.list(f"{names.input_path}/"):
         if not names.is_input(blob.name) or (since is not None and blob.modified < since):
             continue
+        if is_folder_marker(blob.name, blob.size, blob.metadata):
+            continue
         if (names.receipt_name(blob.name), blob.etag) not in done:
             event_id = f"backfill-{uuid.uuid4()}"
             job = FileJob(etag=blob.etag, event_id=event_id, name=blob.name, queued_at=now(), size=blob.size)
-            storage.put(job)
-            yield job
+            try:
+                storage.put(job)
+            except OperateError as error:
+                refused += 1
+                if refused >= MAX_REFUSED:
+                    raise
+                yield NotQueued(name=blob.name, reason=str(error))
+            else:
+                refused = 0
+                yield job
 
 
 def _receipts(storage: Storage, names: StorageNames) -> Iterator[tuple[str, str]]:

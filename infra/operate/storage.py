@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,7 @@ class OverwrittenError(OperateError):
 class Blob:
     """One blob: ``etag`` without quotes, ``size`` in bytes, ``modified`` with a time zone, the rest as Azure has it."""
 
+    archive_status: str | None = None
     etag: str
     kind: str = "BlockBlob"
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +31,28 @@ class Blob:
     name: str
     size: int
     tier: str | None = None
+
+
+def archive_problem(blob: Blob) -> str | None:
+    """Return why an archived blob cannot be read and what to do, in sentences, or None for any other.
+
+    A blob shows as archived until it is out of the archive altogether, which takes hours and changes neither its ETag
+    nor its date, so nothing looks at it again by itself.
+
+    Source: https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
+    """
+    if blob.tier != "Archive":
+        return None
+    retry = f"'retry {shlex.quote(blob.name)}' has it processed"
+    if blob.archive_status:
+        return (
+            f"It is on its way out of the archive tier ({blob.archive_status}), which takes up to 15 hours. {retry} "
+            "once it shows as in another tier."
+        )
+    return (
+        "It is in the archive tier, from which nothing can be read. Set its tier to hot, cool or cold ('az storage "
+        f"blob set-tier'), wait until that is done, which takes up to 15 hours, and {retry}."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +67,10 @@ class Peeked:
 
 
 class Storage(Protocol):
-    """The application storage account: the files container, the queues, and the dead letters."""
+    """The application storage account: the files container, the queues, and the dead letters.
+
+    Each method raises OperateError for what the service or the network refuses it.
+    """
 
     def dead_letters(self) -> Iterator[str]:
         """Return the content of the newest dead-letter blobs, a JSON list of events each."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from infra.operate.storage import Blob, Storage
+from infra.operate.storage import Blob, OperateError, Storage
 from pipeline_app.contract import (
     EVENTS_POISON_QUEUE,
     EVENTS_QUEUE,
@@ -103,7 +103,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
             receipt_problem=None,
             sightings=sightings,
         )
-    receipt, problem = _receipt(storage.read(names.receipt_name(name)))
+    receipt, problem = _receipt(names.receipt_name(name), storage)
     log_blob = storage.find(names.log_name(name))
     return Story(
         broken=tuple(_broken(receipt, storage, names)) if receipt else (),
@@ -192,10 +192,10 @@ def _json(text: str) -> object:
         return None
 
 
-def _receipt(text: str | None) -> tuple[Receipt | None, str | None]:
-    if text is None:
-        return None, None
+def _receipt(name: str, storage: Storage) -> tuple[Receipt | None, str | None]:
+    """Return the receipt of this name, or why what is there cannot be read."""
     try:
-        return Receipt.decode(text), None
-    except ContractError as error:
+        text = storage.read(name)
+        return (None, None) if text is None else (Receipt.decode(text), None)
+    except (ContractError, OperateError) as error:
         return None, str(error)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from infra.operate.storage import archive_problem
 from infra.operate.story import Story
 from pipeline_app.contract import (
     EVENTS_POISON_QUEUE,
@@ -15,11 +16,22 @@ from pipeline_app.contract import (
     JOBS_QUEUE,
     Receipt,
     StorageNames,
+    is_folder_marker,
 )
+from pipeline_app.install import printable
 
 # The sweep leaves an input two minutes for its event, and runs every minute unless the stack says otherwise.
 SWEPT_AFTER: Final = timedelta(minutes=3)
+# After a pause of a quarter of an hour, unless the stack says otherwise, it looks at all inputs in any case.
+RESTED_AFTER: Final = SWEPT_AFTER + timedelta(minutes=15)
 TAIL_LINES: Final = 5
+
+MADE_EMPTY: Final = (
+    "It is of the type {kind}: its event comes when it is made, before its content, and none comes when it grows. The "
+    "sweep queues it once it has not changed for two minutes (sweepGraceSeconds), within sweepPauseSeconds after that, "
+    "and again when it has changed and rested once more. A block blob is processed as soon as it is there."
+)
+FOLDER: Final = "It has no bytes and stands for a folder, by its metadata or its name. So it is never processed."
 
 Mood = Literal["bad", "good", "waiting"]
 
@@ -35,14 +47,16 @@ class Section:
 
 def tell(story: Story, names: StorageNames, moment: datetime) -> list[Section]:
     """Return the story in order; the last section says what to do. ``moment`` is now, with a time zone."""
-    return [
+    sections = (
         _input(story, moment),
         _filter(story, names),
         _messages(story),
         _attempts(story),
         _receipt(story),
         _next(story, moment),
-    ]
+    )
+    # What an application printed, and how a file is called, is for reading; no terminal or page may act on it.
+    return [replace(each, lines=tuple(map(printable, each.lines))) for each in sections]
 
 
 def _input(story: Story, moment: datetime) -> Section:
@@ -54,8 +68,7 @@ def _input(story: Story, moment: datetime) -> Section:
         f"{story.name!r} is there: {blob.size:,} bytes, version {blob.etag}, "
         f"uploaded {blob.modified:%Y-%m-%d %H:%M:%S %Z}, {_ago(moment - blob.modified)} ago."
     )
-    if blob.tier == "Archive":
-        archived = "It is in the archive tier, from which nothing can be read. Set its tier to hot."
+    if (archived := archive_problem(blob)) is not None:
         return Section(heading="Input", lines=(there, archived), mood="bad")
     return Section(heading="Input", lines=(there,), mood="good")
 
@@ -67,12 +80,10 @@ def _filter(story: Story, names: StorageNames) -> Section:
             f"regard to case. {names.refusal(story.name) or ''} So it is never processed."
         )
         return Section(heading="Event filter", lines=(line,), mood="bad")
+    if _is_folder(story):
+        return Section(heading="Event filter", lines=(FOLDER,), mood="good")
     if story.input and story.input.kind != "BlockBlob":
-        line = (
-            f"It is of the type {story.input.kind}, whose event comes when it is created, before its content. "
-            "Upload it as a block blob."
-        )
-        return Section(heading="Event filter", lines=(line,), mood="bad")
+        return Section(heading="Event filter", lines=(MADE_EMPTY.format(kind=story.input.kind),), mood="waiting")
     line = f"It takes this file: a block blob of the container {names.container!r} below '{names.input_path}/'."
     return Section(heading="Event filter", lines=(line,), mood="good")
 
@@ -91,7 +102,10 @@ def _messages(story: Story) -> Section:
     hidden = {queue: total - seen for queue, (seen, total) in story.counts.items() if total > seen}
     if hidden:
         listed = ", ".join(f"{count} in '{queue}'" for queue, count in hidden.items())
-        lines.append(f"Out of sight are {listed}: somebody works on them, or they are behind the first of their queue.")
+        lines.append(
+            f"Out of sight are {listed}: somebody works on them, they are behind the first of their queue, or they are "
+            "the function's own wake-ups. None of them need be about this file."
+        )
     bad = story.dead_letters or _poisoned(story)
     return Section(heading="Messages", lines=tuple(lines), mood="bad" if bad else "good")
 
@@ -127,6 +141,8 @@ def _receipt(story: Story) -> Section:
         lines.append(receipt.error)
     if receipt.log_tail:
         lines += ["The log ended with:", *(f"  {line}" for line in receipt.log_tail.splitlines()[-TAIL_LINES:])]
+    if receipt.warning:
+        lines.append(receipt.warning)
     if receipt.outputs and not story.broken:
         lines.append(f"Its {len(receipt.outputs)} result(s) are there with the sizes that it names.")
     lines += story.broken
@@ -145,14 +161,20 @@ def _advice(story: Story, moment: datetime) -> tuple[Mood, list[str]]:
     retry = f"'retry {shlex.quote(story.name)}'"
     if not story.is_input:
         return "bad", ["Upload the file below the input path, under another name if need be."]
+    if _is_folder(story):
+        return "good", ["Nothing. If it is meant as an empty file, upload it under a name of its own without metadata."]
     if story.input is None:
         return "good", ["Nothing: there is no input to process. Upload it again if it shall be."]
     receipt = story.receipt
     if receipt and _is_present(story, receipt):
         if story.broken:
             return "bad", [f"Results were deleted or changed after the receipt was written. {retry} makes them anew."]
+        if receipt.status == "succeeded" and receipt.warning:
+            return "bad", [f"See what the receipt warns of; once that is mended, {retry} has the file processed again."]
         if receipt.status == "succeeded":
             return "good", ["Nothing: it is done."]
+        if (archived := archive_problem(story.input)) is not None:
+            return "bad", [archived]
         return "bad", [f"Mend what the receipt says, then {retry} has the file processed again."]
     return _advice_without_receipt(story, moment, retry)
 
@@ -167,7 +189,7 @@ def _advice_without_receipt(story: Story, moment: datetime, retry: str) -> tuple
     if JOBS_QUEUE in waiting:
         return "waiting", [
             "Wait: it is in the queue, and the sweep sees to it every minute that a worker runs. If none "
-            "comes, the README's troubleshooting says where to look."
+            "comes, docs/troubleshooting.md says where to look."
         ]
     if EVENTS_QUEUE in waiting:
         return "waiting", ["Wait: its event is there, and the function makes a job of it. If not, look at its log."]
@@ -178,6 +200,10 @@ def _advice_without_receipt(story: Story, moment: datetime, retry: str) -> tuple
             "receipt, the sweep queues it once more."
         ]
     assert story.input is not None  # noqa: S101 -- the caller has dealt with a file that is gone.
+    if story.input.kind != "BlockBlob" and moment - story.input.modified <= RESTED_AFTER:
+        return "waiting", [
+            "Wait: the sweep queues it once it has not changed for a while; 'backfill' does so at once, as it is now."
+        ]
     if story.dead_letters or moment - story.input.modified > SWEPT_AFTER:
         return "bad", [
             "Its event was lost, and the sweep has not queued it. 'backfill' queues it now, with all others like it; "
@@ -200,6 +226,11 @@ def _ago(age: timedelta) -> str:
 
 def _is_present(story: Story, receipt: Receipt) -> bool:
     return story.input is not None and story.input.etag == receipt.input.etag
+
+
+def _is_folder(story: Story) -> bool:
+    blob = story.input
+    return blob is not None and is_folder_marker(blob.name, blob.size, blob.metadata)
 
 
 def _kusto(text: str) -> str:

@@ -15,7 +15,7 @@ from azure.storage.queue import QueueServiceClient
 
 from infra.operate.azure_storage import AzureStorage
 from infra.operate.story import gather
-from infra.resource_manager import PassingError, RefusedError, ResourceManager
+from infra.resource_manager import PassingError, RefusedError, ResourceManager, patiently
 from infra.verification.canary import (
     BUILT_IN_CONTENT,
     BUILT_IN_NAME,
@@ -126,8 +126,9 @@ def verify(props: Mapping[str, Any], manager: ResourceManager) -> str:
         CanaryError: it did not come through; the text has its story.
         RefusedError: Azure refused the deployer something.
         azure.core.exceptions.AzureError: the account or Resource Manager does not answer.
+        OperateError: the account refuses something.
     """
-    key = manager.account_key(props["account_id"])
+    key = patiently(lambda: manager.account_key(props["account_id"]))
     connection = (
         f"AccountName={props['account_id'].rpartition('/')[2]};AccountKey={key};"
         f"BlobEndpoint={props['blob_endpoint']};QueueEndpoint={props['queue_endpoint']}"

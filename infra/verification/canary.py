@@ -17,6 +17,7 @@ from infra.operate.story import messages
 from pipeline_app.contract import (
     EVENTS_POISON_QUEUE,
     EVENTS_QUEUE,
+    EXPORT_PROBLEM,
     JOBS_POISON_QUEUE,
     JOBS_QUEUE,
     RECEIPT_ETAG_METADATA,
@@ -222,6 +223,9 @@ def _wrong(canary: Canary, receipt: Receipt, storage: CanaryStorage) -> str | No
     if receipt.status == "failed":
         if canary.must_succeed or receipt.exit_code is None:
             return f"It failed: {receipt.error}"
+        if (receipt.error or "").startswith(EXPORT_PROBLEM):
+            # The application took the file, so it is hardly the file's fault.
+            return f"It failed: {receipt.error} Is exportConfigFile meant for this application?"
         return None
     sha256 = hashlib.sha256(canary.content).hexdigest()
     if (receipt.input.size, receipt.input.sha256) != (len(canary.content), sha256):

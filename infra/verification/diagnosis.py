@@ -10,6 +10,7 @@ from infra.operate.story import Story
 from infra.operate.telling import tell
 from infra.verification.canary import GroupFacts, Step, Watch
 from pipeline_app.contract import StorageNames
+from pipeline_app.install import printable
 
 # What Container Instances says of a group whose image or share it cannot get at, and what mends it.
 # Source: https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting
@@ -73,7 +74,8 @@ def diagnose(watch: Watch, story: Story, names: StorageNames, groups: Sequence[G
     for group in groups:
         lines += _group_lines(group)
     lines += ["What to do", *(f"  {line}" for line in _advice(watch, groups))]
-    return "\n".join(lines)
+    # What a worker printed is in it, and it goes to a terminal.
+    return printable("\n".join(lines))
 
 
 def _advice(watch: Watch, groups: Sequence[GroupFacts]) -> list[str]:
@@ -102,8 +104,8 @@ def _group_advice(groups: Sequence[GroupFacts]) -> list[str]:
         lines += [advice for words, advice in PLATFORM.items() if any(words in event for event in group.events)]
         if any(word in line for line in group.log for word in REFUSED):
             lines.append(
-                f"The worker in {group.name} may not use the storage account. Has its identity the roles that the "
-                "README lists? A role that was given a moment ago may take minutes: run 'pulumi up' again."
+                f"The worker in {group.name} may not use the storage account. Has its identity the roles that "
+                "docs/identities.md lists? A role that was given a moment ago may take minutes: run 'pulumi up' again."
             )
     return list(dict.fromkeys(lines))
 

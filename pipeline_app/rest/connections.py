@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline_app.contract import ContractError
+from pipeline_app.rest.proxies import is_near
 
 CONNECT_SECONDS: Final = 20.0
 # What lies between here and the service forgets idle connections without a word, and a request on one of these waits
@@ -112,6 +113,8 @@ class Connections:
 
 def _proxy(host: str) -> tuple[str, int, dict[str, str]] | None:
     """Return host and port of the proxy for a host, and the headers it wants, or None."""
+    if is_near(host):
+        return None
     # Only what goes beyond this machine needs the module, which is large.
     from urllib.request import getproxies, proxy_bypass
 

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from pipeline_app.contract import plain_etag
+from pipeline_app.contract import NEVER_EXPIRES, plain_etag
 from pipeline_app.rest.endpoint import Endpoint, StorageUnreachable
 from pipeline_app.rest.exchange import Answer
 
@@ -72,7 +72,7 @@ def message_count(endpoint: Endpoint, queue: str) -> tuple[int, datetime]:
 
 def put_message(endpoint: Endpoint, queue: str, content: str, delay_seconds: int = 0) -> None:
     """Put a message on a queue, visible after a delay; it never expires, where one would be after 7 days by default."""
-    query = {"messagettl": "-1"} | ({"visibilitytimeout": str(delay_seconds)} if delay_seconds else {})
+    query = {"messagettl": str(NEVER_EXPIRES)} | ({"visibilitytimeout": str(delay_seconds)} if delay_seconds else {})
     endpoint.call("POST", f"{queue}/messages", query, XML, message_body(content))
 
 

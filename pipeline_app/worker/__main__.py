@@ -13,6 +13,7 @@ import threading
 import time
 
 from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS, JOBS_QUEUE, ContractError
+from pipeline_app.rest.proxies import keep_near
 from pipeline_app.worker import health
 from pipeline_app.worker.azure_storage import connect
 from pipeline_app.worker.disk import DiskFull
@@ -31,6 +32,7 @@ def main() -> int:
     """Run the worker and return its exit code."""
     _log_to(logging.StreamHandler(sys.stdout))
     logging.getLogger("azure").setLevel(logging.WARNING)
+    keep_near()
     try:
         settings = WorkerSettings.from_environment(os.environ)
     except ContractError as error:

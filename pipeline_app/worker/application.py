@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline_app.contract import EXPORT_PROBLEM
 from pipeline_app.worker import app_config
 from pipeline_app.worker.app_config import AppConfig, AppConfigError
 from pipeline_app.worker.disk import Watch
-from pipeline_app.worker.outputs import OutputError, collect
+from pipeline_app.worker.outputs import OutputError, collect, left_elsewhere
 from pipeline_app.worker.process import run_step
 from pipeline_app.worker.publication import LocalFile
 from pipeline_app.worker.run_log import RunLog
@@ -18,12 +19,16 @@ from pipeline_app.worker.settings import WorkerSettings
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """How a run ended: the results if ``error`` is None, else why there are none, in a sentence."""
+    """How a run ended: the results if ``error`` is None, else why there are none, in a sentence.
+
+    ``warning`` says, in sentences, why a run that went well has none, as far as that can be told.
+    """
 
     config_sha256: str
     error: str | None
     exit_code: int | None
     files: tuple[LocalFile, ...] = ()
+    warning: str | None = None
 
 
 def run_application(
@@ -72,27 +77,36 @@ def run_application(
         problem = watch.settled() or result.error
         if problem:
             log.line(f"[{name}] {problem}")
-            reason = problem if name == "runtime" else f"In the export step: {problem}"
+            reason = problem if name == "runtime" else f"{EXPORT_PROBLEM}{problem}"
             return RunResult(config_sha256=config.sha256, error=reason, exit_code=exit_code)
         log.line(f"[{name}] exited with code 0")
     return RunResult(config_sha256=config.sha256, error=None, exit_code=exit_code)
 
 
-def collect_results(result: RunResult, output: Path, directory: str, max_files: int, log: RunLog) -> RunResult:
+def collect_results(result: RunResult, scratch: Path, directory: str, max_files: int, log: RunLog) -> RunResult:
     """Return a run that went well with the files that it left, or with what is wrong about them.
 
     Args:
         result: the run.
-        output: the folder that the application was given for its results.
+        scratch: the attempt's folder, in which ``output`` is for the results.
         directory: where the results will be in the container.
         max_files: how many there may be.
         log: is told what is wrong.
     """
     try:
-        return replace(result, files=tuple(collect(output, directory, max_files)))
+        files = tuple(collect(scratch / "output", directory, max_files))
     except OutputError as error:
         log.line(str(error))
         return replace(result, error=str(error))
+    if files:
+        return replace(result, files=files)
+    elsewhere = left_elsewhere(scratch)
+    warning = "The application ended well and left no file in its output folder, so there are no results."
+    if elsewhere:
+        warning += f" It wrote {', '.join(map(repr, elsewhere))} into its working folder instead, which is not kept."
+    warning += " Have it write its results to the folder that {output} stands for in the config's args."
+    log.line(f"[pipeline] {warning}")
+    return replace(result, warning=warning)
 
 
 def _steps(config: AppConfig) -> list[tuple[str, app_config.StepConfig]]:

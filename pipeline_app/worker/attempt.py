@@ -71,6 +71,7 @@ class Fetched(Claimed):
     Attributes:
         first: nothing was published or begun for this input before, as far as is known.
         input_file: the input, unless there is a refusal.
+        lasting: no later attempt would be without the refusal.
         log: the log of this attempt.
         mark: says in storage that the attempt is under way, if it takes long.
         publication: the right to publish.
@@ -81,6 +82,7 @@ class Fetched(Claimed):
 
     first: bool
     input_file: Path
+    lasting: bool
     log: RunLog
     mark: WorkingMark
     publication: Publication

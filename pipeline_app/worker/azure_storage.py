@@ -33,10 +33,10 @@ _LOST_RACES: Final = frozenset(
 # Source: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 _UNREADABLE: Final[Mapping[str, str]] = {
     "BlobArchived": (
-        "it is in the archive tier. Set its tier to hot, cool or cold, wait some hours until that is done, and process "
-        "it again"
+        "it is in the archive tier, and nothing can be read from there. Set its tier to hot, cool or cold, wait some "
+        "hours until that is done, and 'retry' it"
     ),
-    "BlobBeingRehydrated": "it is on its way out of the archive tier, which takes hours. Process it again after that",
+    "BlobBeingRehydrated": "it is on its way out of the archive tier, which takes hours. 'retry' it after that",
     "BlobUsesCustomerSpecifiedEncryption": (
         "it was uploaded with an encryption key of its own, which the pipeline does not have. Upload it without one"
     ),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_app.contract import ContractError, FileJob, InputVersion, now
+from pipeline_app.contract import ContractError, FileJob, InputVersion, is_folder_marker, now
 from pipeline_app.worker.application import RunResult, collect_results, run_application
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
 from pipeline_app.worker.backoff import backoff
@@ -137,11 +137,13 @@ class JobProcessor:
         refusal: str | None
         try:
             if number > self._settings.max_attempts:
-                info, refusal = self._find(job.name), _given_up(number - 1)
+                info, refusal, lasting = self._find(job.name), _given_up(number - 1), True
             else:
-                info, refusal = self._download(job, input_file)
+                info, refusal, lasting = self._download(job, input_file)
         except BlobMissing:
             return _skip(claimed, "the input was deleted")
+        if is_folder_marker(info.name, info.size, info.metadata):
+            return _skip(claimed, "it stands for a folder")
         publication = Publication(
             directory=claimed.directory, input_etag=info.etag, input_name=job.name, store=self._store
         )
@@ -161,6 +163,7 @@ class JobProcessor:
             **known(claimed),
             first=first,
             input_file=input_file,
+            lasting=lasting,
             log=claimed.resources.enter_context(RunLog(scratch / "run.log")),
             mark=mark,
             publication=publication,
@@ -200,15 +203,13 @@ class JobProcessor:
     def _publish(self, ran: Ran) -> Processed:
         result, log = ran.result, ran.log
         if not result.error:
-            result = collect_results(
-                result, ran.scratch / "output", ran.directory, self._settings.max_output_files, log
-            )
+            result = collect_results(result, ran.scratch, ran.directory, self._settings.max_output_files, log)
         if result.error:
             # The log and the receipt need room, which may be what the application left none of.
             clear(ran.scratch, keep=log.path)
         log.close()
         self._keep_log(log.path)
-        if result.error and ran.number < self._settings.max_attempts:
+        if result.error and ran.number < self._settings.max_attempts and not ran.lasting:
             return _give_back(ran, result.error, delay=backoff(ran.number), counted=True)
         receipt = make_receipt(ran, result, self._settings)
         log_size = log.path.stat().st_size
@@ -236,6 +237,8 @@ class JobProcessor:
             len(receipt.outputs),
             f": {receipt.error}" if receipt.error else "",
         )
+        if receipt.warning and not canary:
+            _log.warning("%r: %s", ran.job.name, receipt.warning)
         return Processed(outcome=Outcome.CANARY if canary else Outcome(receipt.status))
 
     def _guarded(self, claimed: Claimed, stage: Callable[[], T | Processed]) -> T | Processed:
@@ -291,27 +294,28 @@ class JobProcessor:
         self._queue.bury(message)
         return Processed(outcome=Outcome.BURIED)
 
-    def _download(self, job: FileJob, path: Path) -> tuple[BlobInfo, str | None]:
-        """Download an input; return its version and, if it cannot be had, why."""
+    def _download(self, job: FileJob, path: Path) -> tuple[BlobInfo, str | None, bool]:
+        """Download an input; return its version, why it cannot be had, if so, and whether that lasts."""
         try:
-            return self._store.download(job.name, path, self._disk.budget), None
+            return self._store.download(job.name, path, self._disk.budget), None, False
         except BlobTooLarge as error:
             path.unlink(missing_ok=True)
-            return error.info, self._disk.refusal(error.info.size)
+            return error.info, self._disk.refusal(error.info.size), True
         except BlobUnreadable as error:
             path.unlink(missing_ok=True)
             if error.passing and job.given_back < PATIENCE:
                 raise
-            return self._find(job.name), str(error)
+            return self._find(job.name), str(error), True
         except OSError as error:
             if not is_full(error):
                 raise
             path.unlink(missing_ok=True)
             info = self._find(job.name)
-            return info, (
+            refusal = (
                 f"The input of {info.size} bytes could not be written to the disk: {error.strerror}. Lower scratchGib "
                 "(APP_SCRATCH_BYTES) to what the disk has, or upload the input in parts."
             )
+            return info, refusal, False
 
     def _find(self, name: str) -> BlobInfo:
         info = self._store.head(name)

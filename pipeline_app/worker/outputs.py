@@ -12,6 +12,7 @@ from pipeline_app.worker.publication import LocalFile
 from pipeline_app.worker.scratch import walk
 
 _CHUNK = 1024 * 1024
+_SHOWN = 5
 
 
 class OutputError(ValueError):
@@ -30,6 +31,23 @@ def collect(folder: Path, directory: str, max_files: int) -> list[LocalFile]:
         OutputError: a link or special file, a reserved name, a name that Azure would not take, or too many files.
     """
     return [_local_file(path, path.relative_to(folder).as_posix(), directory) for path in _files(folder, max_files)]
+
+
+def left_elsewhere(scratch: Path) -> list[str]:
+    """Return a few of the files that the application left in its attempt's folder and not among its results.
+
+    It is started there, so whatever it writes without a folder lies there, or beside its input.
+    """
+    found: list[str] = []
+    inputs: list[str] = []
+    for entry in walk(scratch, lambda _: None):
+        name = Path(entry.path).relative_to(scratch)
+        if entry.is_dir(follow_symlinks=False) or name.parts[0] in ("output", "tmp") or str(name) == "run.log":
+            continue
+        (inputs if len(name.parts) == 2 and name.parts[0] == "input" else found).append(name.as_posix())
+    # One of these is the input itself, if it is still there.
+    shown = sorted(found) + (sorted(inputs) if len(inputs) > 1 else [])
+    return shown[:_SHOWN]
 
 
 def sha256_of(path: Path) -> str:

@@ -27,4 +27,5 @@ def make_receipt(ran: Ran, result: RunResult, settings: WorkerSettings) -> Recei
         release=settings.release,
         started_at=ran.started_at,
         status="failed" if result.error else "succeeded",
+        warning=None if result.error else result.warning,
     )

@@ -129,7 +129,8 @@ class StandinAzure:
 
     def form(self, url: str, fields: Mapping[str, str]) -> Reply:
         """Answer for the registry's sign-in."""
-        if url == f"https://{SERVER}/oauth2/exchange" and fields["access_token"] == self.token():
+        registries = "https://containerregistry.azure.net"
+        if url == f"https://{SERVER}/oauth2/exchange" and fields["access_token"] == self.token(registries):
             return self._answer(200, {"refresh_token": "refresh"})
         if url == f"https://{SERVER}/oauth2/token" and fields["refresh_token"] == "refresh":
             return self._answer(200, {"access_token": fields["scope"]})
@@ -160,9 +161,10 @@ class StandinAzure:
             return self._refused(400, "BadArgumentError", f"Failed to resolve table {table}")
         return self._answer(200, {"tables": [{"rows": [list(self.behaviour.late[table])]}]})
 
-    def token(self) -> str:
-        """Return a token whose claims name a principal."""
-        claims = base64.urlsafe_b64encode(json.dumps({"oid": "person-1"}).encode()).decode().rstrip("=")
+    def token(self, audience: str | None = None) -> str:
+        """Return a token whose claims name a principal and whom it is for."""
+        said = {"aud": audience or self.manager, "oid": "person-1"}
+        claims = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
         return f"header.{claims}.signature"
 
     def may(self, client_id: str, method: str, path: str) -> Reply:

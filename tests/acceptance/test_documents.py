@@ -19,15 +19,15 @@ def test_each_question_is_in_the_document_as_it_is_asked(question: Question) -> 
     assert f"| `{question.name}` | {question.text} | {question.expected} | {question.minutes:g} |" in DOCUMENT
 
 
-def test_the_document_and_the_readme_say_how_long_and_how_many() -> None:
-    readme = " ".join((PROJECT / "README.md").read_text(encoding="utf-8").split())
+def test_the_documents_say_how_long_and_how_many() -> None:
+    operations = " ".join((PROJECT / "docs" / "operations.md").read_text(encoding="utf-8").split())
     reckoned = estimate(QUESTIONS)
 
     assert f"{reckoned.minutes:.0f} minutes in all" in DOCUMENT
     assert f"some {round(sum(question.container_minutes for question in QUESTIONS), -1):g} minutes of" in DOCUMENT
-    assert f"asks {len(QUESTIONS)} questions" in readme
+    assert f"asks {len(QUESTIONS)} questions" in operations
     assert reckoned.dollars < 1
-    assert "less than a US dollar" in readme
+    assert "less than a US dollar" in operations
 
 
 def test_nothing_else_imports_the_questions() -> None:

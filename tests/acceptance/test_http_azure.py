@@ -87,5 +87,12 @@ def test_a_query_goes_to_the_workspace_and_a_form_carries_no_token() -> None:
     assert form.body == b"grant_type=access_token&service=a+b"
 
 
+def test_a_token_is_for_resource_manager_or_for_whom_it_is_asked() -> None:
+    azure = HttpAzure(Credential(), "https://management.example")
+
+    assert azure.token() == "token-for-https://management.example/.default"
+    assert azure.token("https://other.example") == "token-for-https://other.example/.default"
+
+
 def test_an_answer_without_a_date_is_of_now() -> None:
     assert abs(Reply(status=200).when - time.time()) < 60

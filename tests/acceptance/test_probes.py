@@ -44,8 +44,10 @@ def mount(tmp_path: Path) -> Path:
     folder = tmp_path / "share"
     (folder / "config").mkdir(parents=True)
     (folder / "config" / "runtime.json").write_text("{}", encoding="utf-8")
+    # Each of several processes that run the tests has one folder more.
+    root = next((parent for parent in tmp_path.parents if parent.name.startswith("pytest-of-")), tmp_path.parents[1])
     for parent in (folder, *folder.parents):
-        if parent.owner() == tmp_path.owner() and parent.is_relative_to(tmp_path.parents[1]):
+        if parent.owner() == tmp_path.owner() and parent.is_relative_to(root):
             parent.chmod(0o755)
     return folder
 

@@ -12,7 +12,8 @@ import pytest
 from tests.engine.standin.cloud import VARIABLE, Cloud
 from tests.engine.standin.docker import ENGINE_VARIABLE, IMAGE, NO_ENGINE, PUSH, TAG, Docker, Engine
 from tests.engine.standin.names import secret_of
-from tests.engine.standin.wire import Properties, decode, encode
+from tests.engine.standin.registries import TOKEN_USER, refresh_token_of
+from tests.engine.standin.wire import UNKNOWN, Properties, decode, encode
 
 SERVER: Final = "mine.azurecr.io"
 
@@ -47,11 +48,11 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     return Docker()
 
 
-def image(password: str = secret_of("mine"), digest: str = "d") -> Properties:
+def image(password: str = secret_of("mine"), digest: str = "d", username: str = "mine") -> Properties:
     return {
         "build": {"context": ".", "contextDigest": digest, "dockerfile": "Dockerfile", "platform": "linux/amd64"},
         "imageName": f"{SERVER}/worker:1",
-        "registry": {"password": password, "server": SERVER, "username": "mine"},
+        "registry": {"password": password, "server": SERVER, "username": username},
     }
 
 
@@ -112,7 +113,9 @@ def test_a_refresh_looks_a_push_up_and_loses_it_with_a_password_of_yesterday(doc
     assert read(docker, outputs).id == ""
 
 
-def test_another_password_is_a_change_of_a_push_and_none_of_an_image(docker: Docker) -> None:
+def test_another_login_is_a_change_of_a_push_and_none_of_an_image(docker: Docker) -> None:
+    """As ``diffUpdates`` of the provider has it: of a registry, only another server counts."""
+
     def changes(token: str, old: Properties, new: Properties) -> int:
         request = SimpleNamespace(
             news=encode(new),
@@ -126,6 +129,22 @@ def test_another_password_is_a_change_of_a_push_and_none_of_an_image(docker: Doc
     assert changes(PUSH, push(), push("new")) == other
     assert changes(PUSH, push(), push()) == same
     assert changes(IMAGE, image(), image("new")) == same
+    assert changes(IMAGE, image(), image("new", username=TOKEN_USER)) == same
+    assert changes(IMAGE, image(), image(UNKNOWN)) == same
+    assert changes(IMAGE, image(), image() | {"registry": UNKNOWN}) == other
+    moved = image() | {"registry": image("new")["registry"] | {"server": "other.azurecr.io"}}
+    assert changes(IMAGE, image(), moved) == other
+
+
+def test_a_token_pushes_while_it_lives_and_while_its_principal_may(docker: Docker) -> None:
+    create(docker, IMAGE, image(refresh_token_of(SERVER), username=TOKEN_USER))
+    for token in (refresh_token_of(SERVER, 0), refresh_token_of("other.azurecr.io"), secret_of("mine"), "a.b.c"):
+        with pytest.raises(RefusedError, match="is not valid"):
+            create(docker, IMAGE, image(token, username=TOKEN_USER))
+    with docker.cloud.open() as content:
+        content["registry_right"] = "pull"
+    with pytest.raises(RefusedError, match="denied"):
+        create(docker, IMAGE, image(refresh_token_of(SERVER), username=TOKEN_USER))
 
 
 def test_a_helper_fails_before_the_build_and_a_password_after_it(docker: Docker) -> None:

@@ -81,3 +81,15 @@ def test_a_replacement_that_fails_half_way_is_ended_by_the_next_deploy(
     assert [each["inputs"]["containers"][0]["resources"]["requests"]["cpu"] for each in groups] == [2]
     assert comparable_cloud(deployment)["resources"].keys() == first_deploy.cloud["resources"].keys()
     assert set(deployment.preview().summary) == {"same"}
+
+
+def test_a_wrong_configuration_is_told_in_sentences_alone(new_site: NewSite) -> None:
+    deployment = new_site("wrong").deployment()
+    deployment.configure(appInstallerFile="setup.sh", inputPath="files", outputPath="files/done")
+    run = deployment.try_preview()
+
+    assert run.error is not None
+    assert "results would count as inputs" in run.error
+    assert "appInstallerFile is 'setup.sh'" in run.error
+    assert "Traceback" not in run.error
+    assert "unhandled exception" not in run.error

@@ -161,15 +161,15 @@ def test_a_credential_helper_that_is_missing_stops_before_the_build(deployment: 
     assert images == {}
 
 
-def test_without_an_engine_nothing_is_built_and_the_words_are_in_the_readme(deployment: Deployment) -> None:
+def test_without_an_engine_nothing_is_built_and_the_words_are_in_the_document(deployment: Deployment) -> None:
     deployment.site.engine.stop()
     runs = [deployment.try_preview(), deployment.try_up()]
     deployment.site.engine.start()
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 
     assert [NO_ENGINE in str(run.error) for run in runs] == [True, True]
-    assert NO_ENGINE in readme
-    assert NO_HELPER.partition(" -")[0] in readme
+    assert NO_ENGINE in document
+    assert NO_HELPER.partition(" -")[0] in document
 
 
 def test_an_image_from_elsewhere_takes_over_without_an_engine(deployment: Deployment) -> None:

@@ -43,6 +43,7 @@ class FakeStorage:
     calls: list[str] = field(default_factory=list)
     count: Backlog = field(default_factory=lambda: Backlog(events=0, jobs=0, moment=MOMENT))
     fault: Exception | None = None
+    folders: set[str] = field(default_factory=set)
     jobs: list[FileJob] = field(default_factory=list)
     page_size: int = 2000
     progresses: dict[tuple[str, str], Progress] = field(default_factory=dict)
@@ -57,6 +58,10 @@ class FakeStorage:
         start = int(token or "0")
         end = start + self.page_size
         return InputPage(blobs=self.blobs[start:end], next=str(end) if end < len(self.blobs) else None)
+
+    def is_folder(self, name: str) -> bool:
+        self.calls.append("is_folder")
+        return name in self.folders
 
     def job_count(self) -> int:
         self.calls.append("job_count")

@@ -260,3 +260,22 @@ def test_the_settings_alone_lead_from_an_event_to_a_job_and_a_started_group(
     assert FileJob.decode(message.content).name == "incoming/a.csv"
     assert arm.requests == [("GET", "group"), ("start", "group")]
     assert arm.tokens == {f"Bearer starter for {arm.url}"}
+
+
+def test_the_sweep_leaves_what_stands_for_a_folder_and_queues_an_empty_file(
+    storage: AzureStorage, jobs: QueueClient, container: ContainerClient
+) -> None:
+    for name in ("incoming/a/", "incoming/b_$folder$"):
+        container.upload_blob(name, b"")
+    for name, metadata in (("c", {"hdi_isfolder": "true"}), ("d", {"Hdi_IsFolder": "True"})):
+        container.upload_blob(f"incoming/{name}", b"", metadata=metadata)
+    files = {"incoming/empty": {}, "incoming/no": {"hdi_isfolder": "false"}, "incoming/with": {"hdi_isfolder": "true"}}
+    for name, metadata in files.items():
+        container.upload_blob(name, b"x" if name.endswith("with") else b"", metadata=metadata)
+    assert storage.is_folder("incoming/c")
+    assert not storage.is_folder("incoming/nothing there")
+    services = swept(storage, grace=timedelta(seconds=1))
+    time.sleep(2)
+    sweeping.sweep(services)
+    queued = [FileJob.decode(message.content).name for message in jobs.receive_messages()]
+    assert sorted(queued) == sorted(files)

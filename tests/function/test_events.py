@@ -160,3 +160,33 @@ def test_reasons_stay_short_and_on_one_line_whatever_an_event_says() -> None:
     assert len(ignored.reason) < 300
     assert ignored.reason.isascii()
     assert ignored.reason.isprintable()
+
+
+@pytest.mark.parametrize("name", ["incoming/a/", "incoming/a/b/", "incoming/a_$folder$", "incoming/a/b_$folder$"])
+def test_an_empty_blob_of_a_folder_s_name_is_ignored_and_one_with_content_is_a_job(name: str) -> None:
+    ignored = read(event(subject=f"{SUBJECT}{name}", data__contentLength=0))
+    assert ignored == Ignored(f"{json.dumps(name)} stands for a folder.")
+    assert isinstance(read(event(subject=f"{SUBJECT}{name}", data__contentLength=1)), FileJob)
+
+
+def test_an_empty_file_is_a_job() -> None:
+    assert isinstance(read(event(data__contentLength=0)), FileJob)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"eventType": "Microsoft.Storage.DirectoryCreated", "data__api": "CreateDirectory"},
+        {"data__api": "CreateDirectory", "data__contentLength": 0},
+    ],
+)
+def test_a_directory_of_a_hierarchical_account_is_no_job(changes: dict[str, Any]) -> None:
+    assert isinstance(read(event(**changes)), Ignored)
+
+
+@pytest.mark.parametrize("kind", ["AppendBlob", "PageBlob"])
+def test_a_blob_that_is_made_before_its_content_is_left_to_the_sweep_and_a_copy_of_one_is_a_job(kind: str) -> None:
+    ignored = read(event(data__api="PutBlob", data__blobType=kind, data__contentLength=0))
+    assert isinstance(ignored, Ignored)
+    assert "The sweep queues it." in ignored.reason
+    assert isinstance(read(event(data__api="CopyBlob", data__blobType=kind)), FileJob)

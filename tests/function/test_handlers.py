@@ -38,6 +38,15 @@ def test_an_ignored_event_touches_nothing_and_says_why(
     ]
 
 
+@pytest.mark.parametrize(("folder", "calls"), [(True, ["is_folder"]), (False, ["is_folder", "put", "job_was_put"])])
+def test_an_empty_blob_is_a_job_unless_its_metadata_mark_a_folder(
+    services: Services, storage: FakeStorage, folder: bool, calls: list[str]
+) -> None:
+    storage.folders = {"incoming/a.csv"} if folder else set()
+    handlers.dispatch(json.dumps({**EVENT, "data": {**EVENT["data"], "contentLength": 0}}).encode(), services)  # type: ignore[dict-item]
+    assert storage.calls == calls
+
+
 def test_a_storage_fault_reaches_the_host_so_that_the_event_comes_back(
     services: Services, storage: FakeStorage
 ) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from infra.local.azurite import StorageAccount
 from tests.accounts import running_account
-from tests.hostile.cases import COUNTED
 from tests.hostile.service import Service
 
 _numbers = itertools.count(1)
@@ -33,12 +32,3 @@ def service(account: StorageAccount, tmp_path: Path) -> Service:
 def again(account: StorageAccount, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Service]:
     """Make further containers."""
     return lambda: Service(account, f"container-{next(_numbers)}", tmp_path_factory.mktemp("again"))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cases Hypothesis went through, by test."""
-    if COUNTED:
-        terminalreporter.section("hostile input")
-        for name, count in sorted(COUNTED.items()):
-            terminalreporter.write_line(f"{count:8,} cases  {name}")
-        terminalreporter.write_line(f"{COUNTED.total():8,} cases  in all")

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
@@ -64,12 +65,13 @@ class Registered:
 
 @dataclass(kw_only=True)
 class Run:
-    """What a program did."""
+    """What a program did; ``sign_ins`` are those to registries to push, as (server, repository, token)."""
 
     invokes: list[MockCallArgs] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     resources: list[Registered] = field(default_factory=list)
     secret_outputs: set[str] = field(default_factory=set)
+    sign_ins: list[tuple[str, str, str]] = field(default_factory=list)
     topic_source: str = f"{FROM_OUTPUT}azure-native:storage:StorageAccount/files"
 
     def all(self, token: str) -> list[Registered]:
@@ -194,16 +196,23 @@ def texts(value: Any) -> Iterator[str]:
         yield value
 
 
-def run_program(config: Mapping[str, str], run: Run | None = None) -> Run:
+def run_program(config: Mapping[str, str], run: Run | None = None, *, preview: bool = False) -> Run:
     """Run ``__main__.py`` with a configuration by short key, or by full key where it has a colon.
 
-    What it does goes into ``run`` where one is given, which has it also when the program fails.
+    What it does goes into ``run`` where one is given, which has it also when the program fails. No registry is spoken
+    to: the token that the image would be pushed with is invented.
     """
     run = run or Run()
+
+    def push_token(server: str, repository: str, token: str) -> str:
+        run.sign_ins.append((server, repository, token))
+        return f"{SECRET}-push-{len(run.sign_ins)}"
+
     settings = {key if ":" in key else f"{PROJECT_NAME}:{key}": value for key, value in config.items()}
     loops: list[asyncio.AbstractEventLoop] = []
     try:
-        asyncio.run(_run(settings, run, loops))
+        with patch("infra.registry_sign_in.push_token", push_token):
+            asyncio.run(_run(settings, run, loops, preview))
     finally:
         # The program does without, since it ends soon; the tests do not.
         gc.enable()
@@ -212,7 +221,7 @@ def run_program(config: Mapping[str, str], run: Run | None = None) -> Run:
     return run
 
 
-async def _run(settings: dict[str, str], run: Run, loops: list[asyncio.AbstractEventLoop]) -> None:
+async def _run(settings: dict[str, str], run: Run, loops: list[asyncio.AbstractEventLoop], preview: bool) -> None:
     def give_loop() -> None:
         # The mocks want a loop in each thread that they answer in, and leave it open where they make it themselves.
         loops.append(asyncio.new_event_loop())
@@ -226,7 +235,7 @@ async def _run(settings: dict[str, str], run: Run, loops: list[asyncio.AbstractE
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
     monitor = RecordingMonitor(run)
-    set_mocks(monitor.mocks, monitor=monitor, preview=False, project=PROJECT_NAME, stack="dev")
+    set_mocks(monitor.mocks, monitor=monitor, preview=preview, project=PROJECT_NAME, stack="dev")
     pulumi.runtime.set_all_config(settings)
     with _inside(PROJECT_FOLDER):
         await run_pulumi_func(_program)

@@ -1,8 +1,7 @@
-"""A container registry on this machine, as strict as the specification about digests, and with a sign-in by token."""
+"""A container registry on this machine, as strict as the specification about digests, and with Azure's sign-in."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import secrets
@@ -11,31 +10,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
-PASSWORD = "SECRET/+=:password"
-USERNAME = "admin"
+# A token of Entra's that the registry takes; it is no text of a form as it is.
+ENTRA_TOKEN = "SECRET/+=&entra-token-of-more-than-forty-characters"
 
 
 class Registry(ThreadingHTTPServer):
     """Manifests by repository and digest, and tags; a push of layers is not played.
 
     Attributes:
+        actions: what the principal of the token may do in all repositories.
+        answer: what a sign-in that is granted is answered with, instead of a token.
         breaks: how the next requests about manifests break off, before or after what they ask for is done, if at all.
-        challenge: how a request without a right is told to sign in.
+        refusals: what the next exchanges are answered with; the text has the token in it.
         requests: what was asked about manifests and allowed, as (method, reference).
+        tokens: the registry's own, by what each is for: ``refresh``, or a right.
+        uploads: those that were begun or ended, by whether they are open.
+        uploads_at: the address, such as ``http://other``, where an upload is to go on; empty is here.
     """
 
     daemon_threads = True
 
-    def __init__(self, challenge: Literal["basic", "bearer"] = "bearer") -> None:
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.actions = {"pull", "push"}
+        self.answer: bytes | None = None
         self.breaks: list[Literal["after", "before"] | None] = []
-        self.challenge = challenge
         self.manifests: dict[str, tuple[str, bytes]] = {}
+        self.refusals: list[int] = []
         self.requests: list[tuple[str, str]] = []
         self.tags: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
+        self.uploads: dict[str, bool] = {}
+        self.uploads_at = ""
 
     @property
     def server(self) -> str:
@@ -53,21 +61,40 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Registry
 
+    def do_DELETE(self) -> None:
+        name, _, upload = self._upload()
+        known = self._may(name, {"push"}) and self.server.uploads.get(upload)
+        self.server.uploads[upload] = False
+        self._answer(204 if known else 404)
+
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        if parts.path != "/token":
-            self._manifest()
-            return
-        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        if not self._is_admin() or query.get("service") != "the service":
-            self._answer(401, b'{"errors": [{"code": "UNAUTHORIZED"}]}')
-            return
-        token = secrets.token_hex(8)
-        self.server.tokens[token] = query["scope"]
-        self._answer(200, json.dumps({"access_token": token}).encode())
+        self._manifest()
 
     def do_HEAD(self) -> None:
         self._manifest()
+
+    def do_POST(self) -> None:
+        form = {key: values[0] for key, values in parse_qs(self._body().decode()).items()}
+        if self.path.endswith("/blobs/uploads/"):
+            name, _, _ = self._upload()
+            if not self._may(name, {"pull", "push"}):
+                self._answer(401, b'{"errors": [{"code": "UNAUTHORIZED"}]}')
+                return
+            upload = secrets.token_hex(8)
+            self.server.uploads[upload] = True
+            self._answer(202, location=f"{self.server.uploads_at}{self.path}{upload}")
+            return
+        if form.get("service") != self.server.server:
+            self._answer(400, b"another service")
+        elif self.path == "/oauth2/exchange":
+            self._exchange(form)
+        elif self.path == "/oauth2/token" and self.server.tokens.get(form["refresh_token"]) == "refresh":
+            assert form["grant_type"] == "refresh_token"
+            _, name, actions = form["scope"].split(":")
+            given = ",".join(each for each in actions.split(",") if each in self.server.actions)
+            self._give("access_token", f"repository:{name}:{given}")
+        else:
+            self._answer(401, b'{"errors": [{"code": "UNAUTHORIZED"}]}')
 
     def do_PUT(self) -> None:
         self._manifest()
@@ -75,15 +102,35 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Keep quiet."""
 
-    def _manifest(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        name, _, reference = self.path.removeprefix("/v2/").partition("/manifests/")
-        right = f"repository:{name}:{'pull,push' if self.command == 'PUT' else 'pull'}"
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _exchange(self, form: dict[str, str]) -> None:
+        assert form["grant_type"] == "access_token"
+        if self.server.refusals or form["access_token"] != ENTRA_TOKEN or not self.server.actions:
+            status = self.server.refusals.pop(0) if self.server.refusals else 401
+            self._answer(status, f"UNAUTHORIZED {form['access_token']}".encode())
+            return
+        self._give("refresh_token", "refresh")
+
+    def _give(self, key: str, meaning: str) -> None:
+        token = f"SECRET-{secrets.token_hex(8)}"
+        self.server.tokens[token] = meaning
+        self._answer(200, json.dumps({key: token}).encode() if self.server.answer is None else self.server.answer)
+
+    def _may(self, name: str, wanted: set[str]) -> bool:
         kind, _, token = self.headers.get("Authorization", "").partition(" ")
-        by_token = kind == "Bearer" and self.server.tokens.get(token) == right
-        if not (by_token if self.server.challenge == "bearer" else self._is_admin()):
-            bearer = f'Bearer realm="http://{self.server.server}/token",service="the service",scope="{right}"'
-            self._answer(401, challenge=bearer if self.server.challenge == "bearer" else 'Basic realm="a realm"')
+        right, _, actions = self.server.tokens.get(token, "").rpartition(":")
+        return kind == "Bearer" and right == f"repository:{name}" and wanted <= set(actions.split(","))
+
+    def _upload(self) -> tuple[str, str, str]:
+        return self.path.removeprefix("/v2/").partition("/blobs/uploads/")
+
+    def _manifest(self) -> None:
+        body = self._body()
+        name, _, reference = self.path.removeprefix("/v2/").partition("/manifests/")
+        if not self._may(name, {"pull", "push"} if self.command == "PUT" else {"pull"}):
+            self._answer(401, b'{"errors": [{"code": "UNAUTHORIZED"}]}')
             return
         self.server.requests.append((self.command, reference))
         broken = self.server.breaks.pop(0) if self.server.breaks else None
@@ -104,21 +151,17 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(200, manifest, digest=digest, kind=kind)
 
-    def _is_admin(self) -> bool:
-        expected = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
-        return self.headers.get("Authorization") == f"Basic {expected}"
-
     def _answer(
         self,
         status: int,
         body: bytes = b"",
         *,
-        challenge: str | None = None,
         digest: str | None = None,
         kind: str = "application/json",
+        location: str | None = None,
     ) -> None:
         self.send_response(status)
-        for key, value in {"Docker-Content-Digest": digest, "WWW-Authenticate": challenge}.items():
+        for key, value in {"Docker-Content-Digest": digest, "Location": location}.items():
             if value:
                 self.send_header(key, value)
         self.send_header("Content-Length", str(len(body)))
@@ -129,9 +172,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_registry(challenge: Literal["basic", "bearer"] = "bearer") -> Iterator[Registry]:
+def running_registry() -> Iterator[Registry]:
     """Run a registry on a free port of this machine."""
-    with Registry(challenge) as registry:
+    with Registry() as registry:
         thread = threading.Thread(target=registry.serve_forever, args=(0.05,), name="registry")
         thread.start()
         try:

@@ -209,3 +209,47 @@ def test_two_at_once_leave_one_whole_cache(tmp_path: Path) -> None:
         thread.join()
     assert not errors
     assert sum(cache_is_current(tmp_path / "cache", file_sha256(archive)) for archive in archives) == 1
+
+
+def test_an_entry_with_backslashes_is_unpacked_into_its_folders(tmp_path: Path) -> None:
+    archive = make_zip(
+        tmp_path / "windows.zip", {"setup.sh": b"1", "bin\\app.sh": b"2", "empty\\": b"", "a/b\\c": b"3"}
+    )
+    check_zip(archive)
+    unzip(archive, tmp_path / "out")
+    found = {
+        path.relative_to(tmp_path / "out").as_posix(): path.read_bytes()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    assert found == {"setup.sh": b"1", "bin/app.sh": b"2", "a/b/c": b"3"}
+
+
+@pytest.mark.parametrize(
+    "name", ["\\evil", "a\\..\\..\\evil", "\\\\server\\share\\evil", "C:\\evil", "C:/evil", "a/..\\..\\evil"]
+)
+def test_no_entry_with_backslashes_leaves_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArchiveError, match="could leave its folder"):
+        unzip(make_zip(tmp_path / "evil.zip", {name: b"evil"}), tmp_path / "sub" / "out")
+
+
+def test_names_that_only_differ_in_the_slash_are_one_file(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="'a/b' twice"):
+        unzip(make_zip(tmp_path / "two.zip", {"a/b": b"1", "a\\b": b"2"}), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (93, "Zstandard"), (98, "PPMd"), (77, "method 77")])
+def test_a_compression_that_is_not_read_is_named_with_the_way_out(tmp_path: Path, method: int, name: str) -> None:
+    archive = make_zip(tmp_path / "other.zip", {"setup.sh": b"1"})
+    data = archive.read_bytes()
+    deflated = (8).to_bytes(2, "little")
+    for header, offset in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        at = data.index(header) + offset
+        assert data[at : at + 2] == deflated
+        data = data[:at] + method.to_bytes(2, "little") + data[at + 2 :]
+    archive.write_bytes(data)
+    reason = f"'setup.sh', compressed with {name}, .* Zip it with Deflate"
+    with pytest.raises(ArchiveError, match=reason):
+        check_zip(archive)
+    with pytest.raises(ArchiveError, match=reason):
+        unzip(archive, tmp_path / "out")

@@ -324,6 +324,7 @@ def test_latest_is_pointed_to_each_new_digest_without_a_password_or_an_engine(pr
         "login_server": "~registry.example",
         "reference": f"~registry.example/worker@sha256:{'a' * 64}",
         "registry_id": program.one("containerregistry:Registry").id,
+        "registry_token": tag.inputs["registry_token"],
         "repository": "file-processing/csvreport_v1.0.0",
         "tag_names": ["latest", version],
         "token": tag.inputs["token"],

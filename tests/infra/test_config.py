@@ -19,6 +19,7 @@ def project(tmp_path: Path) -> Path:
     """A program's folder with an application and a runtime config."""
     (tmp_path / "pipeline_app" / "sample").mkdir(parents=True)
     (tmp_path / "pipeline_app" / "sample" / "app.py").write_text("pass", encoding="utf-8")
+    (tmp_path / "pipeline_app" / "sample" / "install.sh").write_text("#!/bin/sh\n", encoding="utf-8")
     (tmp_path / "pipeline_app" / "config").mkdir()
     (tmp_path / "pipeline_app" / "config" / "runtime.json").write_text('{"args": ["{input}"]}', encoding="utf-8")
     return tmp_path
@@ -213,6 +214,21 @@ def test_a_missing_or_damaged_artifact_is_named(project: Path) -> None:
     assert "holds no file" in problems({"artifactPath": "empty"}, project)[0]
 
 
+def test_an_installer_or_a_program_that_the_artifact_has_not_is_named_before_anything_is_made(project: Path) -> None:
+    with zipfile.ZipFile(project / "app.zip", "w") as archive:
+        archive.writestr("bin/score", b"")
+    for path, has in (("app.zip", "bin/score"), ("pipeline_app/sample", "app.py, install.sh")):
+        settings = {"appFile": "score", "artifactPath": path}
+        assert problems(settings | {"appInstallerFile": "setup.sh"}, project) == [
+            f"appInstallerFile is 'setup.sh', but {path!r} has no such file: it has {has}. Allowed: one of its files, "
+            "or '' where there is no installer."
+        ]
+        assert problems(settings | {"appInstallerFile": ""}, project) == [
+            f"appFile is 'score', but {path!r} has no such file: it has {has}. Allowed: one of its files."
+        ]
+    check({"appFile": "./bin/score", "appInstallerFile": "", "artifactPath": "app.zip"}, project)
+
+
 def test_an_artifact_to_fetch_needs_its_name_and_hash(project: Path) -> None:
     found = problems({"artifactPath": ""}, project)
     assert [each.split()[0] for each in found] == ["artifactName", "artifactSha256"]
@@ -303,3 +319,20 @@ def test_the_project_can_start_a_new_one() -> None:
     assert project["name"] == "file-processing-pipeline"
     assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
     assert project["template"]["config"]["azure-native:location"].keys() == {"default", "description"}
+
+
+def test_a_path_may_begin_with_the_home_folder(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    (home / "application").mkdir()
+    (home / "application" / "install.sh").write_text("#!/bin/sh")
+    monkeypatch.setenv("HOME", str(home))
+    assert check({"artifactPath": "~/application"}, project).artifact_path == str(home / "application")
+
+
+@pytest.mark.parametrize("path", ["missing.zip", "../missing", "~nobody-of-this-name/app.zip"])
+def test_a_relative_path_that_is_not_there_is_told_with_where_it_begins(project: Path, path: str) -> None:
+    (problem,) = problems({"artifactPath": path}, project)
+    assert f"artifactPath is {path!r}: There is no file {project / path}" in problem
+    assert "begins at the project's folder" in problem

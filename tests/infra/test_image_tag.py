@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -15,9 +14,13 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from infra import registry_client
 from infra.image_tag import ImageTagProvider
-from infra.registry_client import Client, Login, RegistryError, Repository
+from infra.registry_client import Repository
+from infra.registry_sign_in import Client, RegistryError, RegistrySignIn
+from tests.engine.standin.kinds import TENANT
+from tests.engine.standin.registries import AUDIENCE
+from tests.engine.standin.sign_in import token_of
 from tests.infra.azure import DEPLOYER, GROUP, Azure
-from tests.infra.registry import PASSWORD, USERNAME, Registry, running_registry
+from tests.infra.registry import ENTRA_TOKEN, Registry, running_registry
 
 IMAGES = f"{GROUP}/Microsoft.ContainerRegistry/registries/images"
 KINDS = (
@@ -49,21 +52,26 @@ def provider(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> ImageTagPro
     """A provider whose registry is the one on this machine; one of another id is not there."""
 
     @contextmanager
-    def admin_repository(
-        credential: TokenCredential, *, login_server: str, name: str, registry_id: str
+    def deployers_repository(
+        credential: TokenCredential,
+        registry_credential: TokenCredential,
+        *,
+        login_server: str,
+        name: str,
+        registry_id: str,
     ) -> Iterator[Repository | None]:
         assert credential.get_token().token == TOKEN
         if registry_id != "/registries/here":
             yield None
             return
         with new_client() as client:
-            yield Repository(client, login_server, name, Login(password=PASSWORD, username=USERNAME))
+            yield Repository(RegistrySignIn(client, login_server, registry_credential.get_token().token), name)
 
-    monkeypatch.setattr(registry_client, "admin_repository", admin_repository)
+    monkeypatch.setattr(registry_client, "deployers_repository", deployers_repository)
     provider = ImageTagProvider()
     provider.configure(ConfigureRequest(Config({}, "project")))
-    # The token goes no further than this, so that nothing that is kept has it.
-    assert provider.check({}, {"token": TOKEN}).inputs == {}
+    # The tokens go no further than this, so that nothing that is kept has them.
+    assert provider.check({}, {"registry_token": ENTRA_TOKEN, "token": TOKEN}).inputs == {}
     return provider
 
 
@@ -79,43 +87,20 @@ def properties(registry: Registry, digest: str, content: str = "content", versio
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("challenge", ["basic", "bearer"])
-def test_a_manifest_of_any_kind_is_put_byte_by_byte(challenge: Literal["basic", "bearer"], kind: str) -> None:
-    with running_registry(challenge) as registry:
-        digest = registry.push(MANIFEST, kind)
-        with new_client() as client:
-            repository = Repository(client, registry.server, NAME, Login(password=PASSWORD, username=USERNAME))
-            repository.tag(digest, ["latest"])
-            assert repository.digest("latest") == digest
-        assert registry.tags == {"latest": digest}
-        assert registry.manifests == {digest: (kind, MANIFEST)}
-
-
-def test_a_wrong_password_fails_with_the_registrys_words_and_is_shown_nowhere(
-    registry: Registry, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    login = Login(password="SECRET-wrong", username=USERNAME)
+def test_a_manifest_of_any_kind_is_put_byte_by_byte(kind: str, registry: Registry) -> None:
+    digest = registry.push(MANIFEST, kind)
     with new_client() as client:
-        repository = Repository(client, registry.server, NAME, login)
-        with pytest.raises(RegistryError, match=r"401 .*UNAUTHORIZED") as failure:
-            repository.digest("latest")
-
-    assert "SECRET" not in f"{failure.value}{login}{caplog.text}"
-
-
-def test_a_sign_in_that_would_show_the_password_to_others_is_refused(registry: Registry) -> None:
-    with new_client() as client:
-        repository = Repository(client, "registry.example", NAME, Login(password=PASSWORD, username=USERNAME))
-        for challenge in ('Bearer realm="http://registry.example/token",service="s"', "Digest qop=auth", ""):
-            with pytest.raises(RegistryError, match="not known here"):
-                repository._authorization(challenge)
+        repository = Repository(RegistrySignIn(client, registry.server, ENTRA_TOKEN), NAME)
+        repository.tag(digest, ["latest"])
+        assert repository.digest("latest") == digest
+    assert registry.tags == {"latest": digest}
+    assert registry.manifests == {digest: (kind, MANIFEST)}
 
 
-def test_no_password_is_in_what_is_kept(provider: ImageTagProvider, registry: Registry) -> None:
+def test_no_token_is_in_what_is_kept(provider: ImageTagProvider, registry: Registry) -> None:
     made = provider.create(properties(registry, registry.push(MANIFEST)))
 
-    assert PASSWORD not in str(made.outs)
+    assert "SECRET" not in str(made.outs)
     assert TOKEN not in str(made.outs)
     assert not provider.serialize_as_secret_always
 
@@ -226,7 +211,8 @@ def configured(azure: Azure) -> ImageTagProvider:
     """A provider as the engine makes it in an update, with the token that came with the inputs."""
     provider = ImageTagProvider()
     provider.configure(ConfigureRequest(Config({}, "project")))
-    assert provider.check({}, {"token": azure.token}).inputs == {}
+    tokens = {"registry_token": token_of(DEPLOYER, AUDIENCE), "token": azure.token}
+    assert provider.check({}, tokens).inputs == {}
     return provider
 
 
@@ -253,7 +239,7 @@ def in_azure(azure: Azure) -> dict[str, Any]:
     }
 
 
-def test_the_registrys_password_is_asked_for_as_the_provider_and_a_refusal_that_passes_is_outlasted(
+def test_the_registry_is_signed_in_to_as_the_provider_and_a_refusal_that_passes_is_outlasted(
     azure: Azure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
@@ -267,6 +253,21 @@ def test_the_registrys_password_is_asked_for_as_the_provider_and_a_refusal_that_
     with azure.cloud.open() as content:
         del content["resources"][IMAGES]
     assert configured(azure).read("id", outputs).id == ""
+
+
+def test_without_a_token_at_hand_it_signs_in_for_resource_manager_and_for_registries(azure: Azure) -> None:
+    """A refresh runs without the program, so that nobody hands a token over."""
+    inputs = in_azure(azure)
+    outputs = configured(azure).create(dict(inputs)).outs
+    assert outputs is not None
+    settings = {"clientId": DEPLOYER.client, "clientSecret": "invented", "tenantId": TENANT}
+    config = {f"azure-native:{key}": value for key, value in settings.items()}
+    provider = ImageTagProvider()
+    provider.configure(ConfigureRequest(Config(config, "project")))
+    azure.cloud.take_log()
+
+    assert provider.read("id", outputs).outs == outputs
+    assert [operation for operation, _ in azure.cloud.take_log()].count("sign-in") == 2
 
 
 def test_whoever_is_not_the_providers_principal_tags_nothing(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:

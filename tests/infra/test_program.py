@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from infra.credentials import HandedToken
 from infra.image_pull import credential_server
@@ -14,6 +15,7 @@ from infra.roles import Role
 from tests.infra.recording import (
     FROM_OUTPUT,
     SECRET,
+    SECRET_MARK,
     SIGNATURE,
     Registered,
     Run,
@@ -340,6 +342,36 @@ def test_an_artifact_to_fetch_is_there_before_the_image_is_built(
     image = run.one("docker:index/image:Image").inputs
     assert image["build"]["context"].startswith(".build/image-")
     assert image["build"]["args"]["RELEASE_VERSION"] == "0.1.0.dev20260131"
+
+
+def test_the_image_is_pushed_with_a_token_of_the_deployers_own(program: Run) -> None:
+    image = program.one("docker:index/image:Image")
+    ((server, repository, token),) = program.sign_ins
+
+    assert image.inputs["registry"] == {
+        "password": f"{SECRET}-push-1",
+        "server": server,
+        "username": "00000000-0000-0000-0000-000000000000",
+    }
+    assert image.raw["registry"]["password"][SIGNATURE] == SECRET_MARK
+    assert image.inputs["imageName"].startswith(f"{server}/{repository}:")
+    assert token == f"{SECRET}-token"
+    asked = [each.args for each in program.invokes if each.token.endswith(":getClientToken")]
+    # One for the push, and one for the tags that follow it.
+    assert asked.count({"endpoint": "https://containerregistry.azure.net"}) == 2
+
+
+def test_the_admin_users_password_goes_to_the_vault_and_nowhere_else(program: Run) -> None:
+    holders = [each.token for each in program.resources if f"{SECRET}-registry" in str(each.inputs)]
+    assert holders == ["azure-native:keyvault:Secret"]
+
+
+@pytest.mark.usefixtures("function_package")
+def test_a_preview_signs_in_to_no_registry(artifact_cache: Path) -> None:
+    run = run_program({"artifactCache": str(artifact_cache)}, preview=True)
+
+    assert run.sign_ins == []
+    assert run.one("docker:index/image:Image").inputs["registry"]["password"] == UNKNOWN
 
 
 @pytest.mark.usefixtures("function_package")

@@ -40,6 +40,8 @@ if word == ["fail"]:
     sys.exit(7)
 if word == ["hang"]:
     subprocess.run(["sleep", "600"])
+if word == ["prefix"]:
+    (pathlib.Path(sys.argv[0]).parent / "state").write_text("x")
 if word == ["silent"]:
     sys.exit(0)
 if word == ["slow"]:

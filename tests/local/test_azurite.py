@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 from azure.storage.blob import BlobServiceClient
 
-from infra.local.azurite import LOCK_FOLDER, Access, StorageAccount, parse_access
+from infra.local.azurite import LOCK_FOLDER, Access, AzuriteError, StorageAccount, install, parse_access
 from infra.local.processes import Supervisor
 from tests.local.fakes import Eventually, new_key
 
@@ -104,3 +104,14 @@ def test_an_azurite_that_is_ended_loses_nothing_and_its_end_is_no_loss(azurite_p
         finally:
             supervisor.close()
     assert losses == []
+
+
+def test_without_a_network_the_first_run_says_what_it_needs(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    # The lock's packages come from wherever this says, and nobody listens there.
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    monkeypatch.setenv("npm_config_replace_registry_host", "always")
+    with pytest.raises(AzuriteError, match=r"could not be fetched from the npm registry.* later runs need no network"):
+        install(supervisor, tmp_path / "azurite", lambda _: None)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import http.client
 import subprocess
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
@@ -18,7 +19,14 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import (
+    AccountSasPermissions,
+    ContainerClient,
+    ResourceTypes,
+    StandardBlobTier,
+    generate_account_sas,
+)
 
 from infra.local.azurite import FRONT, StorageAccount, node
 from pipeline_app.contract import name_problem
@@ -402,6 +410,32 @@ def test_a_blob_has_no_more_blocks_than_can_be_staged() -> None:
     """
     told = subprocess.run([node(), "-e", script], capture_output=True, check=True, text=True).stdout.split()
     assert told == ["taken,taken,taken,BlockCountExceedsLimit", "taken", "100000"]
+
+
+def test_an_archived_blob_is_neither_read_nor_changed_nor_copied_onto_itself(raw: Raw) -> None:
+    text = raw.account.connection_string
+    with ContainerClient.from_connection_string(text, f"archive{uuid.uuid4().hex}") as container:
+        container.create_container()
+        blob, other = container.get_blob_client("archived"), container.get_blob_client("other")
+        blob.upload_blob(b"x", standard_blob_tier=StandardBlobTier.ARCHIVE)
+        refused: list[Callable[[], object]] = [
+            lambda: blob.download_blob().readall(),
+            lambda: blob.upload_blob(b"y", overwrite=True),
+            lambda: blob.start_copy_from_url(blob.url),
+            lambda: blob.start_copy_from_url(blob.url, standard_blob_tier=StandardBlobTier.HOT),
+            lambda: other.start_copy_from_url(blob.url),
+        ]
+        for call in refused:
+            with pytest.raises(HttpResponseError) as refusal:
+                call()
+            assert refusal.value.status_code == 409
+            assert "BlobArchived" in str(refusal.value)
+        assert blob.get_blob_properties().blob_tier == "Archive"
+        other.start_copy_from_url(blob.url, standard_blob_tier=StandardBlobTier.HOT)
+        assert other.download_blob().readall() == b"x"
+        blob.set_standard_blob_tier("Cold")
+        blob.start_copy_from_url(blob.url)
+        assert blob.download_blob().readall() == b"x"
 
 
 @pytest.mark.refused

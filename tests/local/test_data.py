@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from infra.local.data import DataFolder, DataFolderError, digest_tree
+from infra.local.run import PROJECT, LocalRun, RunOptions
+from tests.local.fakes import Recorder
 
 
 def test_a_second_run_in_the_same_folder_is_refused_until_the_first_ends(tmp_path: Path) -> None:
@@ -50,3 +54,37 @@ def test_a_tree_s_digest_follows_names_modes_and_contents_but_not_bytecode(tmp_p
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__" / "x.pyc").touch()
     assert digest_tree(tmp_path) == digests[-1]
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "is full. Make room there, or choose another folder with --data."),
+        (errno.EROFS, "is on a disk that can only be read. Choose another folder with --data."),
+        (errno.EACCES, "may not be written to by this user. Choose another folder with --data."),
+        (errno.EIO, "cannot be written to (Input/output error). Choose another folder with --data."),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_told_with_the_reason_and_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, told: str
+) -> None:
+    def refuse(path: Path, text: str) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("infra.local.data.write_private", refuse)
+    with pytest.raises(DataFolderError) as caught:
+        DataFolder(tmp_path / "data")
+    assert str(caught.value) == f"{tmp_path / 'data'} {told}"
+    monkeypatch.undo()
+    # It was let go.
+    DataFolder(tmp_path / "data").release()
+
+
+def test_a_checkout_that_can_only_be_read_is_told_before_anything_is_made(
+    tmp_path: Path, watcher: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != PROJECT and access(path, mode))
+    with pytest.raises(DataFolderError, match=r"cannot be written to, and what is built goes below it\. Copy it"):
+        LocalRun(RunOptions(config={}, containers=False, data=tmp_path / "data", stack="dev"), watcher)
+    assert not (tmp_path / "data").exists()

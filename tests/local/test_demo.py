@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from infra.local.run import PROJECT
 from tests.local.runs import leftovers, obedient
 
 
-def demo(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "infra.local", "demo", "--data", str(data), *arguments],
         capture_output=True,
         check=False,
         cwd=PROJECT,
+        env={**os.environ, **environment},
         text=True,
         timeout=120,
     )
@@ -47,8 +52,46 @@ def test_one_failed_file_fails_the_demo_and_the_reason_is_shown(tmp_path: Path) 
     result = demo(tmp_path / "data", *config, str(good), str(bad))
     assert result.returncode == 1, result.stdout
     assert "incoming/bad.txt: The application exited with code 7" in result.stdout
+    assert "incoming/bad.txt: The application's last words were: the reason why" in result.stdout
     assert (tmp_path / "data" / "results" / "good file.txt" / "result.txt").read_text().startswith("1 ")
     assert (tmp_path / "data" / "results" / "bad.txt" / "run.log").exists()
+
+
+def test_a_file_that_cannot_be_uploaded_fails_the_demo_and_the_others_are_processed(tmp_path: Path) -> None:
+    config = [item for pair in obedient(tmp_path) for item in ("-c", pair)]
+    refused, good = tmp_path / "ends in a dot.", tmp_path / "good.txt"
+    for path in (refused, good):
+        path.write_text("x")
+    result = demo(tmp_path / "data", *config, str(refused), str(good))
+    assert result.returncode == 1, result.stdout
+    assert "not uploaded" in result.stdout
+    assert "it has a part that ends in a dot" in result.stdout
+    assert (tmp_path / "data" / "results" / "good.txt" / "result.txt").read_text().startswith("1 ")
+
+
+def test_files_of_one_name_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text("x")
+    result = demo(tmp_path / "data", str(tmp_path / "one" / "a.csv"), str(tmp_path / "two" / "a.csv"))
+    assert result.returncode == 2
+    assert "Several files are called 'a.csv'" in " ".join(result.stderr.split())
+    assert not (tmp_path / "data").exists()
+
+
+def test_no_proxy_of_the_environment_stands_between_the_parts(tmp_path: Path) -> None:
+    config = [item for pair in obedient(tmp_path) for item in ("-c", pair)]
+    good = tmp_path / "good.txt"
+    good.write_text("x")
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        address = f"127.0.0.1:{proxy.getsockname()[1]}"
+        proxies = {"HTTP_PROXY": f"http://{address}", "HTTPS_PROXY": f"http://{address}"}
+        proxies |= {name.lower(): value for name, value in proxies.items()} | {"ALL_PROXY": f"socks5://{address}"}
+        result = demo(tmp_path / "data", *config, str(good), **proxies, NO_PROXY="", no_proxy="")
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_a_demo_that_is_out_of_time_fails(tmp_path: Path) -> None:

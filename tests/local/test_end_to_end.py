@@ -131,6 +131,13 @@ def test_an_edited_config_reaches_the_next_file_without_a_restart(client: Client
     assert b"the new argument" in client.read("outgoing/edited.txt/run.log")
 
 
+def test_an_application_cannot_write_where_it_is_installed_as_in_the_image(run: Run, client: Client) -> None:
+    receipt = client.receipt("prefix.txt", client.upload("prefix.txt", b"prefix"))
+    assert receipt.status == "failed"
+    assert "Permission denied" in str(receipt.log_tail)
+    assert list(run.data.glob("images/*/opt/app/bin/*")) == [next(run.data.glob("images/*/opt/app/bin/obedient"))]
+
+
 def worker_is_gone(run: Run) -> bool:
     return "worker-1" not in run.children()
 

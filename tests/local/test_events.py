@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import time
 from collections.abc import Iterator
@@ -84,9 +85,14 @@ def test_a_filter_that_is_not_known_here_is_an_error() -> None:
         Filter.read({"advancedFilters": [{"key": "data.contentLength", "operatorType": "NumberIn", "values": [1]}]})
 
 
+def unwritable(error: OSError) -> None:
+    """Fail where nothing should be wrong with the disk."""
+    raise AssertionError from error
+
+
 @pytest.fixture
 def grid(tmp_path: Path, watcher: Recorder) -> Iterator[EventGrid]:
-    made = EventGrid(watcher, tmp_path / "journal")
+    made = EventGrid(watcher, tmp_path / "journal", unwritable)
     yield made
     made.close()
 
@@ -211,7 +217,7 @@ def test_uploads_that_a_killed_run_did_not_deliver_are_delivered_by_the_next(
         journal.write_text((datetime.now(UTC) + MARGIN).isoformat())
         client.upload_blob("in/unseen", b"")
         client.upload_blob("out/unseen", b"")
-    grid = EventGrid(watcher, journal)
+    grid = EventGrid(watcher, journal, unwritable)
     grid.subscribe(account, subscription(account, names))
     eventually(lambda: len(received(account, queue)) == 1)
     grid.close()
@@ -219,7 +225,7 @@ def test_uploads_that_a_killed_run_did_not_deliver_are_delivered_by_the_next(
 
 
 def test_the_journal_does_not_pass_an_event_that_is_still_on_its_way(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal")
+    journal = Journal(tmp_path / "journal", unwritable)
     assert journal.since() is None
     first, second = journal.begin(), journal.begin()
     time.sleep(1.1)
@@ -232,3 +238,20 @@ def test_the_journal_does_not_pass_an_event_that_is_still_on_its_way(tmp_path: P
     since = journal.since()
     assert since is not None
     assert since >= between.replace(microsecond=0) - MARGIN
+
+
+def test_a_moment_that_a_full_disk_does_not_take_is_told_and_the_last_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[OSError] = []
+    journal = Journal(tmp_path / "journal", told.append)
+    journal.end(journal.begin())
+    before = journal.since()
+    monkeypatch.setattr("infra.local.journal.write_private", full)
+    journal.end(journal.begin())
+    assert [error.errno for error in told] == [errno.ENOSPC]
+    assert journal.since() == before
+
+
+def full(path: Path, text: str) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,9 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
+from infra.local.family import has_ended
 from infra.local.machine import OUTPUTS
 from infra.local.processes import wait_until
 from infra.local.run import PROJECT
@@ -85,7 +86,7 @@ def test_a_second_signal_does_not_break_off_the_taking_down(start: Start, config
     assert leftovers(run.data) == []
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 2, 3])
+@pytest.mark.parametrize("seconds", [0, 0.5, 0.7, 0.9, 1.1, 2, 3])
 def test_a_signal_during_the_start_leaves_nothing(
     start: Start, config: list[str], seconds: float, tmp_path: Path, eventually: Eventually
 ) -> None:
@@ -118,7 +119,7 @@ def test_what_a_killed_run_left_is_ended_by_the_next_and_the_work_goes_on(
     second = start(data, *config)
     with client_of(second) as client:
         assert client.receipt("one.txt", etag).status == "succeeded"
-    assert not any(psutil.pid_exists(orphan.pid) and orphan.is_running() for orphan in orphans)
+    assert all(has_ended(orphan) for orphan in orphans)
     assert "which a killed run had left" in second.text()
     assert second.end() == 0
 
@@ -195,3 +196,20 @@ def test_a_wrong_config_says_so_before_anything_runs(start: Start, tmp_path: Pat
     assert run.process.wait(60) == 1
     assert "idleSeconds" in run.text()
     assert "made " not in run.text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root makes a file system of its own: run the tests as root.")
+@pytest.mark.parametrize("size", ["100k", "4m"])
+def test_a_tiny_disk_is_told_and_ends_the_run(tmp_path: Path, size: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("This machine lets nobody mount a file system. Run the tests where one may.")
+    try:
+        run = Run(disk, *obedient(tmp_path))
+        assert run.process.wait(60) == 1
+        assert "is full. Make room there, or choose another folder with --data." in run.text()
+        assert leftovers(disk) == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)

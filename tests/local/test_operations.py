@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+from azure.storage.blob import BlobSasPermissions, StandardBlobTier, generate_blob_sas
 from azure.storage.queue import QueueClient
 from rich.console import Console
 
@@ -112,6 +112,57 @@ def test_a_failed_file_succeeds_when_it_is_retried_after_its_config_was_mended(r
     assert not receipt.event_id.startswith("sweep-")
 
 
+def test_names_that_cannot_be_retried_keep_no_other_from_it(run: Run, client: Client) -> None:
+    etags = {}
+    for name, tier in (("cool.txt", StandardBlobTier.COOL), ("cold.txt", StandardBlobTier.COLD)):
+        blob = client.container.get_blob_client(f"incoming/{name}")
+        etags[name] = plain_etag(blob.upload_blob(b"x", overwrite=True, standard_blob_tier=tier)["etag"])
+        client.receipt(name, etags[name])
+    result = call(run.data, "retry", "cool.txt", "no such 1.txt", "\udcff.txt", "no such 2.txt", "cold.txt")
+    assert result.returncode == 1
+    assert [line for line in result.stderr.splitlines() if "Traceback" in line] == []
+    for told in ("no such 1.txt", "udcff.txt", "no such 2.txt"):
+        assert told in result.stderr
+    for name, etag in etags.items():
+        assert f"incoming/{name} is processed again" in result.stdout
+        properties = client.container.get_blob_client(f"incoming/{name}").get_blob_properties()
+        assert plain_etag(properties.etag) != etag
+        assert str(properties.blob_tier).lower() == name.removesuffix(".txt")
+        assert client.receipt(name, plain_etag(properties.etag)).status == "succeeded"
+
+
+def test_an_archived_file_is_failed_at_once_and_succeeds_when_it_is_retried_after_its_tier_was_set(
+    run: Run, client: Client
+) -> None:
+    blob = client.container.get_blob_client("incoming/archived.txt")
+    etag = plain_etag(blob.upload_blob(b"x", standard_blob_tier=StandardBlobTier.ARCHIVE)["etag"])
+    receipt = client.receipt("archived.txt", etag)
+    assert (receipt.status, receipt.attempt) == ("failed", 1)
+    assert "it is in the archive tier" in str(receipt.error)
+    assert "'retry incoming/archived.txt'" in told(run, "explain", "archived.txt")
+    refused = call(run.data, "retry", "archived.txt")
+    assert refused.returncode == 1
+    assert "Set its tier to hot, cool or cold" in refused.stderr
+    blob.set_standard_blob_tier("Cold")
+    told(run, "retry", "archived.txt")
+    renewed = blob.get_blob_properties()
+    assert client.receipt("archived.txt", plain_etag(renewed.etag)).status == "succeeded"
+    assert renewed.blob_tier == "Cold"
+
+
+def test_an_append_blob_is_processed_when_it_has_rested(run: Run, client: Client) -> None:
+    blob = client.container.get_blob_client("incoming/shipped.log")
+    blob.create_append_blob()
+    for _ in range(3):
+        blob.append_block(b"line\n")
+    etag = plain_etag(blob.get_blob_properties().etag)
+    assert "of the type AppendBlob" in told(run, "explain", "shipped.log")
+    # The sweep waits for two minutes; a person need not.
+    assert "Queued incoming/shipped.log" in told(run, "backfill")
+    receipt = client.receipt("shipped.log", etag)
+    assert (receipt.status, receipt.input.size) == ("succeeded", 15)
+
+
 def test_a_file_whose_event_was_dropped_is_processed_by_a_backfill_and_nothing_else_is_queued(
     run: Run, client: Client
 ) -> None:
@@ -165,3 +216,11 @@ def test_a_terminal_shows_how_each_part_stands_by_its_colour() -> None:
     with console.capture() as capture:
         show([Section(heading="Receipt", lines=("[red]not markup[/red]",), mood="bad")], console)
     assert capture.get() == "\x1b[1;31mReceipt\x1b[0m\n  [red]not markup[/red]\n"
+
+
+def test_control_characters_are_shown_and_not_sent() -> None:
+    console = Console(force_terminal=True, color_system=None, width=80)
+    with console.capture() as capture:
+        show([Section(heading="Receipt", lines=("\x1b[2J\x1b]0;pwned\x07",), mood="bad")], console)
+    assert "\\x1b[2J\\x1b]0;pwned\\x07" in capture.get()
+    assert "\x1b[2J" not in capture.get()

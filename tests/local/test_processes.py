@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from infra.local.family import MARKER
+from infra.local import family, processes
+from infra.local.data import write_private
+from infra.local.family import MARKER, end, has_ended, marked
 from infra.local.processes import Command, CommandError, ShuttingDownError, Supervisor
 from tests.local.fakes import Eventually
 
@@ -33,7 +39,7 @@ def recorded_pids(folder: Path) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return psutil.pid_exists(pid) and not has_ended(psutil.Process(pid))
 
 
 def test_output_goes_to_the_listener_and_to_the_log(
@@ -210,3 +216,99 @@ def test_a_child_of_a_killed_runner_may_still_write_and_save(tmp_path: Path, eve
     runner.kill()
     runner.wait()
     eventually((tmp_path / "saved").exists)
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_nobody_takes_note_of_has_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, eventually: Eventually
+) -> None:
+    """The first process of a container may leave what was handed to it as it is, and that is never gone."""
+    monkeypatch.setattr(family, "GRACE_SECONDS", 3600)
+    script = (
+        "import os, subprocess, sys\n"
+        "environment = os.environ | {sys.argv[1]: sys.argv[2]}\n"
+        "print(subprocess.Popen(['sleep', '3600'], env=environment).pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    careless = subprocess.Popen(
+        [sys.executable, "-c", script, MARKER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert careless.stdout is not None
+    orphan = psutil.Process(int(careless.stdout.readline()))
+    # The kernel shows the environment of a program a moment after it has begun.
+    eventually(lambda: orphan in marked(str(tmp_path)))
+    end({orphan})
+    assert orphan.is_running()
+    assert has_ended(orphan)
+    careless.communicate()
+
+
+class FullDisk:
+    """Refuses writes once it is full, and keeps what was told of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        self.told: list[OSError] = []
+        write = write_private
+
+        def attempt(path: Path, text: str) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            write(path, text)
+
+        monkeypatch.setattr(processes, "write_private", attempt)
+
+
+def test_a_full_disk_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FullDisk(monkeypatch)
+    made = Supervisor(tmp_path / "processes.json", tmp_path / "beacon", disk.told.append)
+    ended, other = threading.Event(), made.start(shell("exec sleep 600", tmp_path))
+    short = made.start(shell("sleep 0.3", tmp_path, "short"), on_exit=lambda _: ended.set())
+    disk.full = True
+    assert short.ended.wait(10)
+    assert ended.wait(10)
+    assert disk.told[0].errno == errno.ENOSPC
+    with pytest.raises(OSError, match="No space left"):
+        made.start(shell("exec sleep 600", tmp_path))
+    assert made.running() == [other]
+    closing = threading.Thread(target=made.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+    assert other.ended.is_set()
+
+
+def test_a_process_that_cannot_be_recorded_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FullDisk(monkeypatch)
+    made = Supervisor(tmp_path / "processes.json", tmp_path / "beacon", disk.told.append)
+    popen = subprocess.Popen
+
+    def fill(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+        disk.full = True
+        return popen(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", fill)
+    with pytest.raises(OSError, match="No space left"):
+        made.start(shell("exec sleep 601.5", tmp_path))
+    assert made.running() == []
+    made.close()
+    assert not [each for each in psutil.process_iter(["cmdline"]) if "601.5" in (each.info["cmdline"] or [])]
+
+
+def test_a_log_and_a_listener_that_the_disk_refuses_keep_no_process_from_going_on(tmp_path: Path) -> None:
+    told: list[OSError] = []
+    made = Supervisor(tmp_path / "processes.json", tmp_path / "beacon", told.append)
+    (tmp_path / "file").write_text("")
+
+    def refuse(line: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    # More than a pipe holds, so that the process would wait if nobody read it; and a folder that cannot be made.
+    chatty = dataclasses.replace(shell("seq 100000", tmp_path), log=tmp_path / "file" / "log.txt")
+    child = made.start(chatty, on_line=refuse)
+    try:
+        assert child.ended.wait(20)
+        assert child.output_read.wait(20)
+    finally:
+        made.close()
+    assert {type(error) for error in told} >= {OSError, FileExistsError}

@@ -77,6 +77,46 @@ def test_the_live_view_shows_each_file_s_way_and_starts_it_anew_when_it_is_uploa
     assert "failed" not in shown
 
 
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 24), (120, 30), (40, 10), (80, 5), (30, 24)])
+@pytest.mark.parametrize("count", [3, 20, 300])
+def test_the_live_view_fits_any_terminal_and_shows_the_newest_files_last(width: int, height: int, count: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
+    view = LiveView(console)
+    for number in range(1, count + 1):
+        name = f"incoming/a-folder-with-a-long-name/数据-{number:03}.csv"
+        for stage in ("uploaded", "event", "job", "processing", *(["failed"] if number % 3 == 0 else [])):
+            view.stage(name, stage, "A reason. " * 20 if stage == "failed" else "")  # type: ignore[arg-type]
+        view.log("worker-1", "a line that is longer than the terminal is wide, by far, " * 3)
+    lines = picture(view, console).splitlines()
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+    files = [line for line in lines if ".csv" in line]
+    if height > 5:
+        # A name may be cut, but not its end, as long as there is any room.
+        assert f"{count:03}.csv" in files[-1]
+        hidden = count - len(files)
+        assert any(line.startswith(f"{hidden} earlier: ") for line in lines) == (hidden > 0)
+    if (width, height, count) == (80, 24, 20):
+        # Five of the lines are those that the parts wrote, and two are the heading and the count.
+        assert len(files) == 16
+        assert lines[0] == "4 earlier: 1 failed, 3 under way"
+
+
+def test_no_view_sends_a_terminal_what_it_would_obey(console: Console) -> None:
+    evil = "\x1b[2J\x1b]0;pwned\x07\u202e\rover"
+    stream = io.StringIO()
+    live = LiveView(console)
+    with console.capture() as capture:
+        for view in (PlainView(stream), live):
+            view.stage(f"incoming/{evil}", "failed", evil)
+            view.log("worker-1", evil)
+            view.warn("worker-1", evil)
+            view.say(evil)
+            view.made("a:b:c", evil, 0.1)
+    assert not set("\x1b\x07\u202e\r") & set(stream.getvalue() + capture.get() + picture(live, console))
+    assert "x1b[2J" in picture(live, console)
+
+
 @pytest.mark.parametrize(
     ("token", "text"),
     [

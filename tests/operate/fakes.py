@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -36,9 +36,28 @@ class FakeStorage:
     queues: dict[str, list[str]] = field(default_factory=dict)
     etags: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def upload(self, name: str, text: str = "x", modified: datetime = OLD, kind: str = "BlockBlob") -> Blob:
+    def upload(
+        self,
+        name: str,
+        text: str = "x",
+        modified: datetime = OLD,
+        kind: str = "BlockBlob",
+        metadata: Mapping[str, str] | None = None,
+        tier: str | None = None,
+        archive_status: str | None = None,
+    ) -> Blob:
         """Write a blob as a user would."""
-        return self._write(Blob(etag="", kind=kind, modified=modified, name=name, size=len(text)), text)
+        blob = Blob(
+            archive_status=archive_status,
+            etag="",
+            kind=kind,
+            metadata=metadata or {},
+            modified=modified,
+            name=name,
+            size=len(text),
+            tier=tier,
+        )
+        return self._write(blob, text)
 
     def receive(
         self,
@@ -48,6 +67,7 @@ class FakeStorage:
         outputs: tuple[OutputFile, ...] = (),
         error: str | None = None,
         log_tail: str | None = None,
+        warning: str | None = None,
     ) -> None:
         """Write the receipt of a version of an input, as the worker would."""
         receipt = Receipt(
@@ -65,6 +85,7 @@ class FakeStorage:
             release="",
             started_at="",
             status=status,
+            warning=warning,
         )
         blob = Blob(
             etag="", metadata={RECEIPT_ETAG_METADATA: etag}, modified=OLD, name=NAMES.receipt_name(name), size=1

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
-from azure.storage.blob import BlobServiceClient, ContainerClient, ContentSettings
+from azure.storage.blob import BlobServiceClient, ContainerClient, ContentSettings, StandardBlobTier
 from azure.storage.queue import QueueServiceClient
 
 from infra.naming import DEAD_LETTER_CONTAINER
@@ -79,6 +79,26 @@ def test_a_renewed_blob_keeps_its_tags(container: ContainerClient, storage: Azur
     assert before
     storage.renew(before)
     assert blob.get_blob_tags() == {"team": "files"}
+
+
+@pytest.mark.parametrize("tier", ["Hot", "Cool", "Cold"])
+def test_a_renewed_blob_keeps_a_tier_of_its_own(container: ContainerClient, storage: AzureStorage, tier: str) -> None:
+    blob = container.get_blob_client(NAME)
+    blob.upload_blob(b"x", standard_blob_tier=StandardBlobTier(tier))
+    before = storage.find(NAME)
+    assert before
+    assert before.tier == tier
+    storage.renew(before)
+    after = blob.get_blob_properties()
+    assert (after.blob_tier, bool(after.blob_tier_inferred)) == (tier, False)
+
+
+@pytest.mark.refused("OutOfRangeInput")
+def test_what_one_call_is_refused_is_an_error_of_that_call(container: ContainerClient, storage: AzureStorage) -> None:
+    container.upload_blob(NAME, b"x")
+    with pytest.raises(OperateError, match="answered with an error"):
+        storage.find("x" * 2000)
+    assert storage.find(NAME)
 
 
 def test_a_blob_that_was_overwritten_or_deleted_is_not_renewed(

@@ -85,6 +85,14 @@ def test_what_the_cli_refuses_is_passed_on(tmp_path: Path, monkeypatch: pytest.M
         stack_outputs("prod", tmp_path)
 
 
+def test_whoever_is_not_signed_in_to_pulumi_is_told_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words are those of Pulumi 3.272 where nothing is set and nobody has signed in."""
+    said = "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"
+    pulumi(tmp_path, monkeypatch, f"sys.exit('{said}')")
+    with pytest.raises(OperateError, match=f"{said} Run 'pulumi login' first"):
+        stack_outputs("prod", tmp_path)
+
+
 def test_a_missing_cli_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))

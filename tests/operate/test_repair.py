@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.operate.repair import backfill, retry
+from infra.operate.repair import NotQueued, backfill, retry
 from infra.operate.storage import Blob, OperateError
 from pipeline_app.contract import FileJob
 from tests.operate.fakes import NAMES, OLD, FakeStorage
@@ -69,7 +69,7 @@ def test_a_backfill_queues_exactly_the_inputs_without_a_receipt_for_their_versio
     again = storage.upload("incoming/overwritten", "new")
     # A result that has the name of a receipt but was not written as one.
     storage.upload("outgoing/lost/sub/receipt.json")
-    jobs = list(backfill(storage, NAMES))
+    jobs = [each for each in backfill(storage, NAMES) if isinstance(each, FileJob)]
     lost = storage.find("incoming/lost")
     assert lost
     assert queued(storage) == [("incoming/lost", lost.etag), ("incoming/overwritten", again.etag)]
@@ -94,3 +94,61 @@ def test_a_backfill_neither_waits_for_young_files_nor_for_empty_queues() -> None
     storage.claimed = {"events": 3, "jobs": 3}
     list(backfill(storage, NAMES))
     assert [name for name, _ in queued(storage)] == ["incoming/young"]
+
+
+def test_a_backfill_goes_on_after_a_job_that_is_refused_and_ends_when_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = FakeStorage()
+    for name in "abcdefgh":
+        storage.upload(f"incoming/{name}")
+    put, refused = storage.put, {"incoming/b"}
+
+    def refuse(job: FileJob) -> None:
+        if job.name in refused:
+            raise OperateError("too busy")
+        put(job)
+
+    monkeypatch.setattr(storage, "put", refuse)
+    told = list(backfill(storage, NAMES))
+    assert [each.name for each in told if isinstance(each, FileJob)] == [f"incoming/{name}" for name in "acdefgh"]
+    assert [each for each in told if isinstance(each, NotQueued)] == [NotQueued(name="incoming/b", reason="too busy")]
+    refused.update(blob.name for blob in storage.list("incoming/"))
+    with pytest.raises(OperateError, match="too busy"):
+        list(backfill(storage, NAMES))
+
+
+def test_a_name_that_is_no_text_is_refused_in_a_sentence() -> None:
+    with pytest.raises(OperateError, match=r"'\\udcff.csv' is not UTF-8"):
+        retry("\udcff.csv", FakeStorage(), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (None, "Set its tier to hot, cool or cold"),
+        ("rehydrate-pending-to-cold", r"on its way out of the archive tier \(rehydrate-pending-to-cold\)"),
+    ],
+)
+def test_an_archived_file_is_not_retried_before_it_can_be_read(status: str | None, text: str) -> None:
+    storage = FakeStorage()
+    before = storage.upload("incoming/a.csv", tier="Archive", archive_status=status)
+    with pytest.raises(OperateError, match=text):
+        retry("a.csv", storage, NAMES)
+    assert storage.find("incoming/a.csv") == before
+
+
+@pytest.mark.parametrize("tier", ["Cold", "Cool", "Hot", "Smart"])
+def test_a_file_in_any_other_tier_is_retried(tier: str) -> None:
+    storage = FakeStorage()
+    before = storage.upload("incoming/a.csv", tier=tier)
+    assert retry("a.csv", storage, NAMES).etag != before.etag
+
+
+def test_what_stands_for_a_folder_is_neither_queued_nor_retried() -> None:
+    storage = FakeStorage()
+    storage.upload("incoming/a", "", metadata={"Hdi_isfolder": "true"})
+    storage.upload("incoming/b/", "")
+    storage.upload("incoming/empty", "")
+    assert [job.name for job in backfill(storage, NAMES)] == ["incoming/empty"]
+    for name in ("a", "b/"):
+        with pytest.raises(OperateError, match="stands for a folder"):
+            retry(name, storage, NAMES)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from infra.operate.finding import UnknownFileError, find_name
+from infra.operate.storage import OperateError
 from infra.operate.story import LOG_LINES, gather
 from infra.operate.telling import Section, tell
 from pipeline_app.contract import OutputFile
@@ -170,9 +171,70 @@ def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(stor
     )
 
 
-def test_an_append_blob_is_told_to_be_the_wrong_type(storage: FakeStorage) -> None:
-    storage.upload(NAME, kind="AppendBlob")
-    assert "AppendBlob" in told(storage)["Event filter"].lines[0]
+def test_an_archived_input_is_told_as_that_with_the_way_out(storage: FakeStorage) -> None:
+    blob = storage.upload(NAME, tier="Archive")
+    storage.receive(NAME, blob.etag, "failed", error="It is archived.")
+    assert "Set its tier to hot" in told(storage)["Input"].lines[1]
+    assert "Set its tier to hot" in advice(storage)[1]
+    blob = storage.upload(NAME, tier="Archive", archive_status="rehydrate-pending-to-hot")
+    storage.receive(NAME, blob.etag, "failed", error="It is archived.")
+    assert "up to 15 hours. 'retry incoming/a.csv' has it processed once" in advice(storage)[1]
+    # A file that was archived after it was processed is done.
+    blob = storage.upload(NAME, tier="Archive")
+    storage.receive(NAME, blob.etag)
+    assert advice(storage) == ("good", "Nothing: it is done.")
+
+
+def test_a_receipt_that_cannot_be_read_is_told_and_ends_no_story(
+    storage: FakeStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> str:
+        raise OperateError("This operation is not permitted on an archived blob.")
+
+    monkeypatch.setattr(storage, "read", refuse)
+    assert "cannot be read: This operation is not permitted" in told(storage)["Receipt"].lines[0]
+
+
+def test_a_success_that_is_hardly_meant_is_told_with_its_warning(storage: FakeStorage) -> None:
+    blob = storage.upload(NAME)
+    storage.receive(NAME, blob.etag, warning="It left no file.")
+    assert "It left no file." in told(storage)["Receipt"].lines
+    assert advice(storage)[0] == "bad"
+
+
+def test_no_part_of_a_story_is_obeyed_by_a_terminal(storage: FakeStorage) -> None:
+    evil = "\x1b[2J\x1b[31mYou have won\x1b]0;pwned\x07\u202e"
+    blob = storage.upload(NAME)
+    storage.receive(NAME, blob.etag, "failed", error=f"It said {evil}", log_tail=f"{evil}\nprogress 10%\rprogress 99%")
+    lines = [
+        line
+        for section in tell(gather(NAME, storage, NAMES, [f"{NAME!r} {evil}"]), NAMES, MOMENT)
+        for line in section.lines
+    ]
+    assert not set("\x1b\x07\u202e\r\n") & set("".join(lines))
+    assert sum("\\x1b[2J" in line for line in lines) == 3
+
+
+def test_what_stands_for_a_folder_is_told_to_be_no_input(storage: FakeStorage) -> None:
+    storage.upload(NAME, "", metadata={"hdi_isfolder": "true"})
+    assert "stands for a folder" in told(storage)["Event filter"].lines[0]
+    assert advice(storage)[0] == "good"
+    storage.upload(NAME, "")
+    assert "It takes this file" in told(storage)["Event filter"].lines[0]
+
+
+@pytest.mark.parametrize("kind", ["AppendBlob", "PageBlob"])
+def test_a_blob_that_is_made_before_its_content_is_told_when_it_is_processed(storage: FakeStorage, kind: str) -> None:
+    earlier = storage.upload(NAME, "", kind=kind)
+    storage.receive(NAME, earlier.etag)
+    storage.upload(NAME, "grown", kind=kind, modified=MOMENT - timedelta(minutes=10))
+    line = told(storage)["Event filter"].lines[0]
+    assert f"of the type {kind}: its event comes when it is made" in line
+    assert "once it has not changed for two minutes" in line
+    mood, text = advice(storage)
+    assert (mood, "the sweep queues it once it has not changed" in text) == ("waiting", True)
+    storage.upload(NAME, "grown", kind=kind, modified=MOMENT - timedelta(hours=1))
+    assert "'backfill' queues it now" in advice(storage)[1]
 
 
 def test_an_input_that_was_deleted_after_its_receipt_is_still_known(storage: FakeStorage) -> None:

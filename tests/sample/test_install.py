@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from pipeline_app.install import InstallError, install
+from pipeline_app.install import InstallError, install, printable
 
 INSTALLER = """#!/bin/sh
 set -eu
@@ -88,9 +89,9 @@ def test_an_alias_that_is_no_plain_name_is_refused(artifact: Path, tmp_path: Pat
     [
         ("#!/bin/sh\necho first\necho second >&2\nexit 7\n", r"(?s)exit code 7.*first\n.*second"),
         ("#!/bin/sh\n", "left no command 'tool'"),
-        ("#!/no/such/shell\n", "asks in its first line for a program that is not here"),
+        ("#!/no/such/shell\n", "asks in its first line for '/no/such/shell', which is not here"),
         ("#!/bin/sh\r\necho\r\n", "carriage return"),
-        (b"\x00\x01\x02 not a program", "no program that this machine can run"),
+        (b"\x00\x01\x02 not a program", "neither a Linux program nor a script"),
     ],
 )
 def test_an_installer_that_fails_is_told_with_its_cause(
@@ -134,3 +135,128 @@ def test_the_command_line_gives_one_message_and_an_exit_code(tmp_path: Path) -> 
     result = subprocess.run(command, capture_output=True, check=False, env=environment, text=True)
     assert result.returncode == 1
     assert result.stderr.startswith("install.py: There is no artifact folder ")
+
+
+GOOD = b"#!/bin/sh\necho ran\n"
+ELF = Path(sys.executable).resolve().read_bytes()[:4096]
+
+
+def machine(number: int) -> bytes:
+    return ELF[:18] + number.to_bytes(2, "little") + ELF[20:]
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (b"#!/bin/sh\r\necho ran\r\n", "carriage return, as on Windows"),
+        (b"#!/bin/sh\necho ran\r\n", "carriage return, as on Windows"),
+        (b"#!/usr/bin/env python3\r\nprint()\r\n", "carriage return, as on Windows"),
+        (b"\xef\xbb\xbf#!/bin/sh\necho ran\n", "byte order mark before '#!'"),
+        (b"#!/opt/no/such/python\n", "asks in its first line for '/opt/no/such/python', which is not here"),
+        (b"#!/usr/bin/env no-such-program\n", "asks in its first line for 'no-such-program', which is not here"),
+        (b"#!/usr/bin/env -S no-such-program -x\n", "asks in its first line for 'no-such-program'"),
+        (b"#!\n", "names no program in its first line"),
+        (b"echo ran\n", "neither a Linux program nor a script"),
+        (b"", "neither a Linux program nor a script"),
+        (b"MZ\x90\0", "a program for Windows"),
+        (b"\xcf\xfa\xed\xfe\7\0\0\1", "a program for macOS"),
+        pytest.param(machine(243), "is a program for riscv64, and this is ", id="riscv"),
+        pytest.param(
+            ELF.replace(b"/ld-", b"/LD-", 1), r"asks for '[^']*/LD-[^']*', which is not here", id="another loader"
+        ),
+    ],
+)
+@pytest.mark.parametrize("way", ["without an installer", "as the installer", "left by the installer", "on the PATH"])
+@pytest.mark.skipif(sys.platform != "linux", reason="The programs of the image are Linux's: run it there.")
+def test_a_program_that_cannot_run_is_refused_when_it_is_installed(
+    artifact: Path, tmp_path: Path, program: bytes, reason: str, way: str
+) -> None:
+    put(artifact, "tool.sh", program)
+    left = b"#!/bin/sh\ninstall -m 755 tool.sh "
+    put(artifact, "setup/run.sh", left + b'"$APP_PREFIX/bin/$APP_ALIAS"\n')
+    changes = {"APP_INSTALLER_FILE": ""} if way == "without an installer" else {}
+    if way == "as the installer":
+        put(artifact, "setup/run.sh", program)
+    elif way == "on the PATH":
+        (tmp_path / "path").mkdir()
+        put(artifact, "setup/run.sh", left + f"{tmp_path}/path/tool\n".encode())
+        changes["PATH"] = f"{tmp_path}/path:/usr/bin:/bin"
+    with pytest.raises(InstallError, match=reason):
+        install(artifact, settings(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        GOOD,
+        b"#! /bin/sh -e\necho ran\n",
+        b"#!/usr/bin/env sh\necho ran\n",
+        b"#!/usr/bin/env -S sh -e\necho ran\n",
+        b"#!/usr/bin/env -S A=1 sh\necho ran\n",
+        # Python takes either end of a line, but in the first.
+        b"#!/usr/bin/env python3\nprint('ran')\r\n",
+    ],
+)
+def test_a_program_that_runs_is_taken(artifact: Path, tmp_path: Path, program: bytes) -> None:
+    put(artifact, "tool.sh", program)
+    command = install(artifact, settings(tmp_path, APP_INSTALLER_FILE=""))
+    assert subprocess.run([str(command)], capture_output=True, check=True, text=True).stdout.strip() == "ran"
+
+
+def test_a_command_that_is_not_executable_is_told_as_that(artifact: Path, tmp_path: Path) -> None:
+    put(artifact, "tool.sh", GOOD)
+    put(artifact, "setup/run.sh", b'#!/bin/sh\ninstall -m 644 tool.sh "$APP_PREFIX/bin/$APP_ALIAS"\n')
+    with pytest.raises(InstallError, match=r"tool, which is not executable\. Have it run 'chmod 755'"):
+        install(artifact, settings(tmp_path))
+
+
+@pytest.mark.parametrize("daemon", ["sleep 987.5", "sh -c 'while :; do echo busy; sleep 0.1; done; : 987.5'"])
+def test_a_process_that_the_installer_leaves_behind_is_not_waited_for(
+    artifact: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], daemon: str
+) -> None:
+    put(artifact, "setup/run.sh", INSTALLER + f"echo installed\nsetsid {daemon} &\n")
+    try:
+        install(artifact, settings(tmp_path))
+    finally:
+        for process in psutil.process_iter(["cmdline"]):
+            if any("987.5" in argument for argument in process.info["cmdline"] or []):
+                process.kill()
+    told = capfd.readouterr().out
+    assert "installed" in told
+    assert "has ended and left a process behind, which is not waited for" in told
+
+
+def test_what_is_waited_for_is_told(
+    artifact: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline_app.install.NOTICE_SECONDS", 0.2)
+    put(artifact, "setup/run.sh", INSTALLER + "sleep 0.8\nprintf 'no line end'\n")
+    install(artifact, settings(tmp_path))
+    told = capfd.readouterr().out
+    assert "The installer 'setup/run.sh' has been running for 0 seconds; it is waited for." in told
+    assert told.endswith("no line end\n")
+    assert "left a process behind" not in told
+
+
+def test_no_character_of_the_installer_s_output_reaches_a_terminal_as_a_command(
+    artifact: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(artifact, "setup/run.sh", "#!/bin/sh\nprintf '\\033[2Jgone\\007\\n1%%\\r2%%\\n'\nexit 3\n")
+    with pytest.raises(InstallError, match=r"\\x1b\[2Jgone\\x07\n    1%\\r2%"):
+        install(artifact, settings(tmp_path))
+    assert "\x1b" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "character",
+    [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), *"\u202e\u2066\u200f\u061c\u2028\ufeff\udcff"],
+)
+def test_what_a_terminal_obeys_is_written_out(character: str) -> None:
+    shown = printable(f"a{character}b")
+    assert shown == (f"a{character}b" if character in "\n\t" else f"a{ascii(character)[1:-1]}b")
+    assert printable(shown) == shown
+
+
+def test_text_of_any_language_stays_as_it_is() -> None:
+    text = "naïve 数据 שלום ✓ \u200d"
+    assert printable(text) == text

@@ -82,8 +82,12 @@ def test_a_file_of_the_user_has_to_succeed() -> None:
         (lambda receipt: replace(receipt, image="other@sha256:2"), "Another image than the deployed one"),
         (lambda receipt: replace(receipt, input=replace(receipt.input, sha256="0" * 64)), "another size or SHA-256"),
         (lambda receipt: replace(failed(receipt), error="The worker was lost.", exit_code=None), "worker was lost"),
+        (
+            lambda receipt: replace(failed(receipt), error="In the export step: The application exited with code 2."),
+            "Is exportConfigFile meant for this application",
+        ),
     ],
-    ids=["image", "input", "worker"],
+    ids=["image", "input", "worker", "export"],
 )
 def test_a_receipt_of_no_working_pipeline_fails(change: object, because: str) -> None:
     with pytest.raises(CanaryError, match=because):

@@ -37,9 +37,9 @@ class FakeBlobStore:
         self._etags = itertools.count(1)
         self._lock = threading.Lock()
 
-    def upload(self, name: str, data: bytes) -> str:
-        """Write a blob as a user would: without conditions and without metadata."""
-        return self._write(name, data, {})
+    def upload(self, name: str, data: bytes, metadata: Mapping[str, str] | None = None) -> str:
+        """Write a blob as a user would: without conditions."""
+        return self._write(name, data, metadata or {})
 
     def content(self, name: str) -> bytes:
         return self.blobs[name][1]

@@ -57,6 +57,7 @@ class StagedProcessor:
             log=unused,
             mark=unused,
             publication=unused,
+            lasting=False,
             refusal=None,
             scratch=Path(),
             version=unused,

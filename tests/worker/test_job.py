@@ -70,18 +70,40 @@ def test_a_failing_file_is_failed_after_the_last_attempt_with_reason_and_log_tai
     assert receipt.outputs == ()
 
 
-def test_an_input_that_cannot_be_read_is_failed_with_the_reason(world: World) -> None:
+def test_an_input_that_cannot_be_read_is_failed_at_once_with_the_reason(world: World) -> None:
     world.app("true")
     etag = world.upload()
     world.store.unreadable[INPUT] = "The blob cannot be read: it is in the archive tier."
     outcomes = []
     while not world.queue.is_empty():
         outcomes.append(world.process())
-    assert [each.outcome for each in outcomes] == [Outcome.GIVEN_BACK, Outcome.GIVEN_BACK, Outcome.FAILED]
-    assert all(each.trouble is None for each in outcomes)
+    assert [(each.outcome, each.trouble) for each in outcomes] == [(Outcome.FAILED, None)]
     receipt = world.receipt()
     assert receipt.error == "The blob cannot be read: it is in the archive tier."
     assert (receipt.input.etag, receipt.input.sha256, receipt.exit_code) == (etag, None, None)
+    assert receipt.attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata"),
+    [(INPUT, {"Hdi_isfolder": "TRUE"}), ("incoming/a/", {}), ("incoming/a_$folder$", {})],
+    ids=["metadata", "slash", "hadoop"],
+)
+def test_what_stands_for_a_folder_is_left_alone_and_gets_no_receipt(
+    world: World, name: str, metadata: dict[str, str]
+) -> None:
+    world.app("false")
+    world.upload(b"", name)
+    world.store.upload(name, b"", metadata)
+    assert world.process().outcome == Outcome.SKIPPED
+    assert world.queue.is_empty()
+    assert list(world.store.blobs) == [name]
+
+
+def test_an_empty_file_is_processed(world: World) -> None:
+    world.app('wc -c < "$1" > "$2/size"')
+    world.upload(b"")
+    assert world.process().outcome == Outcome.SUCCEEDED
 
 
 def test_an_input_that_is_refused_for_the_time_being_is_waited_for_and_not_for_ever(
@@ -128,6 +150,34 @@ def test_results_of_a_failed_run_are_not_published(world: World) -> None:
     world.upload()
     world.process()
     assert sorted(world.store.blobs) == [INPUT, f"{OUTPUT}/receipt.json", f"{OUTPUT}/run.log"]
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo 1 > result.csv; mkdir sub; echo 2 > sub/x", "wrote 'result.csv', 'sub/x' into its working folder"),
+        ('echo 1 > "$1.out"', "'input/b.csv', 'input/b.csv.out' into its working folder"),
+        ('echo 1 > "$TMPDIR/cache"', "left no file in its output folder, so there are no results. Have it"),
+    ],
+)
+def test_a_success_without_results_is_warned_of_with_where_they_went_and_where_they_belong(
+    world: World, script: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.app(script)
+    world.upload()
+    assert world.process().outcome == Outcome.SUCCEEDED
+    receipt = world.receipt()
+    assert told in str(receipt.warning)
+    assert "{output}" in str(receipt.warning)
+    assert str(receipt.warning) in world.log
+    assert [record.levelname for record in caplog.records if told in record.getMessage()] == ["WARNING"]
+
+
+def test_a_success_with_results_is_not_warned_of(world: World) -> None:
+    world.app('echo 1 > scrap; echo 1 > "$2/result"')
+    world.upload()
+    world.process()
+    assert (world.receipt().status, world.receipt().warning) == ("succeeded", None)
 
 
 def test_an_app_that_writes_nothing_succeeds_with_no_results(world: World) -> None:

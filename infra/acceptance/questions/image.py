@@ -7,6 +7,7 @@ from typing import Any
 from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.groups import Wanted, image_is_own, probe_group
 from infra.acceptance.site import Site
+from infra.clouds import REGISTRY_AUDIENCE
 
 # Source: https://github.com/opencontainers/image-spec/blob/main/media-types.md and
 # https://distribution.github.io/distribution/spec/manifest-v2-2/
@@ -52,7 +53,7 @@ def _manifest(site: Site) -> dict[str, Any]:
     # Source: https://azure.github.io/acr/AAD-OAuth.html
     exchange = site.azure.form(
         f"https://{server}/oauth2/exchange",
-        {"access_token": site.azure.token(), "grant_type": "access_token", "service": server},
+        {"access_token": site.azure.token(REGISTRY_AUDIENCE), "grant_type": "access_token", "service": server},
     ).value("The registry's sign-in")
     access = site.azure.form(
         f"https://{server}/oauth2/token",

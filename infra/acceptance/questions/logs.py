@@ -74,8 +74,8 @@ def _ask(site: Site) -> Seen:
     told = ", ".join(f"{table} ({counts[table]} lines, 95% within {late[table]:.0f} s)" for table in sorted(counts))
     return Seen(
         advice=(
-            "Alerts and the README's queries look at tables that do not fill, or too late: name those that do in "
-            "infra/alert_rules.py, README.md and infra/operate/telling.py."
+            "Alerts and the queries of docs/operations.md look at tables that do not fill, or too late: name those "
+            "that do in infra/alert_rules.py, docs/operations.md and infra/operate/telling.py."
         ),
         as_expected=not missing and not slow,
         details={"late_seconds": late, "lines": counts, "missing": sorted(missing)},

@@ -10,7 +10,7 @@ from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
 from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.azure import Reply
-from infra.acceptance.site import APP, STORAGE_VERSION, Site
+from infra.acceptance.site import APP, Site
 
 BLOB = "azure-native:storage:Blob"
 FUNCTIONS = frozenset({"dispatch", "sweep"})
@@ -76,11 +76,9 @@ def _signed_package(site: Site) -> str:
     parts = urlsplit(url)
     account = parts.netloc.partition(".")[0]
     container, _, blob = unquote(parts.path).lstrip("/").partition("/")
-    path = f"{site.resource_group}/providers/Microsoft.Storage/storageAccounts/{account}/listKeys"
-    keys = site.azure.arm("POST", path, STORAGE_VERSION).value("Listing the package account's keys")
     now = datetime.now(UTC)
     signature = generate_blob_sas(
-        account_key=keys["keys"][0]["value"],
+        account_key=site.account_key(account),
         account_name=account,
         blob_name=blob,
         container_name=container,

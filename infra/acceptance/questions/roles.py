@@ -181,8 +181,8 @@ WITHOUT_ASSIGN = Question(
     name="start-without-assign",
     source="https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers: Azure Container "
     "Instances Contributor has no assign/action; inferred",
-    text="May a principal with Azure Container Instances Contributor on a group start it, though it may not assign "
-    "the identity that the group has?",
+    text="May a principal with Azure Container Instances Contributor Role on a group start it, though it may not "
+    "assign the identity that the group has?",
 )
 
 REPLACEMENT = Question(

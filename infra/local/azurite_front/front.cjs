@@ -12,6 +12,7 @@ const crypto = require("node:crypto");
 const fs = require("node:fs");
 const http = require("node:http");
 
+const { guardArchive } = require("./archive.cjs");
 const { Blocks, ofBlobs, ofBlockList } = require("./blobs.cjs");
 const { ofMessage, ofQueues } = require("./queues.cjs");
 const { ofRequest, parsed } = require("./requests.cjs");
@@ -27,6 +28,7 @@ http.createServer = function (...options) {
   // Azurite makes one server for each service, and nothing else about a request tells blobs from queues.
   const service = /(Blob|Queue|Table)Server\.js/.exec(new Error().stack)?.[1];
   if (service === undefined) throw new Error("Azurite makes its servers in another way than the strict front knows.");
+  if (service === "Blob") guardArchive();
   if (service !== "Table") guard(server, service);
   return server;
 };

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from infra.clouds import RESOURCE_MANAGER
+
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 
 # Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
@@ -26,9 +28,9 @@ def client_config(scene: Scene, _inputs: Properties) -> Properties:
     }
 
 
-def client_token(scene: Scene, _inputs: Properties) -> Properties:
-    """Return a token of who deploys; nothing here asks for one."""
-    return {"token": scene.machine.data.key("deployer token")}
+def client_token(scene: Scene, inputs: Properties) -> Properties:
+    """Return a token of who deploys for an audience; the registry takes its own, and nothing else here asks for one."""
+    return {"token": scene.machine.deployer_token(str(inputs.get("endpoint") or RESOURCE_MANAGER))}
 
 
 def diagnostic_setting(scene: Scene, declared: Declared) -> Properties:
@@ -65,9 +67,9 @@ def plan(scene: Scene, _declared: Declared) -> Properties:
     return {"location": scene.location, "provisioningState": "Succeeded"}
 
 
-def registry(scene: Scene, declared: Declared) -> Properties:
-    """Name a registry; images stay in the data folder or in the Docker engine."""
-    return {"location": scene.location, "loginServer": f"{declared.name.lower()}.azurecr.io"}
+def registry(scene: Scene, _declared: Declared) -> Properties:
+    """Name a registry; images stay in the data folder or in the Docker engine, and are called after its sign-in."""
+    return {"location": scene.location, "loginServer": scene.machine.registry.login_server}
 
 
 def registry_credentials(scene: Scene, inputs: Properties) -> Properties:

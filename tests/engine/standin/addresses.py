@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.engine.standin import sites
 from tests.engine.standin.cloud import Cloud
 from tests.engine.standin.data_plane import answer_data
-from tests.engine.standin.names import account_key, secret_of
+from tests.engine.standin.names import account_key
 from tests.engine.standin.pipeline import group_log, group_view
 from tests.engine.standin.registries import answer_registry
 from tests.engine.standin.replies import Answer, json_answer, storage_error, storage_headers
@@ -87,8 +87,9 @@ def _manage(cloud: Cloud, method: str, path: str, target: str, body: bytes) -> A
     if owner not in cloud.ids():
         return json_answer(404, {"error": {"code": "ResourceNotFound", "message": owner}})
     name = parts[8]
-    if (method, operation) == ("POST", "listCredentials"):
-        return json_answer(200, {"passwords": [{"name": "password", "value": secret_of(name)}], "username": name})
+    if "/registries/" in owner:
+        known = (method, operation) == ("GET", "")
+        return json_answer(200, {"id": owner, "name": name}) if known else json_answer(404, {})
     if (method, operation) == ("POST", "listKeys"):
         with cloud.open() as content:
             key = account_key(content, name)

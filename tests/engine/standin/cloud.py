@@ -37,6 +37,7 @@ class Cloud:
     * ``manifests``: by digest;
     * ``principal``: who the provider signed in as;
     * ``queues``: messages by account and queue;
+    * ``registry_right``: what the deployer may do in registries, ``none``, ``pull`` or ``push``;
     * ``resources``: by id, with ``inputs``, ``outputs`` and ``type``;
     * ``role_seconds``: the age from which a role to pull is in force;
     * ``rotations``: how often a key of that account was rotated;
@@ -44,6 +45,7 @@ class Cloud:
     * ``shown``: every content that a file on a share had, as path and text;
     * ``sites``: see :mod:`tests.engine.standin.sites`;
     * ``token_seconds``: how long the provider's tokens live;
+    * ``uploads``: those to registries that were begun and are open;
     * ``vaults``: names held by soft delete.
     """
 
@@ -127,6 +129,7 @@ def _empty() -> dict[str, Any]:
         "manifests": {},
         "principal": None,
         "queues": {},
+        "registry_right": "push",
         "resources": {},
         "role_seconds": 0.0,
         "rotations": {},
@@ -134,5 +137,6 @@ def _empty() -> dict[str, Any]:
         "shown": [],
         "sites": {},
         "token_seconds": 3600,
+        "uploads": [],
         "vaults": [],
     }

@@ -17,8 +17,8 @@ from pulumi.runtime.proto import provider_pb2
 
 from tests.engine.standin.cloud import Cloud, CloudError
 from tests.engine.standin.context import context_digest
-from tests.engine.standin.names import secret_of
 from tests.engine.standin.plugin import EMPTY, Context, Plugin, diff_response, refuse, serve
+from tests.engine.standin.registries import login_problem
 from tests.engine.standin.wire import SECRET, SIGNATURE, UNKNOWN, Properties, decode, difference, encode, has_unknown
 
 IMAGE: Final = "docker:index/image:Image"
@@ -225,12 +225,12 @@ def _is_login(path: str) -> bool:
 
 
 def _log_in(content: dict[str, Any], login: Properties, server_key: str, image: str) -> None:
-    server = login[server_key]
-    names = [each["name"] for each in content["resources"].values() if each["outputs"].get("loginServer") == server]
-    if not names or not image.startswith(f"{server}/"):
-        raise CloudError(f"there is no registry {server}, which {image} is to be pushed to")
-    if login["password"] != secret_of(names[0]):
-        raise CloudError(f"unauthorized: the password of {server} is wrong")
+    server, username = login[server_key], login["username"]
+    if not image.startswith(f"{server}/"):
+        raise CloudError(f"{image} is not to be pushed to {server}")
+    if problem := login_problem(content, server, username, login["password"]):
+        raise CloudError(problem)
+    content["log"].append([f"push as {username}", image])
 
 
 def _push(content: dict[str, Any], name: str, manifest: str) -> str:

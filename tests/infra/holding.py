@@ -1,0 +1,16 @@
+"""What of the stack holds files, jobs, artifacts and images, by the types of the resources."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOLDERS: Final = frozenset(
+    {
+        "containerregistry:Registry",
+        "resources:ResourceGroup",
+        "storage:BlobContainer",
+        "storage:FileShare",
+        "storage:Queue",
+        "storage:StorageAccount",
+    }
+)
