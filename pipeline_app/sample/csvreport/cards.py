@@ -104,7 +104,8 @@ def _lines(parts: Sequence[str]) -> list[svg.Element]:
     first = parts[:1] if width(" · ".join(parts[:2]), 12) > ROOM else parts[:2]
     rest = parts[len(first) :]
     return [
-        label(" · ".join(text), PADDING, top, "line", 12, ROOM) for text, top in zip((first, rest), LINE_TOPS, strict=True)
+        label(" · ".join(text), PADDING, top, "line", 12, ROOM)
+        for text, top in zip((first, rest), LINE_TOPS, strict=True)
     ]
 
 

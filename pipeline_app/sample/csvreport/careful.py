@@ -1,8 +1,8 @@
 """The careful way to read a table: row by row with Python's own reader, which knows the line of whatever is wrong.
 
-It is slower than the database's reader, so it is taken only where that one could not account for all of the file. What it
-cannot decide stops the file; what it can is counted, with the lines. The rows are written again in the plainest form,
-which the database then reads.
+It is slower than the database's reader, so it is taken only where that one could not account for all of the file.
+What it cannot decide stops the file; what it can is counted, with the lines. The rows are written again in the
+plainest form, which the database then reads.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def _rewrite(source: Path, offset: int, dialect: Dialect, target: Path, stand_in
     if 2 * odd > account.rows:
         line = min(account.short_lines[:1] + account.long_lines[:1])
         raise UnreadableFile(
-            f"Of its {account.rows:,} rows, {odd:,} have another number of cells than the first row of the table, which "
-            f"has {dialect.width:,}; the first is on line {line}. Put cells in quotes that have the delimiter in them, "
-            "and see that all rows belong to one table."
+            f"Of its {account.rows:,} rows, {odd:,} have another number of cells than the first row of the table, "
+            f"which has {dialect.width:,}; the first is on line {line}. Put cells in quotes that have the "
+            "delimiter in them, and see that all rows belong to one table."
         )
     return account
 
@@ -209,7 +209,8 @@ def _opening(lines: Iterator[str], dialect: Dialect, lines_before: int) -> int:
                     if line[place : place + 1] not in ("", "\r", "\n", dialect.reader_delimiter):
                         return opened
                 continue
-            if match[0] == '"' and (cell_starts and start == 0 or line[start - 1 : start] == dialect.reader_delimiter):
+            begins = (cell_starts and start == 0) or line[start - 1 : start] == dialect.reader_delimiter
+            if match[0] == '"' and begins:
                 quoted, opened = True, number
         # A row of unquoted cells ends with its line.
         if not quoted and number > lines_before + 1 and place >= len(line):

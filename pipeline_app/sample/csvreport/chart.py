@@ -93,4 +93,7 @@ def _note_lines(summary: dict[str, Any], room: float) -> list[tuple[str, str]]:
     lines += [(line, "note") for line in wrapped(" ".join(summary["decided"]), 12, room) if line]
     if len(lines) <= NOTE_LINES:
         return lines
-    return [*lines[: NOTE_LINES - 1], ("More of what was decided and left out is in summary.json and report.html.", "note")]
+    return [
+        *lines[: NOTE_LINES - 1],
+        ("More of what was decided and left out is in summary.json and report.html.", "note"),
+    ]

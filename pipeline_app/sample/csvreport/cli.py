@@ -10,8 +10,8 @@ from typing import Final
 
 import duckdb
 
-from .export import NoResults, export
 from .errors import UnreadableFile
+from .export import NoResults, export
 from .report import make_report
 from .wording import rows_line
 
@@ -61,8 +61,8 @@ def _report(given: list[str]) -> int:
 def _reason(error: Exception) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):
         return (
-            f"Its memory did not suffice: {str(error).splitlines()[0]} Give the container more (containerMemoryGib), or "
-            "split the file."
+            f"Its memory did not suffice: {str(error).splitlines()[0]} Give the container more (containerMemoryGib), "
+            "or split the file."
         )
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return f"The machine refused something, such as room on the disk for temporary files: {text}"

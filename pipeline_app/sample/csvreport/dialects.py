@@ -1,4 +1,4 @@
-"""How the cells of a file are separated, and where its table begins: decided on a sample, and verified later on all rows.
+"""How the cells of a file are separated, and where its table begins: decided on a sample, verified later on all rows.
 
 Every delimiter is tried with Python's own reader; the one wins by which the rows have the same number of cells, and of
 equals the one by which more cells are numbers and dates.
@@ -130,7 +130,6 @@ def _attempt(lines: Sequence[str], delimiter: str, whole: bool) -> _Attempt | No
     table = [row for row in rows[start:] if not row.blank]
     # Whatever stands before the table speaks against it a little.
     share = sum(len(row.cells) == width for row in table) / (len(table) + sum(not row.blank for row in rows[:start]))
-    first = table[0]
     dialect = _with_header(rows, start, width, delimiter)
     if start and len(rows[0].cells) < 2 and dialect.header is None and not any(row.blank for row in rows[:start]):
         # What stands before it is more likely the header of a single column.
@@ -213,4 +212,6 @@ def _are_years(first: Sequence[str], kinds: Sequence[str], table: Sequence[Seque
     years = [int(each) for each in numbers if re.fullmatch(r"(?:1[89]|20|21)[0-9]{2}", each)]
     if len(years) < 2 or len(years) < len(numbers) or len(set(years)) < len(years):
         return False
-    return any(cell.strip() not in numbers for row in table for cell, kind in zip(row, kinds, strict=False) if kind == "number")
+    return any(
+        cell.strip() not in numbers for row in table for cell, kind in zip(row, kinds, strict=False) if kind == "number"
+    )

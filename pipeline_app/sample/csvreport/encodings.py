@@ -1,7 +1,7 @@
 """Which encoding a file has that is not UTF-8: charset-normalizer's candidates, and which of them makes sense.
 
-The encodings of one alphabet differ in a few signs, so a short file may make sense in several. Then the one that is most
-usual is taken, and the others are told; where none makes sense, the file is refused.
+The encodings of one alphabet differ in a few signs, so a short file may make sense in several. Then the one that is
+most usual is taken, and the others are told; where none makes sense, the file is refused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _MULTIBYTE: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030", "i
 _WESTERN: Final = ("äöüß", "àâæçéèêëîïôœùûü", "áéíóúñü", "áâãàçéêíóôõú", "åäöéøæ", "àèéìòù", "éëïöüèê", "áðéíóúýþæö")
 _CENTRAL: Final = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșşțţ", "äöüß")
 _ALPHABETS: Final = {
-    "cp1250": _CENTRAL, "cp1252": _WESTERN, "cp1254": ("çğıiöşüâî",), "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
+    "cp1250": _CENTRAL, "cp1252": _WESTERN,
+    "cp1254": ("çğ\u0131iöşüâî",), "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
     "cp437": _WESTERN, "cp850": _WESTERN, "cp852": _CENTRAL, "iso8859_15": _WESTERN, "iso8859_2": _CENTRAL,
     "mac_roman": _WESTERN,
 }  # fmt: skip
@@ -130,8 +131,8 @@ def _oddity(character: str, before: str, after: str) -> float:
         lonely = not any(letters) and (before.isdigit() or after.isdigit() or before == " ")
         mixed = any(each.isalpha() and _script(each) != _script(character) for each in (before, after))
         return 1.0 if mixed else 0.6 if lonely else 0.0
-    if category == "Sc" or character in "’‘“”–—…«»„°§·•™©®´‚ ":
-        return 0.0 if not all(letters) or character in "’‘´·–—" else 1.0
+    if category == "Sc" or character in "\u2019\u2018“”\u2013—…«»„°§·•™©®\u00b4\u201a ":
+        return 0.0 if not all(letters) or character in "\u2019\u2018\u00b4·\u2013—" else 1.0
     if all(letters):
         return 1.0
     # Frames, mathematics, and signs before a letter as in "£ukasz".

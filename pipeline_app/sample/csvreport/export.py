@@ -26,7 +26,8 @@ STYLE: Final = """
   th { color: #5b6778; font-size: 13px; font-weight: 600; }
   td.number, th.number { font-variant-numeric: tabular-nums; text-align: right; }
   td.wide { white-space: normal; min-width: 220px; overflow-wrap: anywhere; }
-  ul { background: #fff; border: 1px solid #dde3ec; border-radius: 10px; margin: 0 0 18px; padding: 10px 16px 10px 34px; }
+  ul { background: #fff; border: 1px solid #dde3ec; border-radius: 10px; margin: 0 0 18px;
+       padding: 10px 16px 10px 34px; }
   li { margin: 3px 0; overflow-wrap: anywhere; }
   .left-out { border-left: 4px solid #a8450f; }
   td .left-out { border: 0; color: #a8450f; }

@@ -1,8 +1,11 @@
 """The statistics of a column, computed by the database over the rows that were kept.
 
-Counts, extremes, means and deviations are exact. Distinct and frequent values and quantiles are exact as long as that is
-cheap; beyond it they are estimates, and say so.
+Counts, extremes, means and deviations are exact. Distinct and frequent values and quantiles are exact as long as that
+is cheap; beyond it they are estimates, and say so.
 """
+
+# Queries are made of this module's own words, the columns' numbers, and literals that database.text quotes.
+# ruff: noqa: S608
 
 from __future__ import annotations
 
@@ -32,10 +35,10 @@ def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, 
     if kind.missing:
         given += f" AND {column} NOT IN ({', '.join(map(text, kind.missing))})"
     count, rows, about = database.row(
-        f"SELECT count(*), (SELECT count(*) FROM {TABLE}), approx_count_distinct({column}) {given}"  # noqa: S608
+        f"SELECT count(*), (SELECT count(*) FROM {TABLE}), approx_count_distinct({column}) {given}"
     )
     exact = about <= MOST_DISTINCT
-    distinct = database.row(f"SELECT count(DISTINCT {column}) {given}")[0] if exact else min(about, count)  # noqa: S608
+    distinct = database.row(f"SELECT count(DISTINCT {column}) {given}")[0] if exact else min(about, count)
     result: dict[str, Any] = {
         "type": kind.type,
         "count": count,
@@ -45,7 +48,7 @@ def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, 
     }
     if kind.missing:
         words = ", ".join(map(text, kind.missing))
-        found = database.rows(f"SELECT {column}, count(*) FROM {TABLE} WHERE {column} IN ({words}) GROUP BY 1")  # noqa: S608
+        found = database.rows(f"SELECT {column}, count(*) FROM {TABLE} WHERE {column} IN ({words}) GROUP BY 1")
         result["missing_words"] = dict(sorted(found))
     if kind.reason:
         result["text_because"] = kind.reason
@@ -57,7 +60,7 @@ def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, 
     result["unrecognised"] = count - result.pop("read")
     if result["unrecognised"]:
         examples = database.rows(
-            f"SELECT DISTINCT {column} {given} AND {kind.expression} IS NULL ORDER BY 1 LIMIT {EXAMPLES}"  # noqa: S608
+            f"SELECT DISTINCT {column} {given} AND {kind.expression} IS NULL ORDER BY 1 LIMIT {EXAMPLES}"
         )
         result["unrecognised_examples"] = [each[0][:LONGEST_SHOWN] for each in examples]
     return result
@@ -65,10 +68,10 @@ def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, 
 
 def _top(database: Database, column: str, given: str, top: int, exact: bool) -> list[dict[str, Any]]:
     if not exact:
-        candidates = database.row(f"SELECT approx_top_k({column}, {10 * top}) {given}")[0]  # noqa: S608
+        candidates = database.row(f"SELECT approx_top_k({column}, {10 * top}) {given}")[0]
         given += f" AND {column} IN ({', '.join(map(text, candidates))})"
     rows = database.rows(
-        f"SELECT left({column}, {LONGEST_SHOWN}), count(*) AS n {given} GROUP BY {column} "  # noqa: S608
+        f"SELECT left({column}, {LONGEST_SHOWN}), count(*) AS n {given} GROUP BY {column} "
         f"ORDER BY n DESC, {column} LIMIT {top}"
     )
     return [{"value": value, "count": number} for value, number in rows]
@@ -77,7 +80,7 @@ def _top(database: Database, column: str, given: str, top: int, exact: bool) -> 
 def _numbers(database: Database, kind: Kind, given: str) -> dict[str, Any]:
     source = f"FROM (SELECT {kind.expression} AS x {given})"
     read, low, high, whole, middle = database.row(
-        f"SELECT count(x), min(x), max(x), coalesce(bool_and(x = floor(x)), false), favg(x) {source}"  # noqa: S608
+        f"SELECT count(x), min(x), max(x), coalesce(bool_and(x = floor(x)), false), favg(x) {source}"
     )
     result: dict[str, Any] = {"read": read}
     if kind.unit:
@@ -90,12 +93,12 @@ def _numbers(database: Database, kind: Kind, given: str) -> dict[str, Any]:
         return result
     # Around a value in the middle nothing is lost, whatever the numbers' size; the second sum takes back what the first
     # middle was off by.
-    shift, squares = database.row(f"SELECT fsum(x - {middle!r}), fsum((x - {middle!r}) * (x - {middle!r})) {source}")  # noqa: S608
+    shift, squares = database.row(f"SELECT fsum(x - {middle!r}), fsum((x - {middle!r}) * (x - {middle!r})) {source}")
     mean = middle + shift / read
     variance = max(0.0, squares - shift * shift / read) / (read - 1) if read > 1 else 0.0
     exact = read <= MOST_ORDERED
     quantile = "quantile_cont" if exact else "approx_quantile"
-    points = database.row(f"SELECT {quantile}(x, {list(QUANTILES.values())}) {source}")[0]  # noqa: S608
+    points = database.row(f"SELECT {quantile}(x, {list(QUANTILES.values())}) {source}")[0]
     quantiles = dict(zip(QUANTILES, map(plain, points), strict=True))
     result |= {
         "min": plain(low),
@@ -112,7 +115,9 @@ def _numbers(database: Database, kind: Kind, given: str) -> dict[str, Any]:
 
 def is_inexact(result: dict[str, Any]) -> bool:
     """Tell whether a column's numbers are too large to be told from their neighbours."""
-    return result["type"] == "number" and max(abs(result.get("min", 0)), abs(result.get("max", 0))) >= EXACT_BELOW
+    if result["type"] != "number" or "min" not in result:
+        return False
+    return bool(max(abs(result["min"]), abs(result["max"])) >= EXACT_BELOW)
 
 
 def _histogram(database: Database, source: str, low: float, high: float, whole: bool) -> dict[str, Any]:
@@ -122,9 +127,9 @@ def _histogram(database: Database, source: str, low: float, high: float, whole: 
     else:
         bins, start, width = BINS, low, (high - low) / BINS
     if width == 0 or not math.isfinite(width):
-        return {"edges": [plain(low), plain(high)], "counts": [database.row(f"SELECT count(x) {source}")[0]]}  # noqa: S608
+        return {"edges": [plain(low), plain(high)], "counts": [database.row(f"SELECT count(x) {source}")[0]]}
     rows = database.rows(
-        f"SELECT least({bins - 1}, greatest(0, floor((x - {start!r}) / {width!r})::INTEGER)) AS bin, count(*) {source} "  # noqa: S608
+        f"SELECT least({bins - 1}, greatest(0, floor((x - {start!r}) / {width!r})::INTEGER)) AS bin, count(*) {source} "
         "WHERE x IS NOT NULL GROUP BY bin"
     )
     counts = dict(rows)
@@ -136,7 +141,7 @@ def _dates(database: Database, kind: Kind, given: str) -> dict[str, Any]:
     source = f"FROM (SELECT {kind.expression} AS t {given})"
     inside = f"t >= TIMESTAMP '{FIRST_DATE}' AND t < TIMESTAMP '{LAST_DATE}' + INTERVAL 1 DAY"
     read, within, first, last = database.row(
-        f"SELECT count(t), count_if({inside}), min(epoch_us(t)) FILTER ({inside}), max(epoch_us(t)) FILTER ({inside}) "  # noqa: S608
+        f"SELECT count(t), count_if({inside}), min(epoch_us(t)) FILTER ({inside}), max(epoch_us(t)) FILTER ({inside}) "
         f"{source}"
     )
     result: dict[str, Any] = {"read": read, "order": kind.order}
@@ -146,7 +151,9 @@ def _dates(database: Database, kind: Kind, given: str) -> dict[str, Any]:
         result["out_of_range"] = read - within
     if not within:
         return result
-    timed = database.row(f"SELECT coalesce(bool_or(epoch_us(t) % {DAY_MICROSECONDS} <> 0), false) {source} WHERE {inside}")[0]  # noqa: S608
+    timed = database.row(
+        f"SELECT coalesce(bool_or(epoch_us(t) % {DAY_MICROSECONDS} <> 0), false) {source} WHERE {inside}"
+    )[0]
     values = f"FROM (SELECT epoch_us(t)::DOUBLE AS x {source} WHERE {inside})"
     histogram = _histogram(database, values, float(first), float(last), whole=False)
     histogram["edges"] = [_moment(int(edge), True) for edge in histogram["edges"]]

@@ -1,9 +1,12 @@
-"""What each column is: numbers, dates, yes and no, or texts. It is decided by all of its cells, and for statistics alone.
+"""What each column is: numbers, dates, yes and no, or texts; decided by all of its cells, and for statistics alone.
 
-Cells that differ in their digits alone have one form (``1.234,50 €`` and ``9.876,54 €``), so a column of millions of cells
-is judged by the few forms that it has. A column is of a kind if nearly all of its cells can be read so and none speaks
-against it; whatever is not certain stays text, with the reason.
+Cells that differ in their digits alone have one form (``1.234,50 €`` and ``9.876,54 €``), so a column of millions of
+cells is judged by the few forms that it has. A column is of a kind if nearly all of its cells can be read so and none
+speaks against it; whatever is not certain stays text, with the reason.
 """
+
+# Queries are made of this module's own words, the columns' numbers, and literals that database.text quotes.
+# ruff: noqa: S608
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def _first_look(database: Database, column: str) -> Kind:
     sample = [
         row[0]
         for row in database.rows(
-            f"SELECT {column} FROM {TABLE} WHERE {column} <> '' USING SAMPLE reservoir({SAMPLE_SIZE} ROWS) "  # noqa: S608
+            f"SELECT {column} FROM {TABLE} WHERE {column} <> '' USING SAMPLE reservoir({SAMPLE_SIZE} ROWS) "
             "REPEATABLE (1)"
         )
     ]
@@ -90,7 +93,7 @@ def _first_look(database: Database, column: str) -> Kind:
     if main == "number" and count == found.total():
         pattern = text(values.PLAIN)
         all_plain = database.row(
-            f"SELECT count_if({column} <> '' AND NOT regexp_full_match({column}, {pattern})) = 0 FROM {TABLE}"  # noqa: S608
+            f"SELECT count_if({column} <> '' AND NOT regexp_full_match({column}, {pattern})) = 0 FROM {TABLE}"
         )[0]
         if all_plain:
             return Kind(decimal=".", type="number")
@@ -99,7 +102,7 @@ def _first_look(database: Database, column: str) -> Kind:
 
 def _by_forms(database: Database, column: str) -> Kind:
     rows = database.rows(
-        f"SELECT min({column}), count(*) FROM {TABLE} WHERE {column} <> '' GROUP BY translate({column}, "  # noqa: S608
+        f"SELECT min({column}), count(*) FROM {TABLE} WHERE {column} <> '' GROUP BY translate({column}, "
         f"'0123456789', '9999999999'), regexp_matches({column}, '^[^0-9]*0') LIMIT {MOST_FORMS + 1}"
     )
     if len(rows) > MOST_FORMS:
@@ -192,7 +195,14 @@ def _settle_decimals(database: Database, columns: list[str], kinds: list[Kind], 
     """Settle the decimal sign of columns whose own cells do not tell it: by the other columns, else by custom."""
     known = {kind.decimal for kind in kinds if kind.forms and kind.type == "number" and not kind.because} - {""}
     if not known:
-        known = {"."} if any(kind.type == "number" and not kind.forms and _has_points(database, column) for column, kind in zip(columns, kinds, strict=True)) else set()
+        known = (
+            {"."}
+            if any(
+                kind.type == "number" and not kind.forms and _has_points(database, column)
+                for column, kind in zip(columns, kinds, strict=True)
+            )
+            else set()
+        )
     settled: list[Kind] = []
     for column, kind in zip(columns, kinds, strict=True):
         if kind.type == "number" and not kind.forms and known == {","} and _only_groups(database, column):
@@ -205,7 +215,9 @@ def _settle_decimals(database: Database, columns: list[str], kinds: list[Kind], 
             elif sign == "." or delimiter != ",":
                 kind = replace(kind, because=f"custom: a single {'point' if sign == '.' else 'comma'}")
             else:
-                kind = replace(kind, because="custom: commas group thousands where they also separate cells", decimal=".")
+                kind = replace(
+                    kind, because="custom: commas group thousands where they also separate cells", decimal="."
+                )
         settled.append(kind)
     return settled
 
@@ -218,7 +230,7 @@ def _has_points(database: Database, column: str) -> bool:
     """Tell whether a column of plain numbers has a cell whose point can only be a decimal sign."""
     return bool(
         database.row(
-            f"SELECT count_if(regexp_full_match({column}, {text(_FRACTION)}) AND NOT regexp_full_match({column}, "  # noqa: S608
+            f"SELECT count_if(regexp_full_match({column}, {text(_FRACTION)}) AND NOT regexp_full_match({column}, "
             f"{text(_GROUP)})) > 0 FROM {TABLE}"
         )[0]
     )
@@ -227,7 +239,7 @@ def _has_points(database: Database, column: str) -> bool:
 def _only_groups(database: Database, column: str) -> bool:
     """Tell whether all points of a column of plain numbers could as well group thousands, and there are some."""
     points, others = database.row(
-        f"SELECT count_if(contains({column}, '.')), count_if(contains({column}, '.') AND NOT "  # noqa: S608
+        f"SELECT count_if(contains({column}, '.')), count_if(contains({column}, '.') AND NOT "
         f"regexp_full_match({column}, {text(_GROUP)})) FROM {TABLE}"
     )
     return bool(points) and not others
@@ -238,8 +250,10 @@ def _settle_orders(database: Database, columns: list[str], kinds: list[Kind]) ->
     settled: list[Kind] = []
     for column, kind in zip(columns, kinds, strict=True):
         if kind.type == "date" and kind.because:
-            parts = [f"max(TRY_CAST(regexp_extract({column}, '^ *([0-9]+)[-/]([0-9]+)', {n}) AS INTEGER))" for n in (1, 2)]
-            first, second = (each or 0 for each in database.row(f"SELECT {', '.join(parts)} FROM {TABLE}"))  # noqa: S608
+            parts = [
+                f"max(TRY_CAST(regexp_extract({column}, '^ *([0-9]+)[-/]([0-9]+)', {n}) AS INTEGER))" for n in (1, 2)
+            ]
+            first, second = (each or 0 for each in database.row(f"SELECT {', '.join(parts)} FROM {TABLE}"))
             if first > 12 and second > 12:
                 kind = Kind(reason="some dates have the day first and others the month")
             elif first > 12 or second > 12:
@@ -275,7 +289,7 @@ def _missing_in_texts(database: Database, columns: list[str], kinds: list[Kind])
     for column, kind in zip(columns, kinds, strict=True):
         if kind.type == "text" and not kind.missing:
             found = dict(
-                database.rows(f"SELECT {column}, count(*) FROM {TABLE} WHERE {column} IN ({listed}) GROUP BY 1")  # noqa: S608
+                database.rows(f"SELECT {column}, count(*) FROM {TABLE} WHERE {column} IN ({listed}) GROUP BY 1")
             )
             if found and _has_codes(database, column, listed):
                 # Among codes of capitals, NA is Namibia or North America.
@@ -287,7 +301,7 @@ def _missing_in_texts(database: Database, columns: list[str], kinds: list[Kind])
 
 def _has_codes(database: Database, column: str, listed: str) -> bool:
     codes, cells = database.row(
-        f"SELECT count_if(regexp_full_match({column}, '[A-Z]{{2,3}}')), count(*) FROM {TABLE} "  # noqa: S608
+        f"SELECT count_if(regexp_full_match({column}, '[A-Z]{{2,3}}')), count(*) FROM {TABLE} "
         f"WHERE {column} <> '' AND {column} NOT IN ({listed})"
     )
     return bool(cells) and codes >= 0.8 * cells

@@ -6,6 +6,9 @@ is held against the file to the last byte: the cells, the delimiters between the
 up to the size of the file.
 """
 
+# Queries are made of this module's own words, the columns' numbers, and literals that database.text quotes.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import re
@@ -29,7 +32,7 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
     Raises:
         UnreadableFile: see :func:`careful.rewrite`.
     """
-    if dialect.delimiter and dialect.delimiter.isprintable() or dialect.delimiter == "\t":
+    if (dialect.delimiter and dialect.delimiter.isprintable()) or dialect.delimiter == "\t":
         account = _quick(database, plain, dialect)
         if account is not None:
             return account
@@ -40,7 +43,7 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
     more = f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else ""
     _read(database, rewritten, ",", columns, header=False, more=f"{more}, null_padding = {account.long > 0}")
     rewritten.unlink()
-    read = database.row(f"SELECT count(*) FROM {TABLE}")[0]  # noqa: S608
+    read = database.row(f"SELECT count(*) FROM {TABLE}")[0]
     if read != account.rows:
         raise RuntimeError(f"Of {account.rows} rows the database read {read}.")
     return account
@@ -61,10 +64,14 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
     counts = [f"count(*), sum({cells})"]
     for sign in ('"', "\n", "\r", dialect.delimiter):
         # Without quotes, no cell can have any of these.
-        each = " + ".join(f"CASE WHEN contains({n}, {text(sign)}) THEN strlen({n}) - strlen(replace({n}, {text(sign)}, '')) ELSE 0 END" for n in columns)
+        quoted = text(sign)
+        each = " + ".join(
+            f"CASE WHEN contains({n}, {quoted}) THEN strlen({n}) - strlen(replace({n}, {quoted}, '')) ELSE 0 END"
+            for n in columns
+        )
         counts.append(f"sum({each})" if found.quotes else "0")
     rows, size, quotes, feeds, returns, delimiters = (
-        int(each or 0) for each in database.row(f"SELECT {', '.join(counts)} FROM {TABLE}")  # noqa: S608
+        int(each or 0) for each in database.row(f"SELECT {', '.join(counts)} FROM {TABLE}")
     )
     joined = "".join(header)
     size += len(joined.encode())
@@ -78,8 +85,10 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
         return None
     if feeds or returns:
         # A cell of several lines may have swallowed rows behind a quote that was not closed.
-        suspicious = " OR ".join(f"length({n}) - length(replace(replace({n}, chr(10), ''), chr(13), '')) > 2" for n in columns)
-        if database.row(f"SELECT count(*) FROM {TABLE} WHERE {suspicious}")[0]:  # noqa: S608
+        suspicious = " OR ".join(
+            f"length({n}) - length(replace(replace({n}, chr(10), ''), chr(13), '')) > 2" for n in columns
+        )
+        if database.row(f"SELECT count(*) FROM {TABLE} WHERE {suspicious}")[0]:
             return None
     outside = (found.feeds - feeds) or (found.returns - returns)
     blank = max(0, outside - all_rows + (not found.ends_line))
@@ -104,18 +113,14 @@ class _Bytes:
         self.ends_line = last in (b"\n", b"\r")
 
 
-def _read(
-    database: Database, path: Path, delimiter: str, columns: list[str], *, header: bool, more: str = ""
-) -> None:
+def _read(database: Database, path: Path, delimiter: str, columns: list[str], *, header: bool, more: str = "") -> None:
     # A name may have signs that would make it a pattern of names.
     place = re.sub(r"[*?[]", r"[\g<0>]", str(path.absolute()))
     kinds = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
     # An empty cell is read as NULL, whether it is quoted or not; here it is the empty text that it is.
     cells = ", ".join(f"coalesce({name}, '') AS {name}" for name in columns)
     database.rows(
-        f"CREATE OR REPLACE TABLE {TABLE} AS SELECT {cells} FROM read_csv({text(place)}, auto_detect = false, "  # noqa: S608
+        f"CREATE OR REPLACE TABLE {TABLE} AS SELECT {cells} FROM read_csv({text(place)}, auto_detect = false, "
         f"columns = {{{kinds}}}, delim = {text(delimiter)}, quote = '\"', escape = '\"', header = {header}, "
         f"compression = 'none', nullstr = '', parallel = false, strict_mode = true{more})"
     )
-
-

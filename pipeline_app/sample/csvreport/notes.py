@@ -74,15 +74,18 @@ def _rows(summary: dict[str, Any]) -> list[str]:
     found: list[str] = []
     if form["wrong_bytes"]:
         places = "byte is" if form["wrong_bytes"] == 1 else "bytes are"
+        stand = "stands" if form["wrong_bytes"] == 1 else "stand"
         found.append(
-            f"{form['wrong_bytes']:,} {places} not {form['encoding']} and stand{'s' if form['wrong_bytes'] == 1 else ''} "
-            f"as \ufffd, on {_lines(form['wrong_lines'])}."
+            f"{form['wrong_bytes']:,} {places} not {form['encoding']} and {stand} as \ufffd, "
+            f"on {_lines(form['wrong_lines'])}."
         )
     if rows["duplicates_dropped"]:
         were = "row is" if rows["duplicates_dropped"] == 1 else "rows are"
         found.append(f"{rows['duplicates_dropped']:,} {were} equal to an earlier one to the last character: dropped.")
     if rows["blank_lines"]:
-        found.append(f"{counted(rows['blank_lines'], 'line')} with nothing on {'it' if rows['blank_lines'] == 1 else 'them'}.")
+        found.append(
+            f"{counted(rows['blank_lines'], 'line')} with nothing on {'it' if rows['blank_lines'] == 1 else 'them'}."
+        )
     if rows["short"]:
         found.append(
             f"{counted(rows['short'], 'row')} with fewer cells than the table has columns, on "
@@ -90,11 +93,13 @@ def _rows(summary: dict[str, Any]) -> list[str]:
         )
     if rows["long"]:
         found.append(
-            f"{counted(rows['long'], 'row')} with more cells than the header, on {_lines(rows['long_lines'])}: these are "
-            "kept in columns of their own."
+            f"{counted(rows['long'], 'row')} with more cells than the header, on {_lines(rows['long_lines'])}: these "
+            "are kept in columns of their own."
         )
     if form["extra_empty"]:
-        found.append(f"{counted(form['extra_empty'], 'row')} with empty cells behind the last column: these are left off.")
+        found.append(
+            f"{counted(form['extra_empty'], 'row')} with empty cells behind the last column: these are left off."
+        )
     return found
 
 
@@ -111,13 +116,13 @@ def _cells(columns: list[dict[str, Any]]) -> list[str]:
             what = "numbers" if column["type"] == "number" else "dates"
             examples = ", ".join(f"“{short(each, 30)}”" for each in column["unrecognised_examples"])
             found.append(
-                f"{name}: {counted(column['unrecognised'], 'cell')} that cannot be read as {what}, such as {examples}: not in "
-                "the statistics."
+                f"{name}: {counted(column['unrecognised'], 'cell')} that cannot be read as {what}, such as {examples}: "
+                "not in the statistics."
             )
         if column.get("out_of_range"):
             found.append(
-                f"{name}: {counted(column['out_of_range'], 'date')} before {FIRST_DATE[:4]} or after {LAST_DATE[:4]}: not in "
-                "the statistics."
+                f"{name}: {counted(column['out_of_range'], 'date')} before {FIRST_DATE[:4]} or after {LAST_DATE[:4]}: "
+                "not in the statistics."
             )
     more = len(found) - COLUMNS_NAMED
     return [*found[:COLUMNS_NAMED], *([f"{more:,} more such notes stand with their columns."] if more > 0 else [])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .database import text
-from .values import BLANKS, MINUS, Decimal, Order, date_pattern, number_pattern
+from .values import BLANKS, GAPS, MINUS, Decimal, Order, date_pattern, number_pattern
 
 
 def number_expression(column: str, decimal: Decimal, unit: str, examples: Sequence[str]) -> str:
@@ -17,7 +17,7 @@ def number_expression(column: str, decimal: Decimal, unit: str, examples: Sequen
         return f"TRY_CAST({column} AS DOUBLE)"
     seen = "".join(examples)
     value = f"replace({column}, {text(unit)}, '')" if unit else column
-    dropped = BLANKS + "'’" + ("." if decimal == "," else ",")
+    dropped = GAPS + ("." if decimal == "," else ",")
     kept = ("," if decimal == "," else "") + (MINUS if MINUS in seen else "")
     # translate deletes the characters that have no counterpart.
     value = f"translate({value}, {text(kept + dropped)}, {text(kept.replace(',', '.').replace(MINUS, '-'))})"

@@ -1,5 +1,8 @@
 """Rows that are equal to the last character to an earlier one are dropped; the others are written in their order."""
 
+# Queries are made of this module's own words, the columns' numbers, and literals that database.text quotes.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import csv
@@ -19,23 +22,23 @@ def drop_duplicates(database: Database, columns: list[str], *, wrong: bool) -> i
     cells = ", ".join(columns)
     readable = " AND ".join(f"NOT contains({name}, '\ufffd')" for name in columns) if wrong else "true"
     database.rows(
-        f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT hash({cells}) AS h FROM {TABLE} WHERE {readable} "  # noqa: S608
+        f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT hash({cells}) AS h FROM {TABLE} WHERE {readable} "
         "GROUP BY h HAVING count(*) > 1"
     )
     if not database.row("SELECT count(*) FROM hashes")[0]:
         return 0
-    before = database.row(f"SELECT count(*) FROM {TABLE}")[0]  # noqa: S608
+    before = database.row(f"SELECT count(*) FROM {TABLE}")[0]
     database.rows(
-        f"CREATE OR REPLACE TEMP TABLE firsts AS SELECT min(rowid) AS r FROM {TABLE} WHERE {readable} AND "  # noqa: S608
+        f"CREATE OR REPLACE TEMP TABLE firsts AS SELECT min(rowid) AS r FROM {TABLE} WHERE {readable} AND "
         f"hash({cells}) IN (SELECT h FROM hashes) GROUP BY {cells}"
     )
     database.rows(
-        f"DELETE FROM {TABLE} WHERE {readable} AND hash({cells}) IN (SELECT h FROM hashes) "  # noqa: S608
+        f"DELETE FROM {TABLE} WHERE {readable} AND hash({cells}) IN (SELECT h FROM hashes) "
         "AND rowid NOT IN (SELECT r FROM firsts)"
     )
     database.rows("DROP TABLE hashes")
     database.rows("DROP TABLE firsts")
-    return int(before - database.row(f"SELECT count(*) FROM {TABLE}")[0])  # noqa: S608
+    return int(before - database.row(f"SELECT count(*) FROM {TABLE}")[0])
 
 
 def write_cleaned(database: Database, columns: list[str], names: list[str], path: Path) -> None:
@@ -49,7 +52,7 @@ def write_cleaned(database: Database, columns: list[str], names: list[str], path
     )
     target = database.folder / "cleaned.csv" if by_itself else path
     database.rows(
-        f"COPY (SELECT {listed} FROM {TABLE}) TO {text(str(target))} (FORMAT csv, DELIMITER ',', ESCAPE '\"', "  # noqa: S608
+        f"COPY (SELECT {listed} FROM {TABLE}) TO {text(str(target))} (FORMAT csv, DELIMITER ',', ESCAPE '\"', "
         f"HEADER {not by_itself}, NULLSTR '', QUOTE '\"')"
     )
     if by_itself:

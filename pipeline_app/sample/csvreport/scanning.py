@@ -207,8 +207,8 @@ def _zeros(chunk: bytes, line: int) -> str:
     share = max(head[0::2].count(0), head[1::2].count(0)) / max(1, len(head) // 2)
     if share > 0.3:
         return (
-            "It is UTF-16 (or UTF-32) without a byte order mark, which could be read in two ways. Save it as UTF-8, or as "
-            "UTF-16 with a mark."
+            "It is UTF-16 (or UTF-32) without a byte order mark, which could be read in two ways. Save it as UTF-8, or "
+            "as UTF-16 with a mark."
         )
     return (
         f"Line {line} has a byte of value zero, which no text has: it is a binary file, or it was damaged when it was "

@@ -1,7 +1,7 @@
 """How wide a text is before it is drawn, whatever font draws it, and what of it fits.
 
-The font of an SVG is the viewer's. The widths here are those of DejaVu Sans Bold, which is wider than what browsers take
-as a rule; a character of East Asia is as wide as the font is high. So a text that fits here fits there.
+The font of an SVG is the viewer's. The widths here are those of DejaVu Sans Bold, which is wider than what browsers
+take as a rule; a character of East Asia is as wide as the font is high. So a text that fits here fits there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ELLIPSIS: Final = "…"
 _WIDTHS: Final = {
     **dict.fromkeys("il'|jI", 38),
     **dict.fromkeys(" .,:;!·/\\`", 46),
-    **dict.fromkeys("()[]-{}ftr\"*", 53),
+    **dict.fromkeys('()[]-{}ftr"*', 53),
     **dict.fromkeys("abcdeghknopqsuvxyz0123456789_$?€£¥", 74),
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ+<>=~^#≈", 88),
     **dict.fromkeys("w&", 93),

@@ -25,19 +25,22 @@ LONGEST: Final = 64
 
 MINUS: Final = "\u2212"
 BLANKS: Final = " \u00a0\u2009\u202f"
-MISSING_WORDS: Final = frozenset(
-    r"\n #n/a #na #null! #div/0! #value! #ref! (null) <na> <null> - -- ? . n/a na nan nil none null – —".split(" ")
+# What groups thousands beside commas and points.
+GAPS: Final = BLANKS + "'\u2019"
+_MISSING: Final = (
+    r"\n #n/a #na #null! #div/0! #value! #ref! (null) <na> <null> - -- ? . n/a na nan nil none null " "\u2013 \u2014"
 )
+MISSING_WORDS: Final = frozenset(_MISSING.split())
 TRUTHS: Final = (frozenset(("false", "true")), frozenset(("no", "yes")))
 
 # The most traded currencies of ISO 4217, and what people write for some beside a sign.
 _CODES: Final = (
     "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR JPY KES KRW KZT MAD MXN MYR NGN NOK "
     "NZD PEN PHP PKR PLN RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD UYU VND ZAR R$ US$ A$ C$ kr kr. zł Kč Ft Fr. лв "
-    "руб. руб Rs Rs."
-).split(" ")
+    "\u0440\u0443\u0431. \u0440\u0443\u0431 Rs Rs."
+)
 _SIGNS: Final = [chr(each) for each in range(sys.maxunicode) if unicodedata.category(chr(each)) == "Sc"]
-_UNITS: Final = "|".join(sorted(map(re.escape, ["%", "‰", *_CODES, *_SIGNS]), key=len, reverse=True))
+_UNITS: Final = "|".join(sorted(map(re.escape, ["%", "‰", *_CODES.split(), *_SIGNS]), key=len, reverse=True))
 
 PLAIN: Final = r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?"
 LEADING_ZERO: Final = r"^[^0-9]*0[0-9]"
@@ -49,10 +52,10 @@ _UNIT: Final = re.compile(rf"[+\-{MINUS}(]?[{BLANKS}]?({_UNITS})?[^a-zA-Z]*?[{BL
 def number_pattern(decimal: Decimal, unit: str = "") -> str:
     """Return the pattern of a number whose decimal sign is given and that carries a unit, if one is given."""
     if decimal == ",":
-        whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[.{BLANKS}'’][0-9]{{3}})+)"
+        whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[.{GAPS}][0-9]{{3}})+)"
     else:
         # The last form is India's: 12,34,567.
-        whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[,{BLANKS}'’][0-9]{{3}})+|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}})"
+        whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[,{GAPS}][0-9]{{3}})+|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}})"
     point = re.escape(decimal)
     core = rf"(?:{whole}(?:{point}[0-9]*)?(?:[eE][+-]?[0-9]{{1,3}})?|{point}[0-9]+)"
     gap, sign = f"[{BLANKS}]?", rf"[+\-{MINUS}]"
