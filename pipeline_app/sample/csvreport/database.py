@@ -3,6 +3,9 @@
 All cells are kept as the texts that they are, in columns ``c0``, ``c1`` and so on of the table ``cells``.
 """
 
+# Queries are made of this module's own words and the columns' numbers.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import tempfile
@@ -17,6 +20,9 @@ from .limits import limits
 
 # The name that the file is bound to in a query.
 TABLE: Final = "cells"
+# A table of more columns is split into such of fewer once its rows have been compared and written.
+WIDE: Final = 300
+COLUMNS_OF_A_PART: Final = 50
 
 
 class Database:
@@ -26,7 +32,7 @@ class Database:
         self._folder = tempfile.TemporaryDirectory(prefix="csvreport-")
         self.folder = Path(self._folder.name)
         allowed = limits()
-        self.memory_bytes = allowed.memory_bytes
+        self._tables: dict[str, str] = {}
         self._connection = duckdb.connect(
             self.folder / "cells.duckdb",
             config={
@@ -51,6 +57,23 @@ class Database:
         self._connection.close()
         self._folder.cleanup()
 
+    def split(self, columns: Sequence[str]) -> None:
+        """Move the columns of a wide table, of which no row is needed in full any more, to tables of some columns each.
+
+        A query is bound to all columns of its table, which would take longer than what is asked of one of them.
+        """
+        if len(columns) <= WIDE:
+            return
+        for first in range(0, len(columns), COLUMNS_OF_A_PART):
+            part = columns[first : first + COLUMNS_OF_A_PART]
+            self.rows(f"CREATE TABLE part_{first} AS SELECT {', '.join(part)} FROM {TABLE}")
+            self._tables |= dict.fromkeys(part, f"part_{first}")
+        self.rows(f"DROP TABLE {TABLE}")
+
+    def table(self, column: str) -> str:
+        """Return the table that has a column."""
+        return self._tables.get(column, TABLE)
+
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query, whose question marks stand for the values."""
         return self._connection.execute(query, list(values)).fetchall()
@@ -69,3 +92,14 @@ def names(width: int) -> list[str]:
 def text(value: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def combined(expressions: Sequence[str], operator: str) -> str:
+    """Return expressions of SQL combined by an operator, in which grouping changes nothing.
+
+    They are grouped by halves, since the database takes no expression that is more than 1,000 levels deep.
+    """
+    if len(expressions) == 1:
+        return expressions[0]
+    half = len(expressions) // 2
+    return f"({combined(expressions[:half], operator)} {operator} {combined(expressions[half:], operator)})"

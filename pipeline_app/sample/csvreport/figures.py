@@ -10,10 +10,11 @@ is cheap; beyond it they are estimates, and say so.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from .database import TABLE, Database, text
+from .database import Database, text
 from .kinds import EXAMPLES, Kind
 from .values import EXACT_BELOW
 
@@ -29,16 +30,55 @@ QUANTILES: Final = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95":
 LONGEST_SHOWN: Final = 500
 
 
+@dataclass(frozen=True)
+class _Values:
+    """The values of a column, and how many there are of each."""
+
+    database: Database
+    column: str
+    given: str
+    top: int
+
+    def distinct(self) -> int:
+        return int(self.database.row(f"SELECT count(DISTINCT {self.column}) {self.given}")[0])
+
+    def counted(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the most frequent values, and how many there are in all."""
+        rows = self._rows(self.given)
+        return _entries(rows), rows[0][2] if rows else 0
+
+    def estimated(self) -> list[dict[str, Any]]:
+        """Return values that are among the most frequent; their own numbers are exact."""
+        candidates = self.database.row(f"SELECT approx_top_k({self.column}, {10 * self.top}) {self.given}")[0]
+        return _entries(self._rows(f"{self.given} AND {self.column} IN ({', '.join(map(text, candidates))})"))
+
+    def _rows(self, given: str) -> list[tuple[Any, ...]]:
+        return self.database.rows(
+            f"SELECT left({self.column}, {LONGEST_SHOWN}), count(*) AS n, count(*) OVER () {given} "
+            f"GROUP BY {self.column} ORDER BY n DESC, {self.column} LIMIT {self.top}"
+        )
+
+
+def _entries(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [{"value": value, "count": number} for value, number, _ in rows]
+
+
 def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, Any]:
     """Return what is known of a column, ready for JSON; its values are those that are neither empty nor missing."""
-    given = f"FROM {TABLE} WHERE {column} <> ''"
+    table = database.table(column)
+    condition = f"{column} <> ''"
     if kind.missing:
-        given += f" AND {column} NOT IN ({', '.join(map(text, kind.missing))})"
+        condition += f" AND {column} NOT IN ({', '.join(map(text, kind.missing))})"
+    given = f"FROM {table} WHERE {condition}"
     count, rows, about = database.row(
-        f"SELECT count(*), (SELECT count(*) FROM {TABLE}), approx_count_distinct({column}) {given}"
+        f"SELECT count_if({condition}), count(*), approx_count_distinct({column}) FILTER ({condition}) FROM {table}"
     )
     exact = about <= MOST_DISTINCT
-    distinct = database.row(f"SELECT count(DISTINCT {column}) {given}")[0] if exact else min(about, count)
+    values = _Values(database, column, given, top)
+    if exact:
+        entries, distinct = values.counted() if kind.type in ("boolean", "text") else ([], values.distinct())
+    else:
+        entries, distinct = values.estimated() if kind.type in ("boolean", "text") else [], min(about, count)
     result: dict[str, Any] = {
         "type": kind.type,
         "count": count,
@@ -48,12 +88,12 @@ def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, 
     }
     if kind.missing:
         words = ", ".join(map(text, kind.missing))
-        found = database.rows(f"SELECT {column}, count(*) FROM {TABLE} WHERE {column} IN ({words}) GROUP BY 1")
+        found = database.rows(f"SELECT {column}, count(*) FROM {table} WHERE {column} IN ({words}) GROUP BY 1")
         result["missing_words"] = dict(sorted(found))
     if kind.reason:
         result["text_because"] = kind.reason
     if kind.type in ("boolean", "text"):
-        result["top"] = _top(database, column, given, top, exact)
+        result["top"] = entries
         result["top_exact"] = exact
         return result
     result |= _numbers(database, kind, given) if kind.type == "number" else _dates(database, kind, given)
@@ -64,17 +104,6 @@ def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, 
         )
         result["unrecognised_examples"] = [each[0][:LONGEST_SHOWN] for each in examples]
     return result
-
-
-def _top(database: Database, column: str, given: str, top: int, exact: bool) -> list[dict[str, Any]]:
-    if not exact:
-        candidates = database.row(f"SELECT approx_top_k({column}, {10 * top}) {given}")[0]
-        given += f" AND {column} IN ({', '.join(map(text, candidates))})"
-    rows = database.rows(
-        f"SELECT left({column}, {LONGEST_SHOWN}), count(*) AS n {given} GROUP BY {column} "
-        f"ORDER BY n DESC, {column} LIMIT {top}"
-    )
-    return [{"value": value, "count": number} for value, number in rows]
 
 
 def _numbers(database: Database, kind: Kind, given: str) -> dict[str, Any]:
@@ -91,14 +120,16 @@ def _numbers(database: Database, kind: Kind, given: str) -> dict[str, Any]:
         result["decimal_because"] = kind.because
     if not read:
         return result
-    # Around a value in the middle nothing is lost, whatever the numbers' size; the second sum takes back what the first
-    # middle was off by.
-    shift, squares = database.row(f"SELECT fsum(x - {middle!r}), fsum((x - {middle!r}) * (x - {middle!r})) {source}")
-    mean = middle + shift / read
-    variance = max(0.0, squares - shift * shift / read) / (read - 1) if read > 1 else 0.0
     exact = read <= MOST_ORDERED
     quantile = "quantile_cont" if exact else "approx_quantile"
-    points = database.row(f"SELECT {quantile}(x, {list(QUANTILES.values())}) {source}")[0]
+    # Around a value in the middle nothing is lost, whatever the numbers' size; the second sum takes back what the first
+    # middle was off by.
+    shift, squares, points = database.row(
+        f"SELECT fsum(x - {middle!r}), fsum((x - {middle!r}) * (x - {middle!r})), "
+        f"{quantile}(x, {list(QUANTILES.values())}) {source}"
+    )
+    mean = middle + shift / read
+    variance = max(0.0, squares - shift * shift / read) / (read - 1) if read > 1 else 0.0
     quantiles = dict(zip(QUANTILES, map(plain, points), strict=True))
     result |= {
         "min": plain(low),
@@ -140,9 +171,9 @@ def _histogram(database: Database, source: str, low: float, high: float, whole: 
 def _dates(database: Database, kind: Kind, given: str) -> dict[str, Any]:
     source = f"FROM (SELECT {kind.expression} AS t {given})"
     inside = f"t >= TIMESTAMP '{FIRST_DATE}' AND t < TIMESTAMP '{LAST_DATE}' + INTERVAL 1 DAY"
-    read, within, first, last = database.row(
-        f"SELECT count(t), count_if({inside}), min(epoch_us(t)) FILTER ({inside}), max(epoch_us(t)) FILTER ({inside}) "
-        f"{source}"
+    read, within, first, last, timed = database.row(
+        f"SELECT count(t), count_if({inside}), min(epoch_us(t)) FILTER ({inside}), max(epoch_us(t)) FILTER ({inside}), "
+        f"coalesce(bool_or(epoch_us(t) % {DAY_MICROSECONDS} <> 0) FILTER ({inside}), false) {source}"
     )
     result: dict[str, Any] = {"read": read, "order": kind.order}
     if kind.because:
@@ -151,9 +182,6 @@ def _dates(database: Database, kind: Kind, given: str) -> dict[str, Any]:
         result["out_of_range"] = read - within
     if not within:
         return result
-    timed = database.row(
-        f"SELECT coalesce(bool_or(epoch_us(t) % {DAY_MICROSECONDS} <> 0), false) {source} WHERE {inside}"
-    )[0]
     values = f"FROM (SELECT epoch_us(t)::DOUBLE AS x {source} WHERE {inside})"
     histogram = _histogram(database, values, float(first), float(last), whole=False)
     histogram["edges"] = [_moment(int(edge), True) for edge in histogram["edges"]]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from . import values
-from .database import TABLE, Database, text
+from .database import Database, text
 from .readings import date_expression, number_expression
 from .values import Decimal, Order
 
@@ -80,8 +80,8 @@ def _first_look(database: Database, column: str) -> Kind:
     sample = [
         row[0]
         for row in database.rows(
-            f"SELECT {column} FROM {TABLE} WHERE {column} <> '' USING SAMPLE reservoir({SAMPLE_SIZE} ROWS) "
-            "REPEATABLE (1)"
+            f"SELECT {column} FROM {database.table(column)} WHERE {column} <> '' "
+            f"USING SAMPLE reservoir({SAMPLE_SIZE} ROWS) REPEATABLE (1)"
         )
     ]
     found = Counter(map(values.kind_of, sample))
@@ -93,7 +93,8 @@ def _first_look(database: Database, column: str) -> Kind:
     if main == "number" and count == found.total():
         pattern = text(values.PLAIN)
         all_plain = database.row(
-            f"SELECT count_if({column} <> '' AND NOT regexp_full_match({column}, {pattern})) = 0 FROM {TABLE}"
+            f"SELECT count_if({column} <> '' AND NOT regexp_full_match({column}, {pattern})) = 0 "
+            f"FROM {database.table(column)}"
         )[0]
         if all_plain:
             return Kind(decimal=".", type="number")
@@ -102,8 +103,8 @@ def _first_look(database: Database, column: str) -> Kind:
 
 def _by_forms(database: Database, column: str) -> Kind:
     rows = database.rows(
-        f"SELECT min({column}), count(*) FROM {TABLE} WHERE {column} <> '' GROUP BY translate({column}, "
-        f"'0123456789', '9999999999'), regexp_matches({column}, '^[^0-9]*0') LIMIT {MOST_FORMS + 1}"
+        f"SELECT min({column}), count(*) FROM {database.table(column)} WHERE {column} <> '' GROUP BY "
+        f"translate({column}, '0123456789', '9999999999'), regexp_matches({column}, '^[^0-9]*0') LIMIT {MOST_FORMS + 1}"
     )
     if len(rows) > MOST_FORMS:
         return Kind()
@@ -231,7 +232,7 @@ def _has_points(database: Database, column: str) -> bool:
     return bool(
         database.row(
             f"SELECT count_if(regexp_full_match({column}, {text(_FRACTION)}) AND NOT regexp_full_match({column}, "
-            f"{text(_GROUP)})) > 0 FROM {TABLE}"
+            f"{text(_GROUP)})) > 0 FROM {database.table(column)}"
         )[0]
     )
 
@@ -240,7 +241,7 @@ def _only_groups(database: Database, column: str) -> bool:
     """Tell whether all points of a column of plain numbers could as well group thousands, and there are some."""
     points, others = database.row(
         f"SELECT count_if(contains({column}, '.')), count_if(contains({column}, '.') AND NOT "
-        f"regexp_full_match({column}, {text(_GROUP)})) FROM {TABLE}"
+        f"regexp_full_match({column}, {text(_GROUP)})) FROM {database.table(column)}"
     )
     return bool(points) and not others
 
@@ -253,7 +254,8 @@ def _settle_orders(database: Database, columns: list[str], kinds: list[Kind]) ->
             parts = [
                 f"max(TRY_CAST(regexp_extract({column}, '^ *([0-9]+)[-/]([0-9]+)', {n}) AS INTEGER))" for n in (1, 2)
             ]
-            first, second = (each or 0 for each in database.row(f"SELECT {', '.join(parts)} FROM {TABLE}"))
+            row = database.row(f"SELECT {', '.join(parts)} FROM {database.table(column)}")
+            first, second = (each or 0 for each in row)
             if first > 12 and second > 12:
                 kind = Kind(reason="some dates have the day first and others the month")
             elif first > 12 or second > 12:
@@ -289,7 +291,9 @@ def _missing_in_texts(database: Database, columns: list[str], kinds: list[Kind])
     for column, kind in zip(columns, kinds, strict=True):
         if kind.type == "text" and not kind.missing:
             found = dict(
-                database.rows(f"SELECT {column}, count(*) FROM {TABLE} WHERE {column} IN ({listed}) GROUP BY 1")
+                database.rows(
+                    f"SELECT {column}, count(*) FROM {database.table(column)} WHERE {column} IN ({listed}) GROUP BY 1"
+                )
             )
             if found and _has_codes(database, column, listed):
                 # Among codes of capitals, NA is Namibia or North America.
@@ -301,7 +305,7 @@ def _missing_in_texts(database: Database, columns: list[str], kinds: list[Kind])
 
 def _has_codes(database: Database, column: str, listed: str) -> bool:
     codes, cells = database.row(
-        f"SELECT count_if(regexp_full_match({column}, '[A-Z]{{2,3}}')), count(*) FROM {TABLE} "
+        f"SELECT count_if(regexp_full_match({column}, '[A-Z]{{2,3}}')), count(*) FROM {database.table(column)} "
         f"WHERE {column} <> '' AND {column} NOT IN ({listed})"
     )
     return bool(cells) and codes >= 0.8 * cells

@@ -18,7 +18,7 @@ from typing import Final
 import duckdb
 
 from .careful import Account, rewrite
-from .database import TABLE, Database, names, text
+from .database import TABLE, Database, combined, names, text
 from .dialects import Dialect
 from .plain import Plain
 from .scanning import CHUNK_BYTES
@@ -60,14 +60,17 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
         return None
     found = _Bytes(plain.path, plain.offset, dialect.delimiter)
     header = dialect.header or ()
-    cells = " + ".join(f"strlen({name})" for name in columns)
+    cells = combined([f"strlen({name})" for name in columns], "+")
     counts = [f"count(*), sum({cells})"]
     for sign in ('"', "\n", "\r", dialect.delimiter):
         # Without quotes, no cell can have any of these.
         quoted = text(sign)
-        each = " + ".join(
-            f"CASE WHEN contains({n}, {quoted}) THEN strlen({n}) - strlen(replace({n}, {quoted}, '')) ELSE 0 END"
-            for n in columns
+        each = combined(
+            [
+                f"CASE WHEN contains({n}, {quoted}) THEN strlen({n}) - strlen(replace({n}, {quoted}, '')) ELSE 0 END"
+                for n in columns
+            ],
+            "+",
         )
         counts.append(f"sum({each})" if found.quotes else "0")
     rows, size, quotes, feeds, returns, delimiters = (
@@ -85,8 +88,8 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
         return None
     if feeds or returns:
         # A cell of several lines may have swallowed rows behind a quote that was not closed.
-        suspicious = " OR ".join(
-            f"length({n}) - length(replace(replace({n}, chr(10), ''), chr(13), '')) > 2" for n in columns
+        suspicious = combined(
+            [f"length({n}) - length(replace(replace({n}, chr(10), ''), chr(13), '')) > 2" for n in columns], "OR"
         )
         if database.row(f"SELECT count(*) FROM {TABLE} WHERE {suspicious}")[0]:
             return None

@@ -54,6 +54,7 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
         duplicates = drop_duplicates(database, columns, wrong=plain.wrong > 0)
         output.mkdir(exist_ok=True, parents=True)
         write_cleaned(database, columns, named, output / CLEANED_NAME)
+        database.split(columns)
         kinds = decide_kinds(database, columns, dialect.delimiter)
         described = [_described(database, column, kind, top) for column, kind in zip(columns, kinds, strict=True)]
     summary = {

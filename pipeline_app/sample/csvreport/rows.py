@@ -10,7 +10,7 @@ import io
 import shutil
 from pathlib import Path
 
-from .database import TABLE, Database, text
+from .database import TABLE, Database, combined, text
 
 
 def drop_duplicates(database: Database, columns: list[str], *, wrong: bool) -> int:
@@ -20,7 +20,7 @@ def drop_duplicates(database: Database, columns: list[str], *, wrong: bool) -> i
     (``wrong``), rows that have U+FFFD in their place are never taken for equal: they may have differed in these bytes.
     """
     cells = ", ".join(columns)
-    readable = " AND ".join(f"NOT contains({name}, '\ufffd')" for name in columns) if wrong else "true"
+    readable = combined([f"NOT contains({name}, '\ufffd')" for name in columns], "AND") if wrong else "true"
     database.rows(
         f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT hash({cells}) AS h FROM {TABLE} WHERE {readable} "
         "GROUP BY h HAVING count(*) > 1"
