@@ -6,6 +6,7 @@ most usual is taken, and the others are told; where none makes sense, the file i
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,10 @@ NAMES: Final = {
 # What a text may lose before its encoding is not believed.
 MOST_ODD: Final = 0.12
 NEAR: Final = 0.015
+UNSEEN_MESS: Final = 0.1
+# In a text of few words, a reading that is odder by so much may be the right one all the same.
+MOST_DOUBT: Final = 0.08
+WORDS_OF_DOUBT: Final = 8
 _MULTIBYTE: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030", "iso2022_jp"})
 # The letters beyond ASCII of languages that are written in Latin letters, by the encodings that are made for them.
 _WESTERN: Final = ("äöüß", "àâæçéèêëîïôœùûü", "áéíóúñü", "áâãàçéêíóôõú", "åäöéøæ", "àèéìòù", "éëïöüèê", "áðéíóúýþæö")
@@ -67,29 +72,31 @@ def decide(scan: Scan) -> Encoding:
     if scan.codec:
         return Encoding(scan.codec)
     evidence = scan.evidence
-    found: dict[str, tuple[float, float, str]] = {}
+    # What the library finds no sense in is weighed too, at a price: it judges by languages, and a table has few words.
+    messes = dict.fromkeys(CODECS, UNSEEN_MESS)
     for match in from_bytes(evidence, cp_isolation=list(CODECS), enable_fallback=False):
-        for codec in {match.encoding, *match.could_be_from_charset}:
-            if codec in CODECS:
-                found[codec] = (match.chaos, match.coherence, "")
-    # The most usual one is weighed in any case.
-    found.setdefault("cp1252", (0.2, 0.0, ""))
-    scored: list[tuple[float, str, str]] = []
-    for codec, (chaos, coherence, _) in found.items():
-        text = evidence.decode(codec, errors="replace")
-        cost = oddity(text, codec) + chaos / 2 - coherence / 10
-        scored.append((cost, codec, text))
-    best = min(cost for cost, _, _ in scored)
+        for codec in {match.encoding, *match.could_be_from_charset} & messes.keys():
+            messes[codec] = match.chaos / 2 - match.coherence / 10
+    texts = {codec: evidence.decode(codec, errors="replace") for codec in CODECS}
+    oddities = {codec: oddity(text, codec) for codec, text in texts.items()}
+    costs = {codec: oddities[codec] + messes[codec] for codec in CODECS}
+    best = min(costs.values())
     if best > MOST_ODD:
         raise UnreadableFile(
             "Its encoding cannot be told: it is not UTF-8, and its letters make no sense in any other encoding that is "
             "known here. Save it as UTF-8."
         )
-    near = sorted((each for each in scored if each[0] <= best + NEAR), key=lambda each: CODECS.index(each[1]))
-    _, codec, text = near[0]
+    chosen = next(codec for codec in CODECS if costs[codec] <= best + NEAR)
+    believed = oddities[chosen] + _doubt(texts[chosen])
     # Those that read the same text are no other reading.
-    others = tuple(name for _, name, read in near[1:] if read != text)
-    return Encoding(codec, others)
+    others = [codec for codec in CODECS if oddities[codec] <= believed and texts[codec] != texts[chosen]]
+    return Encoding(chosen, tuple(sorted(others, key=oddities.__getitem__)))
+
+
+def _doubt(text: str) -> float:
+    """Return how much odder than the text another reading may be and still be the right one: less, the more words."""
+    words = {word for word in re.split(r"[\s,;|\"]+", text) if not word.isascii()}
+    return max(NEAR, min(MOST_DOUBT, WORDS_OF_DOUBT * MOST_DOUBT / max(1, len(words))))
 
 
 def oddity(text: str, codec: str) -> float:
