@@ -29,7 +29,9 @@ def test_names_are_unique_and_not_empty(tmp_path: Path, headers: str, names: lis
     assert made.rows[1] == ["1", "x", "2026-01-01"]
 
 
-@given(st.lists(st.sampled_from(["", " ", "a", "A", "a_2", "a_3", "column_1", "column_2", "b"]), min_size=1, max_size=8))
+@given(
+    st.lists(st.sampled_from(["", " ", "a", "A", "a_2", "a_3", "column_1", "column_2", "b"]), min_size=1, max_size=8)
+)
 def test_all_names_are_unique_and_not_empty(headers: list[str]) -> None:
     names = unique_names(headers)
     assert len(set(names)) == len(headers)

@@ -1,0 +1,61 @@
+"""The encoding of a file is recognised; whatever else it could be is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline_app.sample.csvreport.encodings import NAMES
+from tests.sample.inputs import process
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("utf-8", "Müller,Łódź"),
+        ("utf-8-sig", "Müller,Łódź"),
+        ("utf-16", "Müller,日本"),
+        ("utf-32", "Müller,日本"),
+        ("cp1252", "João,São Paulo\nJürgen,Köln\nIt\u2019s,5 €"),
+        ("cp1250", "Łukasz,Łódź\nŻaneta,Kraków\nJiří,Třebíč"),
+        ("cp1251", "Иван Петров,Москва\nОльга,Тверь"),
+        ("koi8_r", "Иван Петров,Москва\nОльга,Тверь"),
+        ("cp932", "山田太郎,東京都千代田区"),
+        ("euc_jp", "山田太郎,東京都千代田区"),
+        ("gb18030", "王小明,北京市朝阳区"),
+        ("big5", "王小明,臺北市信義區"),
+        ("cp949", "홍길동,서울특별시"),
+        ("cp850", "João,São Paulo\nAntônio,Brasília"),
+        ("cp852", "Jiří Dvořák,Třebíč\nŠárka,Plzeň"),
+    ],
+)
+def test_a_file_is_read_by_its_encoding(tmp_path: Path, codec: str, text: str) -> None:
+    made = process(tmp_path, f"id,place\n{text}\n".encode(codec))
+    assert made.rows == [["id", "place"], *(line.split(",") for line in text.split("\n"))]
+    assert f"Read as {made.summary['format']['encoding']}" in made.summary["decided"][0]
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp850", "Þór,Ísafjörður"),
+        ("cp850", "Åsa Öberg,Umeå"),
+        ("cp850", "1,£5\n2,£6"),
+        ("cp852", "Győző,Kőszeg"),
+        ("cp1254", "İbrahim Güneş,Eskişehir"),
+        ("cp1255", "שלום,ישראל"),
+        ("cp1253", "Γιώργος,Αθήνα"),
+        ("iso8859_15", "1,5 €\n2,6 €"),
+        ("iso8859_15", "Œuvre,Šimon"),
+        ("mac_roman", "Müller,Ulm"),
+    ],
+)
+def test_an_encoding_that_was_not_chosen_but_fits_is_told(tmp_path: Path, codec: str, text: str) -> None:
+    made = process(tmp_path, f"id,place\n{text}\n".encode(codec))
+    form = made.summary["format"]
+    assert NAMES.get(codec, codec) in [form["encoding"], *form["encoding_others"]]
+    if made.rows[1:] != [line.split(",") for line in text.split("\n")]:
+        assert NAMES.get(codec, codec) in form["encoding_others"]
+    for place in (made.summary["decided"][0], made.page(), " ".join(made.chart_texts())):
+        assert "which is not certain" in place

@@ -1,0 +1,87 @@
+"""What cannot be decided stops a file, with the line and what to do."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline_app.sample.csvreport.cli import main
+from pipeline_app.sample.csvreport.errors import UnreadableFile
+from tests.sample.inputs import lines, process
+
+
+def _zip(name: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(name, "a,b\n1,2\n")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", r"It is empty"),
+        (b"\xef\xbb\xbf\n \n", r"It is empty"),
+        (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>", r"HTML or XML page.*Download it anew"),
+        (b"\n  <html lang=en>\n<body>a,b</body>", r"HTML or XML page"),
+        (b'{"a": 1, "b": [1, 2]}', r"It is JSON.*export it as CSV"),
+        (gzip.compress(b"a,b\n1,2\n"), r"compressed with gzip\. Unpack it"),
+        (_zip("a.csv"), r"a zip archive\. Unpack it"),
+        (_zip("xl/workbook.xml"), r"an Excel workbook\. Save the sheet as CSV"),
+        ("a,b\nä,2\n".encode("utf-16-le"), r"UTF-16.*without a byte order mark.*Save it as UTF-8"),
+        ("a,b\nä,2\n".encode("utf-16-be"), r"UTF-16.*without a byte order mark.*Save it as UTF-8"),
+        (b"a,b\n1,2\n3,\x004\n" + b"5,6\n" * 90, r"Line 3 has a byte of value zero.*Export it again"),
+        (b"a,b\r1,2\r3,\x004\r" + b"5,6\r" * 90, r"Line 3 has a byte of value zero"),
+        (bytes(range(1, 32)) * 40, r"not text"),
+    ],
+)
+def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    with pytest.raises(UnreadableFile, match=told):
+        process(tmp_path, content)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_of_a_quote_that_swallows_rows_is_named(tmp_path: Path, end: str) -> None:
+    # The second quote closes it by chance, so nothing is wrong but the rows in between.
+    rows = [f"{n},Title {n},{1990 + n}" for n in range(1, 60)]
+    rows[9], rows[39] = '10,"Title 10,2000', '40,Title 40","2030"'
+    with pytest.raises(UnreadableFile, match=r"A quote that opens on line 11 .*twice"):
+        process(tmp_path, lines("id,title,year", rows).replace("\n", end))
+
+
+def test_text_behind_a_closing_quote_is_named_with_its_line(tmp_path: Path) -> None:
+    rows = [f'{n},"Title {n}"' for n in range(1, 30)]
+    rows[19] = '20,"Tit"le 20'
+    with pytest.raises(UnreadableFile, match=r"opens on line 21 .*text follows directly on the quote"):
+        process(tmp_path, lines("id,title", rows))
+
+
+def test_a_cell_of_many_lines_that_is_closed_is_a_cell(tmp_path: Path) -> None:
+    poem = "\n".join(f"line {n} of a poem, which goes on" for n in range(40))
+    made = process(tmp_path, f'id,text,year\n1,"{poem}",2020\n2,short,2021\n')
+    assert made.rows[1] == ["1", poem, "2020"]
+
+
+def test_rows_of_another_table_are_refused(tmp_path: Path) -> None:
+    rows = [f"{n},x" for n in range(3)] + [f"{n},x,y,z" for n in range(3)] + ["1", "2", "3", "4"]
+    with pytest.raises(UnreadableFile, match=r"another number of cells.*the first is on line \d+"):
+        process(tmp_path, lines("a,b", rows))
+
+
+def test_an_encoding_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    noise = bytes(128 + (7 * n * n + 31 * n) % 128 for n in range(400))
+    with pytest.raises(UnreadableFile, match="Save it as UTF-8"):
+        process(
+            tmp_path, b"a,b\n" + b"".join(b"%s,%s\n" % (noise[n : n + 5], noise[n + 2 : n + 9]) for n in range(390))
+        )
+
+
+def test_the_command_names_the_file_and_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "page.csv").write_text("<html><body>Sign in</body></html>")
+    assert main([str(tmp_path / "page.csv"), str(tmp_path / "out")]) == 65
+    assert capsys.readouterr().err.startswith("csvreport: page.csv cannot be read as CSV. It is an HTML or XML page")
+    assert not (tmp_path / "out").exists()
