@@ -12,7 +12,8 @@ from .texts import fitted, one_line, width
 from .wording import left_out_line, moment, number
 
 BARS: Final = 6
-CARD_HEIGHT: Final = 240
+BOLD: Final = ("name", "title")
+CARD_HEIGHT: Final = 256
 CARD_WIDTH: Final = 336
 PADDING: Final = 18
 PLOT_HEIGHT: Final = 88
@@ -20,7 +21,7 @@ PLOT_TOP: Final = 68
 ROOM: Final = CARD_WIDTH - 2 * PADDING
 
 BADGE_WIDTH: Final = 62
-LINE_TOPS: Final = (CARD_HEIGHT - 46, CARD_HEIGHT - 30)
+LINE_TOPS: Final = (194, 210, 226)
 NOTE_TOP: Final = CARD_HEIGHT - 13
 
 COLOURS: Final = {"boolean": "#b45f9c", "date": "#2f8f7d", "number": "#3465c4", "text": "#c4742e"}
@@ -30,7 +31,7 @@ def label(
     text: str, x: float, y: float, look: str, size: float, room: float, *, style: str | None = None
 ) -> svg.Element:
     """Return a text of one line that takes no more than its room; what is cut off shows under the pointer."""
-    shown = fitted(text, size, room)
+    shown = fitted(text, size, room, bold=look in BOLD)
     element = svg.Text(x=x, y=y, class_=look.split(" "), style=style, text=escape(shown))
     if shown == one_line(text):
         return element
@@ -97,16 +98,15 @@ def _histogram(column: dict[str, Any], colour: str) -> list[svg.Element]:
 
 
 def _lines(parts: Sequence[str]) -> list[svg.Element]:
-    """Return a line of parts, or two where they do not fit one."""
-    one = " · ".join(parts)
-    if width(one, 12) <= ROOM:
-        return [label(one, PADDING, LINE_TOPS[0], "line", 12, ROOM)]
-    first = parts[:1] if width(" · ".join(parts[:2]), 12) > ROOM else parts[:2]
-    rest = parts[len(first) :]
-    return [
-        label(" · ".join(text), PADDING, top, "line", 12, ROOM)
-        for text, top in zip((first, rest), LINE_TOPS, strict=True)
-    ]
+    """Return parts on as few lines as they fit, at most three."""
+    lines: list[str] = []
+    for part in parts:
+        longer = f"{lines[-1]} · {part}" if lines else part
+        if lines and width(longer, 12) <= ROOM:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return [label(line, PADDING, top, "line", 12, ROOM) for line, top in zip(lines, LINE_TOPS, strict=False)]
 
 
 def _range(column: dict[str, Any], edges: list[Any], index: int) -> str:
@@ -160,7 +160,7 @@ def _bars(column: dict[str, Any], colour: str) -> list[svg.Element]:
         ]
     rest = column["count"] - sum(entry["count"] for entry in top)
     if rest:
-        elements += _lines([f"{about}{rest:,} with other values"])
+        elements.append(_below(len(top), f"{about}{rest:,} with other values"))
     return elements
 
 
@@ -171,4 +171,8 @@ def _examples(column: dict[str, Any]) -> list[svg.Element]:
         for index, entry in enumerate(column["top"][:BARS])
     ]
     text = "every value occurs once" if column["top_exact"] else "≈ no value stands out"
-    return elements + _lines([text])
+    return [*elements, _below(len(elements), text)]
+
+
+def _below(bars: int, text: str) -> svg.Element:
+    return label(text, PADDING, PLOT_TOP + bars * 20 + 16, "line", 12, ROOM)

@@ -12,7 +12,7 @@ import svg
 
 from .cards import CARD_HEIGHT, CARD_WIDTH, card, label
 from .texts import one_line, wrapped
-from .wording import rows_line
+from .wording import counted, rows_line
 
 CARDS: Final = 30
 CARDS_IN_A_ROW: Final = 3
@@ -20,7 +20,8 @@ GAP: Final = 20
 HEAD: Final = 92
 MARGIN: Final = 36
 NOTE_LINE: Final = 18
-NOTE_LINES: Final = 12
+# Of each of both kinds of notes.
+NOTE_LINES: Final = 6
 WIDTH: Final = 2 * MARGIN + CARDS_IN_A_ROW * CARD_WIDTH + (CARDS_IN_A_ROW - 1) * GAP
 
 STYLE: Final = """
@@ -89,11 +90,17 @@ def chart(summary: dict[str, Any], *, heading: bool = True) -> str:
 
 def _note_lines(summary: dict[str, Any], room: float) -> list[tuple[str, str]]:
     """Return the notes as lines with their looks: what was left out first, then what was decided, as many as fit."""
-    lines = [(line, "left-out") for line in wrapped(" ".join(summary["left_out"]), 12, room) if line]
-    lines += [(line, "note") for line in wrapped(" ".join(summary["decided"]), 12, room) if line]
-    if len(lines) <= NOTE_LINES:
-        return lines
-    return [
-        *lines[: NOTE_LINES - 1],
-        ("More of what was decided and left out is in summary.json and report.html.", "note"),
-    ]
+    lines = [(line, "left-out") for line in _whole_notes(summary["left_out"], room)]
+    return lines + [(line, "note") for line in _whole_notes(summary["decided"], room)]
+
+
+def _whole_notes(sentences: list[str], room: float) -> list[str]:
+    """Return sentences as lines; of too many, the last ones are counted instead of being cut within."""
+    shown = len(sentences)
+    while True:
+        more = len(sentences) - shown
+        rest = [f"{counted(more, 'more note')} in summary.json and report.html."] if more else []
+        lines = wrapped(" ".join([*sentences[:shown], *rest]), 12, room)
+        if len(lines) <= NOTE_LINES or not shown:
+            return lines
+        shown -= 1

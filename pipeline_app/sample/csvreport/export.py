@@ -25,7 +25,7 @@ STYLE: Final = """
   th, td { border-bottom: 1px solid #eef1f6; padding: 7px 12px; text-align: left; white-space: nowrap; }
   th { color: #5b6778; font-size: 13px; font-weight: 600; }
   td.number, th.number { font-variant-numeric: tabular-nums; text-align: right; }
-  td.wide { white-space: normal; min-width: 220px; overflow-wrap: anywhere; }
+  td.wide { white-space: normal; min-width: 120px; overflow-wrap: anywhere; }
   ul { background: #fff; border: 1px solid #dde3ec; border-radius: 10px; margin: 0 0 18px;
        padding: 10px 16px 10px 34px; }
   li { margin: 3px 0; overflow-wrap: anywhere; }
@@ -108,7 +108,7 @@ def _row(column: dict[str, Any]) -> str:
         f"<tr><td class='wide'>{html.escape(column['name'])}</td><td>{column['type']}</td>"
         f'<td class="number">{column["count"]:,}</td><td class="number">{column["missing"]:,}</td>'
         f'<td class="number">{about}{column["distinct"]:,}</td>'
-        f"<td>{html.escape(extent)}</td><td class='wide'>{middle}</td></tr>"
+        f"<td class='wide'>{html.escape(extent)}</td><td class='wide'>{middle}</td></tr>"
     )
 
 
