@@ -12,6 +12,7 @@ from .texts import fitted, one_line, width
 from .wording import left_out_line, moment, number
 
 BARS: Final = 6
+NAME_ROOM: Final = 160
 BOLD: Final = ("name", "title")
 CARD_HEIGHT: Final = 256
 CARD_WIDTH: Final = 336
@@ -146,7 +147,7 @@ def _bars(column: dict[str, Any], colour: str) -> list[svg.Element]:
         return _examples(column)
     counts = [f"{entry['count']:,}" for entry in top]
     count_room = max(width(text, 11) for text in counts) + 8
-    name_room = 116
+    name_room = min(NAME_ROOM, max(width(one_line(entry["value"]), 12) for entry in top))
     track = ROOM - name_room - 8 - count_room
     elements: list[svg.Element] = []
     for index, (entry, count) in enumerate(zip(top, counts, strict=True)):

@@ -61,7 +61,8 @@ def left_out_line(column: dict[str, Any]) -> str:
     parts = []
     if column.get("unrecognised"):
         what = "number" if column["type"] == "number" else "date"
-        parts.append(f"{counted(column['unrecognised'], 'cell')} not {what}s")
+        one = column["unrecognised"] == 1
+        parts.append(f"{counted(column['unrecognised'], 'cell')} not {f'a {what}' if one else f'{what}s'}")
     if column.get("out_of_range"):
         parts.append(f"{counted(column['out_of_range'], 'date')} out of range")
     return f"left out: {', '.join(parts)}" if parts else ""
