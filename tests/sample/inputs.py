@@ -25,7 +25,8 @@ class Results:
 
     def column(self, name: str) -> dict[str, Any]:
         """Return what the summary says of a column."""
-        (found,) = [each for each in self.summary["columns"] if each["name"] == name]
+        columns: list[dict[str, Any]] = self.summary["columns"]
+        (found,) = [each for each in columns if each["name"] == name]
         return found
 
     def chart_texts(self) -> list[str]:

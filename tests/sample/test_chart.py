@@ -18,6 +18,15 @@ SIZES = {"axis": 11, "left-out": 12, "line": 12, "middle": 11, "name": 15, "note
 LONG = "非常に長い日本語の列名がここにありますので注意してください"
 
 
+# Advance widths of DejaVu Sans and of DejaVu Sans Bold in thousandths of an em, as the fonts' files give them.
+ADVANCES = {
+    "i": (278, 343), " ": (318, 348), "-": (361, 415), "0": (636, 696), "g": (635, 716), "w": (818, 924),
+    "m": (974, 1042), "M": (863, 995), "Q": (787, 850), "W": (989, 1103), "%": (950, 1002), "@": (1000, 1000),
+    "…": (1000, 1000), "+": (838, 838), "≈": (838, 838), "·": (318, 380), "æ": (982, 1048), "œ": (1023, 1094),
+    "Ж": (1077, 1224), "Щ": (1094, 1326), "ш": (915, 1062), "ω": (837, 869),
+}  # fmt: skip
+
+
 class Box(NamedTuple):
     """The place of something drawn, in pixels from the card's upper left corner."""
 
@@ -113,3 +122,10 @@ def test_what_is_fitted_takes_no_more_than_its_room(text: str, room: float) -> N
     assert shown.isprintable()
     assert shown.endswith("…") or width(text, 12) <= room
     assert all(width(line, 12) <= room for line in wrapped(text, 12, room))
+
+
+@pytest.mark.parametrize("character", ADVANCES)
+def test_no_character_is_narrower_than_fonts_draw_it(character: str) -> None:
+    regular, bold = ADVANCES[character]
+    assert width(character, 1000) >= regular
+    assert width(character, 1000, bold=True) >= bold

@@ -20,7 +20,8 @@ _WIDTHS: Final = {
     **dict.fromkeys("abcdeghknopqsuvxyz0123456789_$?€£¥{}*`", 74),
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ", 88),
     **dict.fromkeys("w&+<>=~^#≈", 94),
-    **dict.fromkeys("mM@%W…", 111),
+    **dict.fromkeys("mM@%W…©®æжмтфшщыюψω", 112),
+    **dict.fromkeys("œ‰Щسشصض", 145),
 }
 
 
@@ -40,7 +41,7 @@ def _hundredths(character: str, bold: bool) -> float:
         return 105
     # Letters with accents are as wide as those without; all others may be as wide as any.
     base = unicodedata.normalize("NFD", character)[0]
-    return _WIDTHS.get(base, 76 if character.islower() else 111) * share
+    return _WIDTHS.get(base, 85 if character.islower() else 130) * share
 
 
 def one_line(text: str) -> str:
