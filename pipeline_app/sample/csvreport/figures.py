@@ -71,7 +71,8 @@ def figures(database: Database, column: str, kind: Kind, top: int) -> dict[str, 
         condition += f" AND {column} NOT IN ({', '.join(map(text, kind.missing))})"
     given = f"FROM {table} WHERE {condition}"
     count, rows, about = database.row(
-        f"SELECT count(*) FILTER ({condition}), count(*), approx_count_distinct({column}) FILTER ({condition}) FROM {table}"
+        f"SELECT count(*) FILTER ({condition}), count(*), approx_count_distinct({column}) FILTER ({condition}) "
+        f"FROM {table}"
     )
     exact = about <= MOST_DISTINCT
     values = _Values(database, column, given, top)
@@ -172,7 +173,8 @@ def _dates(database: Database, kind: Kind, given: str) -> dict[str, Any]:
     source = f"FROM (SELECT {kind.expression} AS t {given})"
     inside = f"t >= TIMESTAMP '{FIRST_DATE}' AND t < TIMESTAMP '{LAST_DATE}' + INTERVAL 1 DAY"
     read, within, first, last, timed = database.row(
-        f"SELECT count(t), count(*) FILTER ({inside}), min(epoch_us(t)) FILTER ({inside}), max(epoch_us(t)) FILTER ({inside}), "
+        f"SELECT count(t), count(*) FILTER ({inside}), min(epoch_us(t)) FILTER ({inside}), "
+        f"max(epoch_us(t)) FILTER ({inside}), "
         f"coalesce(bool_or(epoch_us(t) % {DAY_MICROSECONDS} <> 0) FILTER ({inside}), false) {source}"
     )
     result: dict[str, Any] = {"read": read, "order": kind.order}
