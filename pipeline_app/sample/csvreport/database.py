@@ -47,6 +47,8 @@ class Database:
             },
         )
         self._connection.execute("SET TimeZone = 'UTC'")
+        # A query of some seconds would draw it into the log.
+        self._connection.execute("SET enable_progress_bar = false")
 
     def __enter__(self) -> Database:
         return self
