@@ -46,8 +46,8 @@ _SIGNATURES: Final = {
 }
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|!--|html|head|body|table|div|meta|script|\?xml)", re.IGNORECASE)
 _JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
-# Control characters that no table has; an escape begins a change of alphabet in ISO-2022.
-_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\r\f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
+# Control characters that no table has. A vertical tab breaks lines within cells; an escape changes ISO-2022's alphabet.
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
 
 
 @dataclass
