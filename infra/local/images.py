@@ -130,8 +130,7 @@ class PrefixBuilder:
                 name="installer",
                 arguments=[sys.executable, str(installer), str(artifact)],
                 environment={
-                    **_indexes(),
-                    **_proxies(),
+                    **network_settings(),
                     **build.arguments,
                     **environment,
                     "HOME": str(folder),
@@ -226,18 +225,18 @@ def _kept(arguments: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if name == "RELEASE_VERSION"}
 
 
-def _indexes() -> dict[str, str]:
-    """Return what says in this environment where packages come from and whose certificates are trusted.
+def network_settings() -> dict[str, str]:
+    """Return what says in this environment how an installer fetches: proxies, package indexes and trusted certificates.
 
-    A file of pip's settings that only this user has is named, too, since an installer has another home. An image gets
-    none of this: its Dockerfile declares no such argument, and the paths mean nothing in it.
+    A file of pip's settings that this user has is named, too, since an installer is given another home. An image gets
+    the proxies alone: its Dockerfile declares none of the rest, whose paths would mean nothing in it.
     """
     named = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name in CERTIFICATES}
     # Source: https://pip.pypa.io/en/stable/topics/configuration/#location
-    own = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "pip" / "pip.conf"
-    places = (Path("~/Library/Application Support/pip/pip.conf").expanduser(), own)
-    file = next((each for each in places if each.is_file()), None)
-    return {"PIP_CONFIG_FILE": str(file), **named} if file else named
+    folders = ("~/Library/Application Support", os.environ.get("XDG_CONFIG_HOME") or "~/.config")
+    files = (os.path.join(os.path.expanduser(folder), "pip", "pip.conf") for folder in folders)
+    file = next(filter(os.path.isfile, files), None)
+    return {**({"PIP_CONFIG_FILE": file} if file else {}), **named, **_proxies()}
 
 
 def _proxies() -> dict[str, str]:
