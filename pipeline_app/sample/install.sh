@@ -76,14 +76,15 @@ fetch() {
         --requirement "$requirements" >"$work/log" 2>&1; then
         return
     fi
-    cat "$work/log" >&2
     if grep -q 'DO NOT MATCH THE HASHES' "$work/log"; then
+        cat "$work/log" >&2
         fail "A library is not the one that requirements.txt has the hash of, so nothing was installed. If its version was \
 changed, make requirements.txt anew as requirements.in says; if not, what the package index sends was changed."
     fi
+    # Of its attempts, the last one tells enough.
+    tail -n 3 "$work/log" >&2
     fail "$libraries could not be fetched, as pip says above. Give this machine a package index that it reaches \
-(HTTPS_PROXY; where pip's variables reach this installer also PIP_INDEX_URL and PIP_CERT)${kept:+, or put their wheels \
-into $kept}."
+(HTTPS_PROXY, and outside of an image's build PIP_INDEX_URL and PIP_CERT)${kept:+, or put their wheels into $kept}."
 }
 
 # Wheels get their names in the folder at once and whole, since another installation may read it. Whoever cannot write

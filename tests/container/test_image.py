@@ -98,7 +98,7 @@ def test_the_application_is_the_same_whenever_it_is_installed(base_image: str, i
     with (context / "pipeline_app" / "requirements.txt").open("a", encoding="utf-8") as file:
         file.write("# Edited.\n")
     again = build_image(context, base_image, "file-pipeline-test:again")
-    summed = "find . -type d -o -printf '%m %T@ ' -exec sha256sum {} +"
+    summed = "find . -type d -o -printf '%p %m %T@\\n' -exec sha256sum {} +"
     first, second = (inside(each, "sh", "-c", f"cd /opt/app && {summed}").splitlines() for each in (image, again))
     assert len(first) > 100
     assert sorted(first) == sorted(second)
