@@ -23,6 +23,14 @@ from infra.image import INSTALLER_SOURCES, WORKER_SOURCES, source_files
 from .data import DataFolder, digest_tree
 from .processes import Command, Supervisor
 
+# Where an installer may keep what it fetches for other data folders and for when there is no network.
+CACHE: Final = Path(".build", "installers")
+
+# What clients of package indexes take their certificates from, besides pip's own variables. Sources:
+# https://docs.openssl.org/master/man3/SSL_CTX_load_verify_locations/, and
+# https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification
+CERTIFICATES: Final = ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE")
+
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -122,12 +130,13 @@ class PrefixBuilder:
                 name="installer",
                 arguments=[sys.executable, str(installer), str(artifact)],
                 environment={
-                    **_proxies(),
+                    **network_settings(),
                     **build.arguments,
                     **environment,
                     "HOME": str(folder),
                     "PATH": path_for(prefix),
                     "RELEASE_VERSION": build.arguments.get("APP_RELEASE") or build.arguments.get("RELEASE_VERSION", ""),
+                    "XDG_CACHE_HOME": str(self._project / CACHE),
                 },
                 directory=folder,
                 log=self._data.folder("logs") / "installer.log",
@@ -214,6 +223,20 @@ def path_for(prefix: Path) -> str:
 def _kept(arguments: Mapping[str, str]) -> dict[str, str]:
     # Of the build arguments, only the release is still in the environment when the image runs.
     return {name: value for name, value in arguments.items() if name == "RELEASE_VERSION"}
+
+
+def network_settings() -> dict[str, str]:
+    """Return what says in this environment how an installer fetches: proxies, package indexes and trusted certificates.
+
+    A file of pip's settings that this user has is named, too, since an installer is given another home. An image gets
+    the proxies alone: its Dockerfile declares none of the rest, whose paths would mean nothing in it.
+    """
+    named = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name in CERTIFICATES}
+    # Source: https://pip.pypa.io/en/stable/topics/configuration/#location
+    folders = ("~/Library/Application Support", os.environ.get("XDG_CONFIG_HOME") or "~/.config")
+    files = (os.path.join(os.path.expanduser(folder), "pip", "pip.conf") for folder in folders)
+    file = next(filter(os.path.isfile, files), None)
+    return {**({"PIP_CONFIG_FILE": file} if file else {}), **named, **_proxies()}
 
 
 def _proxies() -> dict[str, str]:

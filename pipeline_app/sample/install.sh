@@ -1,8 +1,10 @@
 #!/bin/sh
-# Installs csvreport: the package goes to $APP_PREFIX/lib, the command to $APP_PREFIX/bin/$APP_ALIAS.
+# Installs csvreport: package and libraries go to $APP_PREFIX/lib/csvreport, the command to $APP_PREFIX/bin/$APP_ALIAS.
 #
 # Usage: install.sh [--no-bytecode]
-# Environment: APP_ALIAS, APP_FILE (the package's folder), APP_PREFIX and RELEASE_VERSION.
+# Environment: APP_ALIAS, APP_FILE (the package's folder), APP_PREFIX and RELEASE_VERSION; XDG_CACHE_HOME, below which
+# the libraries' wheels are kept for the next time, and where it is not set they are not; and all that pip and its
+# connections heed, such as HTTPS_PROXY, PIP_INDEX_URL, PIP_CERT and SSL_CERT_FILE.
 set -eu
 
 fail() {
@@ -31,17 +33,96 @@ python=$(command -v python3) || fail "There is no python3 on the PATH; install P
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$python is older than Python 3.11; put a later one first on the PATH."
 
-library=$APP_PREFIX/lib
-mkdir -p "$APP_PREFIX/bin" "$library"
-rm -rf "$library/csvreport"
+requirements=$(dirname "$0")/requirements.txt
+[ -f "$requirements" ] || fail "The artifact has no requirements.txt beside install.sh; put it there."
+libraries=$(sed -n 's/^\([A-Za-z0-9._-]*==[^ ]*\).*/\1/p' "$requirements" | paste -sd ' ' -)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$work/wheels"
+# Where and what is installed stands below, whatever whoever called this has set for other installations.
+unset PIP_CONSTRAINT PIP_DRY_RUN PIP_PREFIX PIP_REQUIREMENT PIP_ROOT PIP_TARGET PIP_USER
+
+# The Python that runs the command may have no pip, as in the pipeline's image; then it is lent one for this time.
+lent=
+pip() {
+    if [ -n "$lent" ]; then
+        "$work/pip/bin/python" -m pip --python "$python" --disable-pip-version-check --no-cache-dir "$@"
+    else
+        "$python" -m pip --disable-pip-version-check --no-cache-dir "$@"
+    fi
+}
+if ! "$python" -c 'import pip' 2>/dev/null; then
+    "$python" -m venv "$work/pip" >"$work/log" 2>&1 || {
+        cat "$work/log" >&2
+        fail "$python has no pip, and cannot make an environment with one; add its venv module (Debian: python3-venv)."
+    }
+    lent=yes
+fi
+
+library=$APP_PREFIX/lib/csvreport
+# Installs from a folder of wheels and nowhere else, or leaves the reason in the log.
+install_from() {
+    rm -rf "$library"
+    mkdir -p "$library"
+    pip install --quiet --no-index --find-links "$1" --no-deps --only-binary=:all: --no-compile --require-hashes \
+        --target "$library" --requirement "$requirements" >"$work/log" 2>&1
+}
+
+fetch() {
+    printf 'Fetching %s.\n' "$libraries"
+    if pip download --quiet --no-deps --only-binary=:all: --require-hashes --dest "$work/wheels" \
+        --requirement "$requirements" >"$work/log" 2>&1; then
+        return
+    fi
+    if grep -q 'DO NOT MATCH THE HASHES' "$work/log"; then
+        cat "$work/log" >&2
+        fail "A library is not the one that requirements.txt has the hash of, so nothing was installed. If its version was \
+changed, make requirements.txt anew as requirements.in says; if not, what the package index sends was changed."
+    fi
+    # Of its attempts, the last one tells enough.
+    tail -n 3 "$work/log" >&2
+    fail "$libraries could not be fetched, as pip says above. Give this machine a package index that it reaches \
+(HTTPS_PROXY, and outside of an image's build PIP_INDEX_URL and PIP_CERT)${kept:+, or put their wheels into $kept}."
+}
+
+# Wheels get their names in the folder at once and whole, since another installation may read it. Whoever cannot write
+# there installs without.
+keep() {
+    mkdir -p "$kept" || true
+    for wheel in "$work/wheels"/*.whl; do
+        name=$(basename "$wheel")
+        if ! { cp "$wheel" "$kept/.$$-$name" && mv -f "$kept/.$$-$name" "$kept/$name"; }; then
+            rm -f "$kept/.$$-$name"
+            printf 'The wheels are not kept for the next time, since %s cannot be written.\n' "$kept"
+            return
+        fi
+    done
+}
+
+kept=${XDG_CACHE_HOME:+$XDG_CACHE_HOME/csvreport/wheels}
+if ! { [ -n "$kept" ] && ls "$kept"/*.whl >/dev/null 2>&1 && install_from "$kept"; }; then
+    fetch
+    install_from "$work/wheels" || {
+        cat "$work/log" >&2
+        fail "pip could not install $libraries, as it says above."
+    }
+    [ -z "$kept" ] || keep
+fi
+# The commands of libraries name the Python of this installation, and nobody calls them.
+rm -rf "${library:?}/bin"
+
 cp -R "$APP_FILE" "$library/csvreport"
 printf '%s\n' "$RELEASE_VERSION" >"$library/csvreport/RELEASE"
 if [ "$bytecode" = yes ]; then
-    # The command starts faster, and may run where the file system is read-only.
-    "$python" -m compileall -q "$library/csvreport"
+    # The command starts faster, and may run where the file system is read-only. Bytecode with the hash of its source is
+    # the same whenever it is made, so that the same content is the same layer of an image.
+    "$python" -m compileall -q --invalidation-mode unchecked-hash "$library"
 fi
 
 start='import sys; sys.path.insert(0, sys.argv.pop(1)); from csvreport.cli import main; sys.exit(main())'
+mkdir -p "$APP_PREFIX/bin"
 {
     printf '#!/bin/sh\n'
     # shellcheck disable=SC2016 # The arguments belong to the command, not to this installer.

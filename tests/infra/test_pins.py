@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from email.parser import HeaderParser
@@ -14,17 +16,20 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging import tags
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from infra.packaging import PYTHON_VERSION
 from infra.pins import Package, PinError, read_pins, taken, unmet
 
 PROMISED = ("3.11", "3.12", "3.13", "3.14")
 ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "pipeline_app" / "sample" / "requirements.txt"
 FILES = [
     "function/requirements.txt",
     "pipeline_app/requirements.txt",
+    "pipeline_app/sample/requirements.in",
     "requirements.txt",
     "tests/requirements.txt",
 ]
@@ -148,6 +153,65 @@ def test_every_pin_has_a_wheel(version: str, tmp_path: Path) -> None:
     command += ["--python-platform", "x86_64-manylinux_2_28", "--target", str(tmp_path / "none"), *pins]
     result = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def hashed(file: Path) -> dict[str, list[str]]:
+    """Return the requirements of a file whose lines may go on, each with its options."""
+    lines = file.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    words = (shlex.split(line, comments=True) for line in lines)
+    return {each[0]: each[1:] for each in words if each}
+
+
+def test_the_sample_has_the_hash_of_each_library_at_the_version_that_the_tests_have() -> None:
+    requirements = hashed(SAMPLE)
+    for requirement, options in requirements.items():
+        assert options, f"{requirement} has no hash"
+        assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", each) for each in options), requirement
+    installed = {canonicalize_name(Requirement(each).name): Requirement(each).specifier for each in requirements}
+    written = taken(read_pins(SAMPLE.with_suffix(".in")), PROMISED[0])
+    assert installed == {name: pin.specifier for name, pin in written.items()}
+    for version in PROMISED:
+        tested = taken(read_pins(ROOT / "tests" / "requirements.txt"), version)
+        assert installed == {name: tested[name].specifier for name in installed}
+
+
+PLATFORMS = {
+    "linux arm64": [f"manylinux_2_{minor}_aarch64" for minor in range(17, 29)],
+    "linux x86-64": [f"manylinux_2_{minor}_x86_64" for minor in range(17, 29)],
+    "macos arm64": list(tags.mac_platforms((14, 0), "arm64")),
+    "macos x86-64": list(tags.mac_platforms((14, 0), "x86_64")),
+}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Return, for each library of the sample, the hashes of its wheels on the index by their file names."""
+    file = tmp_path_factory.mktemp("lock") / "pylock.toml"
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--format", "pylock.toml", "--no-python-downloads"]
+    command += ["--output-file", str(file), "--python", sys.executable, "--python-version", PROMISED[0], "--quiet"]
+    subprocess.run([*command, "--universal", str(SAMPLE.with_suffix(".in"))], check=True, cwd=file.parent)
+    return {
+        each["name"]: {wheel["url"].rpartition("/")[2]: wheel["hashes"]["sha256"] for wheel in each["wheels"]}
+        for each in tomllib.loads(file.read_text(encoding="utf-8"))["packages"]
+    }
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("version", PROMISED)
+def test_the_sample_has_the_hash_of_a_wheel_wherever_it_may_run(
+    index: dict[str, dict[str, str]], version: str, platform: str
+) -> None:
+    digits = version.replace(".", "")
+    python = (3, int(version.partition(".")[2]))
+    fitting = {
+        *tags.cpython_tags(python, [f"cp{digits}"], PLATFORMS[platform]),
+        *tags.compatible_tags(python, f"cp{digits}", PLATFORMS[platform]),
+    }
+    for requirement, options in hashed(SAMPLE).items():
+        wheels = index[canonicalize_name(Requirement(requirement).name)]
+        hashes = {name: digest for name, digest in wheels.items() if parse_wheel_filename(name)[3] & fitting}
+        assert hashes, requirement
+        assert {f"--hash=sha256:{digest}" for digest in hashes.values()} <= set(options), requirement
 
 
 def test_the_promise_is_the_same_wherever_it_is_made() -> None:

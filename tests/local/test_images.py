@@ -99,6 +99,55 @@ def test_a_failed_installation_is_told_and_done_anew(
     assert runs(data) == 2
 
 
+def environment_of_installer(build: Build, data: DataFolder, supervisor: Supervisor, artifact: Path) -> dict[str, str]:
+    """Return what an installer has in its environment, that of this process as it is now."""
+    (artifact / "install.sh").write_text(f'{INSTALLER}env -0 >"$APP_PREFIX/seen"\nchmod +x "$APP_PREFIX"/bin/*\n')
+    folder = PrefixBuilder(PROJECT, data, supervisor).build(build, artifact).folder
+    assert folder
+    seen = (folder / "opt" / "app" / "seen").read_text().rstrip("\0").split("\0")
+    return dict(each.split("=", 1) for each in seen)
+
+
+def test_an_installer_is_told_how_to_fetch_and_where_to_keep_it(
+    artifact: Path, build: Build, data: DataFolder, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor
+) -> None:
+    told = {
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "PIP_CERT": "/etc/company.pem",
+        "PIP_CONFIG_FILE": "/etc/company.conf",
+        "PIP_INDEX_URL": "https://index.example/simple",
+        "REQUESTS_CA_BUNDLE": "/etc/company.pem",
+        "SSL_CERT_FILE": "/etc/company.pem",
+        "no_proxy": "index.example",
+    }
+    for name, value in {**told, "AZURE_CLIENT_SECRET": "secret"}.items():
+        monkeypatch.setenv(name, value)
+    seen = environment_of_installer(build, data, supervisor, artifact)
+    assert {name: seen.get(name) for name in told} == told
+    assert "AZURE_CLIENT_SECRET" not in seen
+    # It is the project's, so that another data folder needs no network.
+    assert seen["XDG_CACHE_HOME"] == str(PROJECT / ".build" / "installers")
+
+
+def test_an_installer_has_this_users_settings_of_pip_though_not_the_home(
+    artifact: Path,
+    build: Build,
+    data: DataFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    supervisor: Supervisor,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "home" / ".config" / "pip" / "pip.conf"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("PIP_CONFIG_FILE", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    seen = environment_of_installer(build, data, supervisor, artifact)
+    assert seen["PIP_CONFIG_FILE"] == str(file)
+    assert seen["HOME"] != str(tmp_path / "home")
+
+
 def test_without_a_docker_command_containers_are_refused(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor, tmp_path: Path
 ) -> None:
