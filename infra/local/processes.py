@@ -14,7 +14,6 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -335,13 +334,3 @@ class Supervisor:
     def _save(self) -> None:
         records = [child.record for child in self._children] + self._pending
         write_private(self._path, json.dumps([asdict(record) for record in records], indent=2))
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 0.02) -> bool:
-    """Look until a condition holds; return whether it did before the time was over."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(interval)
-    return True

@@ -19,8 +19,8 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from infra.local.azurite import REFUSALS
 from infra.local.machine import OUTPUTS
-from infra.local.processes import wait_until
 from infra.local.run import PROJECT
+from infra.local.waiting import wait_until
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
 
 READY_SECONDS: Final = 90

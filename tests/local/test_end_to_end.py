@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local.processes import wait_until
+from infra.local.waiting import wait_until
 from pipeline_app.contract import Receipt
 from tests.local.fakes import Eventually
 from tests.local.runs import Client, Run, leftovers

@@ -193,8 +193,8 @@ def test_a_program_that_cannot_run_is_refused_when_it_is_installed(
         b"#!/usr/bin/env sh\necho ran\n",
         b"#!/usr/bin/env -S sh -e\necho ran\n",
         b"#!/usr/bin/env -S A=1 sh\necho ran\n",
-        # Python takes either end of a line, but in the first.
-        b"#!/usr/bin/env python3\nprint('ran')\r\n",
+        # Python takes either end of a line, but in the first. A machine need not have a python3 on its PATH.
+        f"#!{sys.executable}\nprint('ran')\r\n".encode(),
     ],
 )
 def test_a_program_that_runs_is_taken(artifact: Path, tmp_path: Path, program: bytes) -> None:
