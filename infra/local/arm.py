@@ -6,7 +6,6 @@ https://learn.microsoft.com/azure/azure-resource-manager/management/request-limi
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import ssl
@@ -15,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import trustme
 
+from .answering import JsonHandler
 from .identity import Directory
 
 API_VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
@@ -135,7 +135,7 @@ class ArmServer(ThreadingHTTPServer):
         """Keep quiet about clients that break off; what concerns a request is answered to it."""
 
 
-class ArmHandler(BaseHTTPRequestHandler):
+class ArmHandler(JsonHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
@@ -152,14 +152,14 @@ class ArmHandler(BaseHTTPRequestHandler):
             if done is None:
                 self._error(HTTPStatus.NOT_FOUND, "OperationNotFound", f"There is no operation {match['id']}.")
             elif done.is_set():
-                self._answer(HTTPStatus.OK, {"status": "Succeeded"})
+                self.answer(HTTPStatus.OK, {"status": "Succeeded"})
             else:
-                self._answer(
+                self.answer(
                     HTTPStatus.ACCEPTED, {"status": "InProgress"}, {"Location": self._here(), "Retry-After": "1"}
                 )
             return
         if found := self._find(action=False):
-            self._answer(HTTPStatus.OK, found[0].view())
+            self.answer(HTTPStatus.OK, found[0].view())
 
     def do_POST(self) -> None:
         """Start, stop or restart a group."""
@@ -181,7 +181,7 @@ class ArmHandler(BaseHTTPRequestHandler):
             self._error(HTTPStatus.CONFLICT, "ContainerGroupTransitioning", message)
             return
         if done is None:
-            self._answer(HTTPStatus.NO_CONTENT, None)
+            self.answer(HTTPStatus.NO_CONTENT, None)
             return
         operation = secrets.token_hex(16)
         self.server.operations[operation] = done
@@ -190,24 +190,10 @@ class ArmHandler(BaseHTTPRequestHandler):
             f"{self.server.url}/subscriptions/{subscription}/providers/Microsoft.ContainerInstance"
             f"/locations/{group.location}/operations/{operation}?api-version={self._version()}"
         )
-        self._answer(HTTPStatus.ACCEPTED, None, {"Location": location, "Retry-After": "1"})
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
-
-    def _answer(self, status: HTTPStatus, body: object, headers: Mapping[str, str] | None = None) -> None:
-        data = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        if status != HTTPStatus.NO_CONTENT:
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.answer(HTTPStatus.ACCEPTED, None, {"Location": location, "Retry-After": "1"})
 
     def _error(self, status: HTTPStatus, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        self._answer(status, {"error": {"code": code, "message": message}}, headers)
+        self.answer(status, {"error": {"code": code, "message": message}}, headers)
 
     def _find(self, *, action: bool) -> tuple[Group, str] | None:
         """Return the group and action of the request, or answer why not."""

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from pipeline_app.worker.disk import is_full
+
 from .data import DataFolderError, disk_problem
 from .demo import Result, process, samples, show
 from .machine import OUTPUTS
@@ -23,7 +25,6 @@ from .operations import DEFAULT_DATA, backfill, explain, retry
 from .run import PROJECT, LocalRun, RunOptions
 from .view import View, choose
 
-DISK_ERRORS: Final = (errno.EDQUOT, errno.ENOSPC, errno.EROFS)
 # With so little left, what the parts of a run say of their failures is only a consequence.
 FULL_BYTES: Final = 8 * 1024 * 1024
 INTERRUPTED: Final = 130
@@ -155,7 +156,7 @@ def _keep_traceback(run: LocalRun, view: View) -> None:
 
 def _reason(error: Exception, data: Path) -> str:
     """Return why a run failed, in a sentence; a full disk is the cause of whatever else comes of it."""
-    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+    if isinstance(error, OSError) and (is_full(error) or error.errno == errno.EROFS):
         return disk_problem(Path(error.filename or data.resolve()), error)
     if shutil.disk_usage(data).free < FULL_BYTES:
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from .arm import TransitioningError
-from .images import Image, path_for, seal
+from .images import Image, path_for
 from .processes import Child, Command, ShuttingDownError, Supervisor
 from .watcher import Watcher, pass_on
 
@@ -62,8 +62,6 @@ class ProcessEngine:
         image = definition.image
         if image.folder is None:
             raise ValueError(f"The image {image.reference} is not unpacked on this machine.")
-        # An application that writes there would fail in the image, so it does here.
-        seal(image.folder / "opt" / "app")
         home = self._folder / definition.name
         temporary = home / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
@@ -86,8 +84,9 @@ class ProcessEngine:
             arguments=arguments,
             environment=environment,
             directory=home,
-            confined=True,
             log=self._logs / f"{definition.name}.log",
+            # An application that writes there would fail in the image, so it does here.
+            read_only=image.folder / "opt" / "app",
         )
 
     def clear(self, definition: Definition) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import filelock
 
+from pipeline_app.worker.disk import is_full
+
 
 class DataFolderError(RuntimeError):
     """The data folder cannot be used; the text says why and what to do."""
@@ -28,7 +30,7 @@ def disk_problem(path: Path, error: OSError) -> str:
         errno.EPERM: "may not be written to by this user",
         errno.EROFS: "is on a disk that can only be read",
     }.get(error.errno or 0, f"cannot be written to ({error.strerror or error})")
-    remedy = "Make room there, or choose" if error.errno in (errno.EDQUOT, errno.ENOSPC) else "Choose"
+    remedy = "Make room there, or choose" if is_full(error) else "Choose"
     return f"{path} {why}. {remedy} another folder with --data."
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from urllib.parse import quote
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
+from infra.operate.properties import plain
 from pipeline_app.contract import is_folder_marker
 
 from .azurite import Access, StorageAccount
@@ -219,7 +219,7 @@ class EventGrid:
         event: Event = {
             "data": {
                 "api": api,
-                "blobType": _plain(blob.blob_type),
+                "blobType": plain(blob.blob_type),
                 "clientRequestId": request,
                 "contentLength": blob.size,
                 "contentType": blob.content_settings.content_type or "application/octet-stream",
@@ -304,11 +304,6 @@ class EventGrid:
 def _blob_name(event: Event) -> str:
     name: str = event["subject"].split("/", 6)[6]
     return name
-
-
-def _plain(value: object) -> object:
-    """Return the text of a property that the library gives as a text or as a member of an enumeration."""
-    return value.value if isinstance(value, Enum) else value
 
 
 def _value(event: Event, key: str) -> object:

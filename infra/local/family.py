@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import time
 from typing import Final
 
 import psutil
 
+from .waiting import wait_until
+
 GRACE_SECONDS: Final = 10.0
 MARKER: Final = "FILE_PIPELINE_LOCAL_MARKER"
-POLL_SECONDS: Final = 0.02
 
 
 def marker_of(process: psutil.Process) -> str | None:
@@ -60,10 +60,8 @@ def end(found: set[psutil.Process]) -> None:
 
 def wait(processes: set[psutil.Process]) -> set[psutil.Process]:
     """Return those that go on after a time of grace, as soon as that is known."""
-    until = time.monotonic() + GRACE_SECONDS
-    while (alive := {process for process in processes if not has_ended(process)}) and time.monotonic() < until:
-        time.sleep(POLL_SECONDS)
-    return alive
+    wait_until(lambda: all(map(has_ended, processes)), GRACE_SECONDS)
+    return {process for process in processes if not has_ended(process)}
 
 
 def has_ended(process: psutil.Process) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from http.server import ThreadingHTTPServer
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
+
+from .answering import JsonHandler
 
 TOKEN_SECONDS: Final = 3600
 
@@ -115,9 +115,10 @@ class TokenServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/msi/token"
 
 
-class TokenHandler(BaseHTTPRequestHandler):
+class TokenHandler(JsonHandler):
     """Answers ``GET /msi/token?api-version=2019-08-01&resource=…&client_id=…``."""
 
+    content_type = "application/json"
     server: TokenServer
 
     def do_GET(self) -> None:
@@ -125,13 +126,13 @@ class TokenHandler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path != "/msi/token" or query.get("api-version") != "2019-08-01" or "resource" not in query:
-            self._answer(HTTPStatus.BAD_REQUEST, {"statusCode": 400, "message": "Not a token request."})
+            self.answer(HTTPStatus.BAD_REQUEST, {"statusCode": 400, "message": "Not a token request."})
             return
         client_id = query.get("client_id", "")
         token = self.server.directory.issue(self.headers.get("X-IDENTITY-HEADER"), client_id, query["resource"])
         if token is None:
             message = f"No managed identity {client_id!r} is assigned to this app."
-            self._answer(HTTPStatus.BAD_REQUEST, {"statusCode": 400, "message": message})
+            self.answer(HTTPStatus.BAD_REQUEST, {"statusCode": 400, "message": message})
             return
         answer = {
             "access_token": token,
@@ -140,15 +141,4 @@ class TokenHandler(BaseHTTPRequestHandler):
             "resource": query["resource"],
             "token_type": "Bearer",
         }
-        self._answer(HTTPStatus.OK, answer)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
-
-    def _answer(self, status: HTTPStatus, body: Mapping[str, object]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.answer(HTTPStatus.OK, answer)

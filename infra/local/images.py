@@ -21,6 +21,7 @@ from infra.build_context import copy_context
 from infra.image import INSTALLER_SOURCES, WORKER_SOURCES, source_files
 
 from .data import DataFolder, digest_tree
+from .launcher import permit
 from .processes import Command, Supervisor
 
 # Where an installer may keep what it fetches for other data folders and for when there is no network.
@@ -245,25 +246,9 @@ def _proxies() -> dict[str, str]:
     return {name: os.environ[name] for each in names for name in (each, each.lower()) if os.environ.get(name)}
 
 
-def seal(prefix: Path) -> None:
-    """Take the permission to write from all that is in an installed application's folder, as it is in the image.
-
-    There all belongs to root, and the application runs as another user.
-    """
-    _permit(prefix, lambda mode: mode & ~0o222)
-
-
 def unseal(prefix: Path) -> None:
     """Give its owner the permission to write again, so that the folder can be removed."""
-    _permit(prefix, lambda mode: mode | stat.S_IWUSR)
-
-
-def _permit(folder: Path, change: Callable[[int], int]) -> None:
-    for root, folders, files in os.walk(folder):
-        for path in (Path(root), *(Path(root, name) for name in (*folders, *files))):
-            mode = path.lstat().st_mode
-            if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) != change(stat.S_IMODE(mode)):
-                path.chmod(change(stat.S_IMODE(mode)))
+    permit(prefix, lambda mode: mode | stat.S_IWUSR)
 
 
 def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -1,10 +1,11 @@
 """The first process of a supervised command, as ``init`` is in a container.
 
-Run as ``python -I -S launcher.py PARENT_PID FILE COMMAND [ARGUMENT…]`` on Linux. It starts the command, hands on its
-output and, once, the signal that asks it to end; it is told when the process that asked for it dies, however that dies;
-and when the command has ended, it ends all that the command left behind. Where the asking process died, nobody else
-would make a command end that does not do so when asked, so after a while this one does. FILE tells others that the
-asking process serves; it is removed if that process dies, since nobody else would do it.
+Run as ``python -I -S launcher.py PARENT_PID FILE FOLDER COMMAND [ARGUMENT…]`` on Linux. It starts the command, hands on
+its output and, once, the signal that asks it to end; it is told when the process that asked for it dies, however that
+dies; and when the command has ended, it ends all that the command left behind. Where the asking process died, nobody
+else would make a command end that does not do so when asked, so after a while this one does. FILE tells others that the
+asking process serves; it is removed if that process dies, since nobody else would do it. To FOLDER, unless that is
+empty, the command cannot write.
 
 It uses the standard library alone, since it runs before the command's world.
 """
@@ -16,6 +17,7 @@ import ctypes
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -24,12 +26,19 @@ from types import FrameType
 
 CAP_DAC_OVERRIDE = 1
 CHUNK = 65536
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
 # The kernel tells of a death when it begins; the process is this one's parent until it has ended.
 DYING_SECONDS = 5.0
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 LOOK_SECONDS = 0.01
 # A worker tries for a minute to give its work back to storage that is gone as well.
 ORPHANED_SECONDS = 10.0
+MS_BIND = 4096
+MS_PRIVATE = 1 << 18
+MS_RDONLY = 1
+MS_REC = 16384
+MS_REMOUNT = 32
 NOT_FOUND = 127
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
@@ -52,29 +61,82 @@ class Output:
                 self._has_reader = False
 
 
+def call(function: str, *arguments: int | bytes | None) -> None:
+    """Call a function of the C library that returns 0.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    if getattr(ctypes.CDLL(None, use_errno=True), function)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")
+
+
 def control(option: int, value: int) -> None:
     """Set one attribute of this process by ``prctl``.
 
     Raises:
         OSError: the kernel refused.
     """
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    call("prctl", option, value)
 
 
-def confine() -> None:
-    """Hold this process and what it becomes to what files permit, where it is root's and would be held to nothing.
+def confine(folder: Path) -> None:
+    """Let this process and what it becomes read a folder and not write there, as in the image, where it is root's.
 
-    Source: capabilities(7): a program that root starts has no capability that is not in the bounding set.
+    The folder is mounted anew for these processes alone, so that its files keep their modes: a copy of one can be
+    written to, as a copy made in the image can. Where the kernel has no such mount for this user, the modes are changed
+    after all, and a process of root's is held to them.
+
+    Source: mount_namespaces(7), user_namespaces(7); capabilities(7): a program that root starts has no capability that
+    is not in the bounding set.
     """
-    if os.geteuid() != 0:
+    # An attempt that fails halfway leaves a process that is neither here nor there, so another one makes it first.
+    attempt = os.fork()
+    if attempt == 0:
+        try:
+            mount_read_only(folder)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(attempt, 0)[1] == 0:
+        mount_read_only(folder)
         return
-    try:
-        control(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)
-    except PermissionError:
-        # A container whose root may not give up capabilities; there is no other way to be as strict.
-        return
+    permit(folder, lambda mode: mode & ~0o222)
+    if os.geteuid() == 0:
+        # A container whose root may not give up capabilities has no other way to be as strict.
+        with contextlib.suppress(PermissionError):
+            control(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)
+
+
+def mount_read_only(folder: Path) -> None:
+    """Mount a folder on itself for reading alone, seen by this process and those that it starts.
+
+    Raises:
+        OSError: the kernel or a rule of this machine refused.
+    """
+    user, group = os.geteuid(), os.getegid()
+    if user == 0:
+        call("unshare", CLONE_NEWNS)
+    else:
+        call("unshare", CLONE_NEWNS | CLONE_NEWUSER)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            Path("/proc/self", name).write_text(text)
+    place = os.fsencode(folder)
+    call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+    call("mount", place, place, None, MS_BIND, None)
+    # What holds of the mount that the folder is on must go on to hold; these flags have one value in both places.
+    kept = os.statvfs(folder).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME)
+    call("mount", None, place, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept, None)
+
+
+def permit(folder: Path, change: Callable[[int], int]) -> None:
+    """Change the modes of a folder and of all that is in it, where they are not so already."""
+    for root, folders, files in os.walk(folder):
+        for path in (Path(root), *(Path(root, name) for name in (*folders, *files))):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) != change(stat.S_IMODE(mode)):
+                path.chmod(change(stat.S_IMODE(mode)))
 
 
 def become(command: list[str], parent: int, output: int) -> None:
@@ -156,7 +218,7 @@ def watch(main_process: int, source: int, woken: int, look: Callable[[], None]) 
 def main(arguments: list[str]) -> int:
     """Run the command to its end and return its exit code, or 128 and the number of the signal that ended it."""
     asker, file, command = int(arguments[0]), Path(arguments[1]), arguments[3:]
-    confined = arguments[2] == "confined"
+    read_only = arguments[2]
     control(PR_SET_CHILD_SUBREAPER, 1)
     # A signal that arrives before the command runs must still reach it.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
@@ -172,8 +234,8 @@ def main(arguments: list[str]) -> int:
     signal.set_wakeup_fd(waker)
     main_process = os.fork()
     if main_process == 0:
-        if confined:
-            confine()
+        if read_only:
+            confine(Path(read_only))
         become(command, this, sink)
     os.close(sink)
 

@@ -14,7 +14,6 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ import psutil
 from . import family
 from .data import write_private
 from .family import GRACE_SECONDS, MARKER
+from .launcher import permit
 from .process_log import ProcessLog, log_trouble
 
 LAUNCHER: Final = Path(__file__).with_name("launcher.py")
@@ -71,15 +71,15 @@ class Child:
 class Command:
     """What to run: ``environment`` is the whole environment, ``log`` a file that keeps the output.
 
-    ``confined`` holds it to what files permit, as any user is held, also where root runs it (on Linux).
+    ``read_only`` is a folder that it cannot write to, whoever runs it.
     """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
-    confined: bool = False
     log: Path | None = None
+    read_only: Path | None = None
     standard_input: Path | None = None
 
 
@@ -242,7 +242,6 @@ class Supervisor:
     def _spawn(self, command: Command, record: Record) -> Child:
         arguments = list(command.arguments)
         if sys.platform == "linux":
-            confinement = "confined" if command.confined else "free"
             arguments = [
                 sys.executable,
                 "-I",
@@ -250,9 +249,12 @@ class Supervisor:
                 str(LAUNCHER),
                 str(os.getpid()),
                 str(self._beacon),
-                confinement,
+                str(command.read_only or ""),
                 *arguments,
             ]
+        elif command.read_only:
+            # No other system has such a mount, and who is not root is held to the modes.
+            permit(command.read_only, lambda mode: mode & ~0o222)
         with Path(command.standard_input or os.devnull).open("rb") as standard_input:
             process = subprocess.Popen(  # noqa: S603
                 arguments,
@@ -335,13 +337,3 @@ class Supervisor:
     def _save(self) -> None:
         records = [child.record for child in self._children] + self._pending
         write_private(self._path, json.dumps([asdict(record) for record in records], indent=2))
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 0.02) -> bool:
-    """Look until a condition holds; return whether it did before the time was over."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(interval)
-    return True

@@ -6,14 +6,15 @@ Sources: https://azure.github.io/acr/AAD-OAuth.html, and the OCI distribution sp
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from http.server import ThreadingHTTPServer
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
+
+from .answering import JsonHandler
 
 # Below those that systems give to clients, which begin at 32768. Source: Linux, ``ip_local_port_range``.
 PORTS: Final = range(20000, 32000)
@@ -55,7 +56,7 @@ class RegistryServer(ThreadingHTTPServer):
             return self._tokens.get(token)
 
 
-class RegistryHandler(BaseHTTPRequestHandler):
+class RegistryHandler(JsonHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
@@ -78,28 +79,14 @@ class RegistryHandler(BaseHTTPRequestHandler):
         if form.get("grant_type") != kind or form.get("service") != self.server.login_server:
             self._error(HTTPStatus.BAD_REQUEST, "UNSUPPORTED")
         elif kind == "access_token" and form.get(kind) == self.server.deployer_token:
-            self._answer(HTTPStatus.OK, {"refresh_token": self.server.issue("refresh")})
+            self.answer(HTTPStatus.OK, {"refresh_token": self.server.issue("refresh")})
         elif kind == "refresh_token" and self.server.meaning(form.get(kind, "")) == "refresh":
-            self._answer(HTTPStatus.OK, {"access_token": self.server.issue(form.get("scope", ""))})
+            self.answer(HTTPStatus.OK, {"access_token": self.server.issue(form.get("scope", ""))})
         else:
             self._error(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED")
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
-
-    def _answer(self, status: HTTPStatus, body: object, headers: Mapping[str, str] | None = None) -> None:
-        data = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        if status != HTTPStatus.NO_CONTENT:
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
     def _error(self, status: HTTPStatus, code: str) -> None:
-        self._answer(status, {"errors": [{"code": code, "message": f"{self.command} is refused here."}]})
+        self.answer(status, {"errors": [{"code": code, "message": f"{self.command} is refused here."}]})
 
     def _upload(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
         name, found, _ = urlsplit(self.path).path.removeprefix("/v2/").partition("/blobs/uploads/")
@@ -107,4 +94,4 @@ class RegistryHandler(BaseHTTPRequestHandler):
         if not found or scheme != "Bearer" or self.server.meaning(token) != f"repository:{name}:pull,push":
             self._error(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED")
             return
-        self._answer(status, None, headers)
+        self.answer(status, None, headers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from enum import Enum
 from typing import Any, Final
 
 from azure.core import MatchConditions
@@ -22,6 +21,7 @@ from azure.storage.queue import QueueServiceClient
 
 from infra.naming import DEAD_LETTER_CONTAINER
 from infra.operate.places import Place
+from infra.operate.properties import plain
 from infra.operate.storage import Blob, OperateError, OverwrittenError, Peeked
 from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, NEVER_EXPIRES, FileJob, plain_etag
 
@@ -161,14 +161,14 @@ def _explained(local: bool) -> Iterator[None]:
 
 def _blob(name: str, properties: BlobProperties) -> Blob:
     return Blob(
-        archive_status=_plain(properties.archive_status),
+        archive_status=plain(properties.archive_status),
         etag=plain_etag(properties.etag),
-        kind=_plain(properties.blob_type) or "BlockBlob",
+        kind=plain(properties.blob_type) or "BlockBlob",
         metadata=dict(properties.metadata or {}),
         modified=properties.last_modified,
         name=name,
         size=properties.size or 0,
-        tier=_plain(properties.blob_tier),
+        tier=plain(properties.blob_tier),
     )
 
 
@@ -193,12 +193,7 @@ def _kept(client: BlobClient) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     if properties.tag_count:
         kept["tags"] = client.get_blob_tags()
-    if (tier := _plain(properties.blob_tier)) and not properties.blob_tier_inferred:
+    if (tier := plain(properties.blob_tier)) and not properties.blob_tier_inferred:
         # The library answers with a text and asks for a member of its enumeration, which has no newer tiers.
         kept["headers"] = {"x-ms-access-tier": tier}
     return kept
-
-
-def _plain(value: str | Enum | None) -> str | None:
-    """Return the text of a property that the library gives as a text or as a member of an enumeration."""
-    return str(value.value) if isinstance(value, Enum) else value

@@ -23,8 +23,9 @@ import psutil
 
 from infra.local.azurite import StorageAccount, install
 from infra.local.machine import AZURITE_FOLDER, OUTPUTS
-from infra.local.processes import Supervisor, wait_until
+from infra.local.processes import Supervisor
 from infra.local.run import PROJECT
+from infra.local.waiting import wait_until
 from tests.chaos import victims
 from tests.chaos.application import ALIAS, Application
 from tests.chaos.checking import NAMES, Attempts, Checker, Findings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import wait_until
+from infra.local.waiting import wait_until
 from tests.container.conftest import RELEASE, STRAY_SECRET, Image, Run, build_image, docker, state_of
 
 # Nothing listens there, as when storage is away: the worker waits and says that it is well.

@@ -12,7 +12,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from infra.local.processes import wait_until
+from infra.local.waiting import wait_until
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, FileJob, Receipt, now
 from tests.container.conftest import PROJECT, RELEASE, Run, docker, state_of
 

@@ -23,7 +23,11 @@ BASE: Final = {
 CHANGES: Final = CHANGED | {LOCATION: "northeurope"}
 
 # What cannot be set by itself is changed together with what it is about.
-TOGETHER: Final = {"imageRegistryId": "imageReference", "resultRetentionDays": "inputRetentionDays"}
+TOGETHER: Final = {
+    "artifactPath": {"appInstallerFile": "install.py"},
+    "imageRegistryId": {"imageReference": CHANGES["imageReference"]},
+    "resultRetentionDays": {"inputRetentionDays": CHANGES["inputRetentionDays"]},
+}
 TOPIC: Final = "azure-native:eventgrid:SystemTopic"
 
 
@@ -76,7 +80,7 @@ def other_topic(deployment: Deployment) -> Iterator[None]:
 
 def settings(key: str) -> dict[str, str]:
     """Return what is set to change a setting."""
-    return {each: CHANGES[each] for each in (key, TOGETHER.get(key)) if each is not None}
+    return {key: CHANGES[key], **TOGETHER.get(key, {})}
 
 
 def _holds(kind: str) -> bool:

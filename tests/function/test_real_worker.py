@@ -23,7 +23,8 @@ from infra.local.arm import ArmServer
 from infra.local.data import DataFolder
 from infra.local.functions import FunctionHost, Site
 from infra.local.identity import Directory, TokenServer
-from infra.local.processes import Supervisor, wait_until
+from infra.local.processes import Supervisor
+from infra.local.waiting import wait_until
 from infra.packaging import PYTHON_VERSION, function_archive
 from pipeline_app.contract import JOBS_QUEUE, STATE_CONTAINER, FileJob
 from tests.accounts import running_account

@@ -9,8 +9,9 @@ import pytest
 
 from infra.local.azurite import StorageAccount, install
 from infra.local.machine import AZURITE_FOLDER
-from infra.local.processes import Supervisor, wait_until
+from infra.local.processes import Supervisor
 from infra.local.run import PROJECT
+from infra.local.waiting import wait_until
 from tests.accounts import running_account
 from tests.local.fakes import Eventually, Recorder
 from tests.local.runs import Client, Run, client_of, leftovers, obedient

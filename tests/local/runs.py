@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +20,8 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from infra.local.azurite import REFUSALS
 from infra.local.machine import OUTPUTS
-from infra.local.processes import wait_until
 from infra.local.run import PROJECT
+from infra.local.waiting import wait_until
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
 
 READY_SECONDS: Final = 90
@@ -29,7 +30,7 @@ STOP_SECONDS: Final = 40
 
 OBEDIENT_APP: Final = '''#!/usr/bin/env python3
 """Does what the first word of its input says, or else tells the input's size and hash."""
-import hashlib, os, pathlib, subprocess, sys, time
+import hashlib, os, pathlib, shutil, subprocess, sys, time
 
 source, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 with source.open("rb") as file:
@@ -42,6 +43,10 @@ if word == ["hang"]:
     subprocess.run(["sleep", "600"])
 if word == ["prefix"]:
     (pathlib.Path(sys.argv[0]).parent / "state").write_text("x")
+if word == ["copy"]:
+    shutil.copy(sys.argv[0], output / "copy.txt")
+    with (output / "copy.txt").open("a") as file:
+        file.write("more")
 if word == ["silent"]:
     sys.exit(0)
 if word == ["slow"]:
@@ -190,3 +195,12 @@ def leftovers(data: Path) -> list[str]:
             if process.pid != os.getpid() and any(str(data) in text for text in texts):
                 found.append(" ".join(process.cmdline()))
     return found
+
+
+def may_mount() -> bool:
+    """Tell whether this machine lets this user mount for a process alone, asked by a command of the system's."""
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        return False
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    command = ["unshare", *user, "--mount", "mount", "--bind", "/tmp", "/tmp"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +27,7 @@ from infra.acceptance.site import Site
 from infra.acceptance.storage import SdkAccount, open_account
 from infra.local.arm import ArmServer, TransitioningError
 from infra.local.identity import Directory
+from infra.local.run import PROJECT
 from tests.acceptance.conftest import make_play, no_rest
 from tests.local.runs import Client, Run
 
@@ -44,8 +47,12 @@ def site(run: Run, client: Client) -> Iterator[Site]:
         yield replace(make_play(no_rest).site, account=account, clock=ShortClock())
 
 
-def test_each_way_of_uploading_gets_its_receipt(site: Site) -> None:
+def test_each_way_of_uploading_gets_its_receipt(site: Site, run: Run) -> None:
     uploaded = upload_all(site, "acceptance")
+    # What is appended to is left to the sweep, which may pause for minutes.
+    subprocess.run(
+        [sys.executable, "-m", "infra.local", "backfill", "--data", str(run.data)], check=True, cwd=PROJECT, timeout=60
+    )
     receipts = {}
     for way, each in uploaded.items():
         find = partial(site.account.receipt, *each)

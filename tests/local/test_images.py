@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.data import DataFolder
-from infra.local.images import Build, DockerBuilder, ImageError, PrefixBuilder, seal, unseal
+from infra.local.images import Build, DockerBuilder, ImageError, PrefixBuilder
 from infra.local.processes import CommandError, Supervisor
 from infra.local.run import PROJECT
 
@@ -203,17 +202,3 @@ def test_the_record_of_an_image_says_what_it_is(
     assert image.folder
     record = json.loads((image.folder / "image.json").read_text())
     assert (record["digest"], record["name"], record["tag"]) == (image.digest, "reg/app", "1.2")
-
-
-def test_a_sealed_folder_is_for_reading_and_can_be_opened_again(tmp_path: Path) -> None:
-    program, link = tmp_path / "app" / "bin" / "tool", tmp_path / "app" / "link"
-    program.parent.mkdir(parents=True)
-    program.write_text("x")
-    program.chmod(0o755)
-    link.symlink_to(tmp_path / "elsewhere")
-    seal(tmp_path / "app")
-    found = [tmp_path / "app", *(tmp_path / "app").rglob("*")]
-    assert [path for path in found if not path.is_symlink() and path.stat().st_mode & 0o222] == []
-    assert stat.S_IMODE(program.stat().st_mode) == 0o555
-    unseal(tmp_path / "app")
-    assert stat.S_IMODE(program.stat().st_mode) == 0o755

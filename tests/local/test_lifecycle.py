@@ -14,8 +14,8 @@ import pytest
 
 from infra.local.family import has_ended
 from infra.local.machine import OUTPUTS
-from infra.local.processes import wait_until
 from infra.local.run import PROJECT
+from infra.local.waiting import wait_until
 from tests.local.fakes import Eventually
 from tests.local.runs import Run, client_of, leftovers, obedient
 

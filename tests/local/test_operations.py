@@ -14,8 +14,8 @@ from azure.storage.queue import QueueClient
 from rich.console import Console
 
 from infra.local.operations import show
-from infra.local.processes import wait_until
 from infra.local.run import PROJECT
+from infra.local.waiting import wait_until
 from infra.operate.telling import Section
 from pipeline_app.contract import plain_etag
 from tests.local.runs import Client, Run

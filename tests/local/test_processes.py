@@ -19,8 +19,11 @@ import pytest
 from infra.local import family, processes
 from infra.local.data import write_private
 from infra.local.family import MARKER, end, has_ended, marked
+from infra.local.launcher import permit
 from infra.local.processes import Command, CommandError, ShuttingDownError, Supervisor
+from infra.local.run import PROJECT
 from tests.local.fakes import Eventually
+from tests.local.runs import may_mount
 
 
 def shell(script: str, folder: Path, name: str = "shell") -> Command:
@@ -312,3 +315,49 @@ def test_a_log_and_a_listener_that_the_disk_refuses_keep_no_process_from_going_o
     finally:
         made.close()
     assert {type(error) for error in told} >= {OSError, FileExistsError}
+
+
+def closed_folder(tmp_path: Path) -> Path:
+    """Return a folder with a program that only its owner may change, and a link out of it."""
+    program = tmp_path / "app" / "bin" / "tool"
+    program.parent.mkdir(parents=True)
+    program.write_text("x")
+    program.chmod(0o755)
+    (tmp_path / "app" / "link").symlink_to(tmp_path / "elsewhere")
+    return tmp_path / "app"
+
+
+def confined(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process that is confined first; one that may not mount uses the modes of files."""
+    code = (
+        "import os, pathlib, sys; from infra.local import launcher; "
+        "sys.argv[3] == 'no mount' and setattr(launcher, 'mount_read_only', lambda _: os.listdir('/no/such/folder')); "
+        "launcher.confine(pathlib.Path(sys.argv[1])); os.execvp('sh', ['sh', '-c', sys.argv[2]])"
+    )
+    command = [sys.executable, "-c", code, str(folder), script.split("#")[0], script.partition("#")[2].strip()]
+    return subprocess.run(command, capture_output=True, check=False, cwd=PROJECT, text=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Mounts of one process are Linux's.")
+@pytest.mark.parametrize("way", ["mount", "no mount"])
+def test_a_confined_process_reads_a_folder_and_does_not_write_there(tmp_path: Path, way: str) -> None:
+    folder = closed_folder(tmp_path)
+    for attempt in ("echo more >> bin/tool", "touch bin/new", "rm bin/tool", "mv bin bin2"):
+        assert confined(folder, f"cd {folder} && {attempt} #{way}").returncode, attempt
+    assert confined(folder, f"cat {folder}/bin/tool #{way}").stdout == "x"
+    assert confined(folder, f"echo more > {tmp_path}/beside #{way}").returncode == 0
+    assert sorted(path.name for path in folder.rglob("*")) == ["bin", "link", "tool"]
+    permit(folder, lambda mode: mode | 0o200)
+    assert (folder / "bin" / "tool").read_text() == "x"
+    assert (folder / "bin" / "tool").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(not may_mount(), reason="This machine lets nobody mount for a process alone; elsewhere it does.")
+def test_what_a_confined_process_copies_is_its_own(tmp_path: Path) -> None:
+    folder = closed_folder(tmp_path)
+    done = confined(folder, f"cp {folder}/bin/tool {tmp_path}/copy && echo more >> {tmp_path}/copy")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "copy").read_text() == "xmore\n"
+    # Nobody else sees the mount.
+    assert str(folder) not in Path("/proc/self/mountinfo").read_text()
+    (folder / "bin" / "new").touch()

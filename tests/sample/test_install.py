@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline_app.install import InstallError, install, printable
+from pipeline_app.install import LINE_BYTES, InstallError, install, printable
 
 INSTALLER = """#!/bin/sh
 set -eu
@@ -138,7 +140,16 @@ def test_the_command_line_gives_one_message_and_an_exit_code(tmp_path: Path) -> 
 
 
 GOOD = b"#!/bin/sh\necho ran\n"
+# As makeself and the installers of conda are: a script, and an archive behind it.
+UNPACKS_ITSELF = GOOD + b"exit 0\n" + random.Random(1).randbytes(400_000)  # noqa: S311 -- any bytes.
 ELF = Path(sys.executable).resolve().read_bytes()[:4096]
+# A program of 32 bits with one part, which names its loader. Source: elf(5)
+ELF32 = (
+    b"\x7fELF\1\1\1".ljust(16, b"\0")
+    + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    + struct.pack("<IIIIIIII", 3, 84, 0, 0, 21, 21, 4, 1)
+    + b"/lib/no-such-ld.so.2\0"
+)
 
 
 def machine(number: int) -> bytes:
@@ -151,7 +162,22 @@ def machine(number: int) -> bytes:
         (b"#!/bin/sh\r\necho ran\r\n", "carriage return, as on Windows"),
         (b"#!/bin/sh\necho ran\r\n", "carriage return, as on Windows"),
         (b"#!/usr/bin/env python3\r\nprint()\r\n", "carriage return, as on Windows"),
+        (b"#!/bin/sh\recho ran\recho x", "carriage return, as on Windows"),
+        (b"#!/usr/bin/env bash\nif true\r\nthen echo ran\r\nfi\r\n", "carriage return, as on Windows"),
         (b"\xef\xbb\xbf#!/bin/sh\necho ran\n", "byte order mark before '#!'"),
+        ("\ufeff#!/bin/sh\necho ran\n".encode("utf-16-le"), "saved as UTF-16"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "'git lfs pull'"),
+        (b"#!python3\nprint()\n", "'python3', which Linux looks for in the working folder alone"),
+        (b"#!/usr/bin/env python3 -u\nprint()\n", "'python3 -u', which 'env' takes for the name of one program"),
+        (b"#!/usr/bin/env A=1 sh\n", "'A=1 sh', which 'env' takes for the name of one program"),
+        (b"#!/usr/bin/env\n", "'', which 'env' takes for the name of one program"),
+        (b"#!/usr/bin/env -S -u HOME A=1\n", "names no program for 'env'"),
+        (b"#!/" + b"./" * 150 + b"bin/sh\n", "first line of 309 bytes, of which Linux reads 255"),
+        ("#!/bin/sh\u00a0-e\n".encode(), "which is not here"),
+        (b"\x7fELF\2\1\1", "is cut off"),
+        pytest.param(ELF[:16] + b"\1\0" + ELF[18:], "is an object file or a memory dump", id="object file"),
+        pytest.param(ELF, "is cut off: it has 4,096 bytes", id="half a program"),
+        pytest.param(ELF32, "asks for '/lib/no-such-ld.so.2', which is not here.*32 bits", id="32 bits"),
         (b"#!/opt/no/such/python\n", "asks in its first line for '/opt/no/such/python', which is not here"),
         (b"#!/usr/bin/env no-such-program\n", "asks in its first line for 'no-such-program', which is not here"),
         (b"#!/usr/bin/env -S no-such-program -x\n", "asks in its first line for 'no-such-program'"),
@@ -193,8 +219,11 @@ def test_a_program_that_cannot_run_is_refused_when_it_is_installed(
         b"#!/usr/bin/env sh\necho ran\n",
         b"#!/usr/bin/env -S sh -e\necho ran\n",
         b"#!/usr/bin/env -S A=1 sh\necho ran\n",
-        # Python takes either end of a line, but in the first.
-        b"#!/usr/bin/env python3\nprint('ran')\r\n",
+        # Python takes either end of a line, but in the first. A machine need not have a python3 on its PATH.
+        f"#!{sys.executable}\nprint('ran')\r\n".encode(),
+        b"#!/usr/bin/env -S -u HOME sh -e\necho ran\n",
+        b"#!/bin/sh\ncat >/dev/null <<X\nGET /\r\nHost: x\r\nX\necho ran\n",
+        pytest.param(UNPACKS_ITSELF, id="unpacks itself"),
     ],
 )
 def test_a_program_that_runs_is_taken(artifact: Path, tmp_path: Path, program: bytes) -> None:
@@ -208,6 +237,54 @@ def test_a_command_that_is_not_executable_is_told_as_that(artifact: Path, tmp_pa
     put(artifact, "setup/run.sh", b'#!/bin/sh\ninstall -m 644 tool.sh "$APP_PREFIX/bin/$APP_ALIAS"\n')
     with pytest.raises(InstallError, match=r"tool, which is not executable\. Have it run 'chmod 755'"):
         install(artifact, settings(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="The programs of the image are Linux's: run it there.")
+def test_a_script_whose_program_is_a_script_without_its_own_is_refused(artifact: Path, tmp_path: Path) -> None:
+    between = tmp_path / "between"
+    put(tmp_path, between.name, "#!/no/such/python -u\n")
+    between.chmod(0o755)
+    put(artifact, "tool.sh", f"#!{between}\n")
+    with pytest.raises(InstallError, match="a script that asks for '/no/such/python', which is not here"):
+        install(artifact, settings(tmp_path, APP_INSTALLER_FILE=""))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="A program of Linux is looked at: run it there.")
+def test_a_whole_program_is_taken(artifact: Path, tmp_path: Path) -> None:
+    put(artifact, "tool.sh", Path("/bin/sh").read_bytes())
+    assert install(artifact, settings(tmp_path, APP_INSTALLER_FILE="")).exists()
+
+
+@pytest.mark.parametrize(
+    ("left", "reason"),
+    [
+        ('ln -s "$PWD/tool.sh" "$APP_PREFIX/bin/$APP_ALIAS"', r"as a link to '.*/tool\.sh', where no file is now"),
+        ('mkdir "$APP_PREFIX/bin/$APP_ALIAS"', "as a folder"),
+    ],
+)
+def test_a_command_that_is_no_file_is_told_as_what_it_is(
+    artifact: Path, tmp_path: Path, left: str, reason: str
+) -> None:
+    put(artifact, "tool.sh", GOOD)
+    put(artifact, "setup/run.sh", f"#!/bin/sh\n{left}\n")
+    with pytest.raises(InstallError, match=reason):
+        install(artifact, settings(tmp_path))
+
+
+def test_the_last_words_of_an_installer_count_also_beside_what_it_left_behind(artifact: Path, tmp_path: Path) -> None:
+    put(artifact, "setup/run.sh", "#!/bin/sh\nsleep 3 & printf 'no space'\nexit 3\n")
+    with pytest.raises(InstallError, match=r"exit code 3\. Its last lines:\n    no space"):
+        install(artifact, settings(tmp_path))
+
+
+def test_output_without_the_end_of_a_line_is_shown_in_parts(
+    artifact: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(artifact, "setup/run.sh", f"{INSTALLER}head -c 1000000 /dev/zero | tr '\\0' x\n")
+    install(artifact, settings(tmp_path))
+    lines = capfd.readouterr().out.splitlines()
+    assert sum(line.count("x" * 100) for line in lines) >= 9_000
+    assert max(map(len, lines)) <= LINE_BYTES
 
 
 @pytest.mark.parametrize("daemon", ["sleep 987.5", "sh -c 'while :; do echo busy; sleep 0.1; done; : 987.5'"])

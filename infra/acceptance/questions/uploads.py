@@ -25,7 +25,8 @@ EVENT_SECONDS = 300
 EVENTS_VERSION = "2022-06-15"
 LARGE = b"a,b\n" + b"1,2\n" * 50_000
 QUEUE = "acceptance-events"
-RECEIPT_SECONDS = 900
+# An append blob rests for sweepGraceSeconds, and the sweep may pause for sweepPauseSeconds before it looks.
+RECEIPT_SECONDS = 1200
 SMALL = b"a,b\n1,2\n"
 
 
