@@ -29,9 +29,16 @@ done
 : "${APP_PREFIX:?must name the folder to install into}" "${RELEASE_VERSION:?must be the version of this release}"
 
 [ -f "$APP_FILE/cli.py" ] || fail "The artifact has no package '$APP_FILE'; set APP_FILE to csvreport."
-python=$(command -v python3) || fail "There is no python3 on the PATH; install Python 3.11 or later."
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "$python is older than Python 3.11; put a later one first on the PATH."
+# The pipeline puts the folder of its own Python first on the PATH. What that Python is called there differs: an
+# environment has all of these names, and a Debian of one version may have python3.14 alone.
+python=
+for name in python3 python python3.14 python3.13 python3.12 python3.11; do
+    if found=$(command -v "$name") && "$found" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$found
+        break
+    fi
+done
+[ -n "$python" ] || fail "There is no Python 3.11 or later on the PATH, which is $PATH; put one there."
 
 requirements=$(dirname "$0")/requirements.txt
 [ -f "$requirements" ] || fail "The artifact has no requirements.txt beside install.sh; put it there."

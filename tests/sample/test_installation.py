@@ -181,6 +181,52 @@ def test_a_python_without_pip_is_lent_one(wheels: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "python").rglob("pip"))
 
 
+def path_with(folder: Path, **programs: str) -> str:
+    """Return a PATH of one folder that has what an installer calls, these programs, and no other Python."""
+    folder.mkdir()
+    for name in "basename cat chmod cp dirname grep ls mkdir mktemp mv paste rm sed tail".split():
+        (folder / name).symlink_to(shutil.which(name) or name)
+    for name, content in programs.items():
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o755)
+    return str(folder)
+
+
+TOO_OLD = "#!/bin/sh\nexit 1\n"
+
+
+def run_installer(tmp_path: Path, path: str, wheels: Path) -> subprocess.CompletedProcess[str]:
+    """Run the installer itself, since install.py would put the folder of this Python first on the PATH."""
+    settings = {**SETTINGS, "APP_PREFIX": str(tmp_path / "app"), "PATH": path}
+    environment = {**settings, "PIP_FIND_LINKS": str(wheels), "PIP_NO_INDEX": "1", "TMPDIR": str(tmp_path)}
+    (tmp_path / "app").mkdir()
+    command = ["/bin/sh", str(ROOT / "sample" / "install.sh")]
+    return subprocess.run(command, capture_output=True, check=False, cwd=ROOT / "sample", env=environment, text=True)
+
+
+@pytest.mark.parametrize("name", ["python3", "python", f"python3.{sys.version_info.minor}"])
+def test_whatever_python_is_called_it_is_found(wheels: Path, tmp_path: Path, name: str) -> None:
+    """A Debian may have python3.14 alone, or an older python3 beside it."""
+    this = f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n"
+    old = {} if name == "python3" else {"python3": TOO_OLD}
+    result = run_installer(tmp_path, path_with(tmp_path / "bin", **old, **{name: this}), wheels)
+    assert result.returncode == 0, result.stdout + result.stderr
+    installed = tmp_path / "app" / "bin" / "csvreport"
+    assert f"'{tmp_path}/bin/{name}'" in installed.read_text()
+    assert run(installed, "runtime.json", given=INPUTS[0], output=tmp_path / "out").returncode == 0
+
+
+@pytest.mark.parametrize("programs", [{}, {"python3": TOO_OLD, "python": TOO_OLD}], ids=["none", "too old"])
+def test_a_path_without_a_python_that_will_do_is_one_sentence(
+    wheels: Path, tmp_path: Path, programs: dict[str, str]
+) -> None:
+    path = path_with(tmp_path / "bin", **programs)
+    result = run_installer(tmp_path, path, wheels)
+    assert result.returncode == 1
+    told = f"install.sh: There is no Python 3.11 or later on the PATH, which is {path}; put one there.\n"
+    assert result.stderr == told
+
+
 @pytest.mark.parametrize("source", INPUTS, ids=lambda path: path.name)
 def test_each_sample_input_gives_results_and_a_report(command: Path, source: Path, tmp_path: Path) -> None:
     result = run(command, "runtime.json", given=source, output=tmp_path)
