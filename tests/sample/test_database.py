@@ -49,7 +49,7 @@ def test_a_wide_table_is_split_and_each_column_is_found() -> None:
     with Database() as database:
         cells = ", ".join(f"'{name}' AS {name}" for name in columns)
         database.rows(f"CREATE TABLE cells AS SELECT {cells}")
-        database.split(columns)
+        database.finish(columns)
         found = [database.row(f"FROM {database.table(each)} SELECT {each}")[0] for each in columns]
         assert found == columns
         assert len({database.table(each) for each in columns}) == -(-len(columns) // COLUMNS_OF_A_PART)

@@ -181,10 +181,28 @@ def test_a_python_without_pip_is_lent_one(wheels: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "python").rglob("pip"))
 
 
+CALLED = [
+    "basename",
+    "cat",
+    "chmod",
+    "cp",
+    "dirname",
+    "grep",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "paste",
+    "rm",
+    "sed",
+    "tail",
+]
+
+
 def path_with(folder: Path, **programs: str) -> str:
     """Return a PATH of one folder that has what an installer calls, these programs, and no other Python."""
     folder.mkdir()
-    for name in "basename cat chmod cp dirname grep ls mkdir mktemp mv paste rm sed tail".split():
+    for name in CALLED:
         (folder / name).symlink_to(shutil.which(name) or name)
     for name, content in programs.items():
         (folder / name).write_text(content)

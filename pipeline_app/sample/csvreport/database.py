@@ -23,6 +23,8 @@ TABLE: Final = "cells"
 # A table of more columns is split into such of fewer once its rows have been compared and written.
 WIDE: Final = 300
 COLUMNS_OF_A_PART: Final = 50
+# What one query may look at; a column of more cells has a query for itself.
+CELLS_OF_A_QUERY: Final = 1_000_000
 
 
 class Database:
@@ -32,6 +34,7 @@ class Database:
         self._folder = tempfile.TemporaryDirectory(prefix="csvreport-")
         self.folder = Path(self._folder.name)
         allowed = limits()
+        self._group_size = 1
         self._tables: dict[str, str] = {}
         self._connection = duckdb.connect(
             self.folder / "cells.duckdb",
@@ -59,11 +62,14 @@ class Database:
         self._connection.close()
         self._folder.cleanup()
 
-    def split(self, columns: Sequence[str]) -> None:
-        """Move the columns of a wide table, of which no row is needed in full any more, to tables of some columns each.
+    def finish(self, columns: Sequence[str]) -> None:
+        """Take the table for complete and note how large it is, so that its columns can be asked for in groups.
 
-        A query is bound to all columns of its table, which would take longer than what is asked of one of them.
+        The columns of a wide table, of which no row is needed in full any more, are moved to tables of some columns
+        each. A query is bound to all columns of its table, which would take longer than what is asked of one of them.
         """
+        rows = self.row(f"SELECT count(*) FROM {TABLE}")[0]
+        self._group_size = max(1, min(COLUMNS_OF_A_PART, CELLS_OF_A_QUERY // rows)) if rows else 1
         if len(columns) <= WIDE:
             return
         for first in range(0, len(columns), COLUMNS_OF_A_PART):
@@ -75,6 +81,17 @@ class Database:
     def table(self, column: str) -> str:
         """Return the table that has a column."""
         return self._tables.get(column, TABLE)
+
+    def groups(self, columns: Sequence[str]) -> list[list[str]]:
+        """Return the columns in groups of one table each, of which a query may ask at once."""
+        result: list[list[str]] = []
+        for column in columns:
+            last = result[-1] if result else []
+            if last and len(last) < self._group_size and self.table(last[0]) == self.table(column):
+                last.append(column)
+            else:
+                result.append([column])
+        return result
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query, whose question marks stand for the values."""

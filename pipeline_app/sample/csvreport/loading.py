@@ -12,13 +12,14 @@ up to the size of the file.
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from .careful import Account, rewrite
-from .database import TABLE, Database, combined, names, text
+from .database import COLUMNS_OF_A_PART, TABLE, Database, combined, names, text
 from .dialects import Dialect
 from .plain import Plain
 from .scanning import CHUNK_BYTES
@@ -60,22 +61,7 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
         return None
     found = _Bytes(plain.path, plain.offset, dialect.delimiter)
     header = dialect.header or ()
-    cells = combined([f"strlen({name})" for name in columns], "+")
-    counts = [f"count(*), sum({cells})"]
-    for sign in ('"', "\n", "\r", dialect.delimiter):
-        # Without quotes, no cell can have any of these.
-        quoted = text(sign)
-        each = combined(
-            [
-                f"CASE WHEN contains({n}, {quoted}) THEN strlen({n}) - strlen(replace({n}, {quoted}, '')) ELSE 0 END"
-                for n in columns
-            ],
-            "+",
-        )
-        counts.append(f"sum({each})" if found.quotes else "0")
-    rows, size, quotes, feeds, returns, delimiters = (
-        int(each or 0) for each in database.row(f"SELECT {', '.join(counts)} FROM {TABLE}")
-    )
+    rows, size, quotes, feeds, returns, delimiters = _counts(database, columns, dialect.delimiter, found.quotes > 0)
     joined = "".join(header)
     size += len(joined.encode())
     quotes += joined.count('"')
@@ -96,6 +82,26 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
     outside = (found.feeds - feeds) or (found.returns - returns)
     blank = max(0, outside - all_rows + (not found.ends_line))
     return Account(blank=blank, rows=rows, width=dialect.width)
+
+
+def _counts(database: Database, columns: list[str], delimiter: str, quoted: bool) -> list[int]:
+    """Return the rows, and of all cells the bytes, quotes, line feeds, carriage returns and delimiters."""
+    # Without quotes in the file, no cell can have any of these.
+    signs = ('"', "\n", "\r", delimiter) if quoted else ()
+    rows, totals = 0, [0] * 5
+    # The database takes much longer for one query of thousands of columns than for many of some columns.
+    for first in range(0, len(columns), COLUMNS_OF_A_PART):
+        part = columns[first : first + COLUMNS_OF_A_PART]
+        sums = [combined([f"strlen({name})" for name in part], "+")]
+        for sign in map(text, signs):
+            each = [
+                f"CASE WHEN contains({n}, {sign}) THEN strlen({n}) - strlen(replace({n}, {sign}, '')) ELSE 0 END"
+                for n in part
+            ]
+            sums.append(combined(each, "+"))
+        rows, *found = database.row(f"SELECT count(*), {', '.join(f'sum({each})' for each in sums)} FROM {TABLE}")
+        totals = [total + int(more or 0) for total, more in zip_longest(totals, found, fillvalue=0)]
+    return [rows, *totals]
 
 
 class _Bytes:

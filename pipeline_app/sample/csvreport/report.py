@@ -16,7 +16,7 @@ from .encodings import decide as decide_encoding
 from .export import SUMMARY_NAME
 from .figures import figures, is_inexact
 from .headers import unique_names
-from .kinds import Kind
+from .judging import Kind
 from .kinds import decide as decide_kinds
 from .loading import load
 from .notes import notes
@@ -54,9 +54,8 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
         duplicates = drop_duplicates(database, columns, wrong=plain.wrong > 0)
         output.mkdir(exist_ok=True, parents=True)
         write_cleaned(database, columns, named, output / CLEANED_NAME)
-        database.split(columns)
-        kinds = decide_kinds(database, columns, dialect.delimiter)
-        described = [_described(database, column, kind, top) for column, kind in zip(columns, kinds, strict=True)]
+        database.finish(columns)
+        described = _described(database, decide_kinds(database, columns, dialect.delimiter), top)
     summary = {
         "file": source.name,
         "generator": {"name": "csvreport", "version": release},
@@ -83,13 +82,16 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
     return summary
 
 
-def _described(database: Database, column: str, kind: Kind, top: int) -> dict[str, Any]:
-    result = figures(database, column, kind, top)
-    if is_inexact(result):
-        # Statistics would be of other numbers than these.
-        reason = "some numbers are 2^53 or more, which would be rounded"
-        return figures(database, column, replace(kind, expression="", reason=reason, type="text"), top)
-    return result
+def _described(database: Database, kinds: dict[str, Kind], top: int) -> list[dict[str, Any]]:
+    result = figures(database, kinds, top)
+    # Statistics would be of other numbers than these.
+    reason = "some numbers are 2^53 or more, which would be rounded"
+    exact = {
+        column: replace(kinds[column], expression="", reason=reason, type="text")
+        for column, each in result.items()
+        if is_inexact(each)
+    }
+    return list((result | figures(database, exact, top)).values())
 
 
 def _format(encoding: Encoding, dialect: Dialect, account: Account, plain: Plain) -> dict[str, Any]:

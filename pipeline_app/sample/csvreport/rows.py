@@ -43,17 +43,18 @@ def drop_duplicates(database: Database, columns: list[str], *, wrong: bool) -> i
 
 def write_cleaned(database: Database, columns: list[str], names: list[str], path: Path) -> None:
     """Write the rows to a CSV file: UTF-8, commas, line feeds, quotes where they are needed, and the given names."""
-    # An empty cell needs no quotes, but a line with nothing on it would be no row.
-    cells = [f"nullif({column}, '')" if len(columns) > 1 else column for column in columns]
     # The database would rename a column whose name differs from another in capitals alone.
     by_itself = len({name.casefold() for name in names}) < len(names)
     listed = ", ".join(
-        cell if by_itself else f"{cell} AS {_identifier(name)}" for cell, name in zip(cells, names, strict=True)
+        column if by_itself else f"{column} AS {_identifier(name)}" for column, name in zip(columns, names, strict=True)
     )
+    # What stands for NULL, which no cell is, is written with quotes where it is a cell. An empty cell needs none, but a
+    # line with nothing on it would be no row.
+    null = "\x1e" if len(columns) > 1 else ""
     target = database.folder / "cleaned.csv" if by_itself else path
     database.rows(
         f"COPY (SELECT {listed} FROM {TABLE}) TO {text(str(target))} (FORMAT csv, DELIMITER ',', ESCAPE '\"', "
-        f"HEADER {not by_itself}, NULLSTR '', QUOTE '\"')"
+        f"HEADER {not by_itself}, NULLSTR {text(null)}, QUOTE '\"')"
     )
     if by_itself:
         with path.open("wb") as file, target.open("rb") as rest:
