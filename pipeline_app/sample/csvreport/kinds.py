@@ -10,21 +10,24 @@ settled by the other columns, else by custom.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from . import values
 from .database import Database, text
 from .judging import Form, Kind, judge
 from .readings import date_expression, number_expression
-from .together import ask, filled, grouped
+from .together import Row, ask, filled, grouped
 from .values import Decimal
 
 # What is far from a kind in a sample need not be looked at in full.
 SAMPLE_SHARE: Final = 0.8
 SAMPLE_SIZE: Final = 1_000
 MOST_FORMS: Final = 5_000
+# A column whose sample has so few different cells is taken for one that repeats them.
+FEW: Final = 100
 
 
 def decide(database: Database, columns: Sequence[str], delimiter: str) -> dict[str, Kind]:
@@ -44,6 +47,7 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
     others: list[str] = []
     # The same cells each time, from all over the table.
     samples = ask(database, filled(columns), [f"min_by(v, hash(r), {SAMPLE_SIZE}) FILTER (v IS NOT NULL)"])
+    repeating = {column for column, (sample,) in samples.items() if sample and len(set(sample)) <= FEW}
     for column, (sample,) in samples.items():
         found = Counter(map(values.kind_of, sample or []))
         missing = found.pop("missing", 0)
@@ -55,19 +59,24 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
     odd = ask(database, filled(numbers), [f"count_if(NOT regexp_full_match(v, {pattern}))"])
     plain = [column for column, (count,) in odd.items() if not count]
     kinds |= dict.fromkeys(plain, Kind(decimal=".", type="number"))
-    return kinds | _by_forms(database, [*others, *(column for column in numbers if odd[column][0])])
+    return kinds | _by_forms(database, [*others, *(column for column in numbers if odd[column][0])], repeating)
 
 
-def _by_forms(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
-    forms = grouped(
-        database,
-        filled(columns),
-        lambda source: (
-            f"SELECT k, min(v), count(*) FROM {source} WHERE v IS NOT NULL "
+def _by_forms(database: Database, columns: Sequence[str], repeating: Container[str] = ()) -> dict[str, Kind]:
+    """Judge columns by their forms; where the same cells come again and again, each is looked at once."""
+
+    def query(source: str, repeats: bool) -> str:
+        cells = f"SELECT k, v, {'count(*)' if repeats else '1'} AS n FROM {source} WHERE v IS NOT NULL"
+        return (
+            f"SELECT k, min(v), sum(n)::BIGINT FROM ({cells}{' GROUP BY k, v' if repeats else ''}) "
             "GROUP BY k, translate(v, '0123456789', '9999999999'), regexp_matches(v, '^[^0-9]*0') "
             f"QUALIFY row_number() OVER (PARTITION BY k) <= {MOST_FORMS + 1}"
-        ),
-    )
+        )
+
+    forms: dict[str, list[Row]] = {}
+    for repeats in (False, True):
+        those = [column for column in columns if (column in repeating) == repeats]
+        forms |= grouped(database, filled(those), partial(query, repeats=repeats))
     return {
         column: judge([Form(*row) for row in sorted(rows)]) if len(rows) <= MOST_FORMS else Kind()
         for column, rows in forms.items()
