@@ -22,6 +22,7 @@ from tests.bench import (
     small_files,
     starts,
     sweeps,
+    tables,
     uploads,
     waiting,
 )
@@ -45,6 +46,7 @@ TOPICS: Final[Mapping[str, Callable[[Setting], Result]]] = {
     "starts": starts.measure,
     "image": images.measure,
     "sweep": sweeps.measure,
+    "table": tables.measure,
 }
 
 Only = Annotated[list[str] | None, typer.Option(help=f"Measure this alone; may be repeated: {', '.join(TOPICS)}.")]

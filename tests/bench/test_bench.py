@@ -48,6 +48,7 @@ MEASURES = {
         "processor time of a sweep with everything settled",
         "processor time of a sweep with everything settled, 20 files, 30 ms away",
     ],
+    "table": ["a report of a table", "memory of the report"],
     "upload": ["upload to claim", "upload to claim, 99th percentile", "upload to receipt"],
 }
 
