@@ -7,8 +7,11 @@ import random
 from fractions import Fraction
 from pathlib import Path
 
+import pandas
 import pytest
 
+from pipeline_app.sample.csvreport.figures import QUANTILES
+from tests.bench.tables import write_table
 from tests.sample.inputs import lines, process
 
 
@@ -43,6 +46,32 @@ def test_means_deviations_and_extremes_are_exact_to_12_digits(tmp_path: Path, ki
     assert column["stdev"] == pytest.approx(deviation, rel=1e-12)
     assert (column["min"], column["max"]) == (min(map(float, numbers)), max(map(float, numbers)))
     assert sum(column["histogram"]["counts"]) == len(numbers)
+
+
+def test_figures_are_those_of_pandas_to_12_digits(tmp_path: Path) -> None:
+    source = tmp_path / "orders.csv"
+    write_table(source, 20_000)
+    # Those that are large and whole are left out: the deviation that pandas has of them is right in 6 digits only.
+    names = ["far from zero", "of all sizes", "usual"]
+    more = pandas.DataFrame({name: pandas.Series(_numbers(name)) for name in names})
+    table = pandas.concat([pandas.read_csv(source, dtype=str), more], axis=1)
+    made = process(tmp_path, table.to_csv(index=False))
+    compared = 0
+    for name in ["order id", "amount", "quantity", "discount", *names]:
+        column, peer = made.column(name), pandas.to_numeric(table[name])
+        assert (column["type"], column["count"], column["distinct"]) == ("number", peer.count(), peer.nunique())
+        assert (column["min"], column["max"]) == (peer.min(), peer.max())
+        deviation = peer.std()
+        assert column["stdev"] == pytest.approx(deviation, rel=1e-12)
+        # Where numbers cancel out, the mean has fewer digits of its own.
+        near = {"rel": 1e-12, "abs": 1e-12 * deviation}
+        assert column["mean"] == pytest.approx(peer.mean(), **near)
+        quantiles = {**column["quantiles"], "median": column["median"]}
+        assert [quantiles[each] for each in QUANTILES] == pytest.approx(
+            list(peer.quantile(list(QUANTILES.values()))), **near
+        )
+        compared += len(peer)
+    assert compared == 140_000
 
 
 @pytest.mark.parametrize(
