@@ -98,6 +98,14 @@ def test_of_equal_rows_the_first_stays_in_its_place(tmp_path: Path) -> None:
     assert made.summary["rows"] | {"read": 7, "kept": 4, "duplicates_dropped": 3} == made.summary["rows"]
 
 
+def test_the_rows_of_a_file_that_is_read_in_several_places_at_once_keep_their_order(tmp_path: Path) -> None:
+    # Some parts of 8 MB, in each of which a thread of the database begins.
+    content = "n,text\n" + "".join(f"{number * 7919 % 500_009},{'x' * (number % 97)}\n" for number in range(500_000))
+    assert len(content) > 3 * 8_000_000
+    made = process(tmp_path, content)
+    assert (made.folder / "cleaned.csv").read_bytes() == content.encode()
+
+
 def test_rows_whose_bytes_could_not_be_read_are_not_taken_for_equal(tmp_path: Path) -> None:
     good = "".join(f"{n},Łódź\n" for n in range(30)).encode()
     made = process(tmp_path, b"id,name\n" + good + b"x,M\xfcller\nx,M\xe4ller\n")

@@ -41,7 +41,7 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
     account = rewrite(plain.path, plain.offset, dialect, rewritten)
     columns = names(account.width)
     longest = max(LEAST_LINE_BYTES, 4 * account.longest)
-    more = f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else ""
+    more = ", parallel = false" + (f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else "")
     _read(database, rewritten, ",", columns, header=False, more=f"{more}, null_padding = {account.long > 0}")
     rewritten.unlink()
     read = database.row(f"SELECT count(*) FROM {TABLE}")[0]
@@ -53,13 +53,15 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
 def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None:
     """Let the database read the text; return None where it refuses, or where the account of its bytes fails."""
     columns = names(dialect.width)
+    found = _Bytes(plain.path, plain.offset, dialect.delimiter)
+    # Without quotes each line end is the end of a row, wherever the database begins to read.
+    more = f", parallel = {not found.quotes}"
     try:
-        _read(database, plain.path, dialect.delimiter, columns, header=dialect.header is not None)
+        _read(database, plain.path, dialect.delimiter, columns, header=dialect.header is not None, more=more)
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.FatalException):
             raise
         return None
-    found = _Bytes(plain.path, plain.offset, dialect.delimiter)
     header = dialect.header or ()
     rows, size, quotes, feeds, returns, delimiters = _counts(database, columns, dialect.delimiter, found.quotes > 0)
     joined = "".join(header)
@@ -120,7 +122,7 @@ class _Bytes:
         self.ends_line = last in (b"\n", b"\r")
 
 
-def _read(database: Database, path: Path, delimiter: str, columns: list[str], *, header: bool, more: str = "") -> None:
+def _read(database: Database, path: Path, delimiter: str, columns: list[str], *, header: bool, more: str) -> None:
     # A name may have signs that would make it a pattern of names.
     place = re.sub(r"[*?[]", r"[\g<0>]", str(path.absolute()))
     kinds = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
@@ -129,5 +131,5 @@ def _read(database: Database, path: Path, delimiter: str, columns: list[str], *,
     database.rows(
         f"CREATE OR REPLACE TABLE {TABLE} AS SELECT {cells} FROM read_csv({text(place)}, auto_detect = false, "
         f"columns = {{{kinds}}}, delim = {text(delimiter)}, quote = '\"', escape = '\"', header = {header}, "
-        f"compression = 'none', nullstr = '', parallel = false, strict_mode = true{more})"
+        f"compression = 'none', nullstr = '', strict_mode = true{more})"
     )
