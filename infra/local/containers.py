@@ -141,7 +141,7 @@ class ContainerGroup:
         self._engine.clear(self._definition)
         with self._lock:
             self._finished = datetime.now(UTC)
-            self._exit_code = child.process.returncode
+            self._exit_code = child.exit_code
             self._state = "Stopped"
 
     def _in_background(self, work: Callable[[], None]) -> threading.Event:
@@ -208,7 +208,7 @@ class ContainerGroup:
                 return
         self._watcher.warn(self._definition.name, f"The container shows no life and is ended: {problem}.")
         self._supervisor.stop(child, STOP_GRACE_SECONDS)
-        self._exited(child, child.process.returncode)
+        self._exited(child, child.exit_code)
 
 
 def free_port() -> int:

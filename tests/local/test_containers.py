@@ -235,11 +235,11 @@ def probed(folder: Path, script: str, supervisor: Supervisor, watcher: Recorder)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reason"),
+    ("arguments", "code", "reason"),
     [
-        ("500", "answered 500, 3 times in a row"),
-        ("200 slow", "did not answer within 0.2 seconds, 3 times in a row"),
-        ("500 deaf", "answered 500"),
+        ("500", 143, "answered 500, 3 times in a row"),
+        ("200 slow", 143, "did not answer within 0.2 seconds, 3 times in a row"),
+        ("500 deaf", 137, "answered 500"),
     ],
 )
 def test_a_container_that_shows_no_life_is_ended_and_can_be_started_again(
@@ -248,6 +248,7 @@ def test_a_container_that_shows_no_life_is_ended_and_can_be_started_again(
     watcher: Recorder,
     eventually: Eventually,
     arguments: str,
+    code: int,
     reason: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -255,7 +256,7 @@ def test_a_container_that_shows_no_life_is_ended_and_can_be_started_again(
     script = f'exec "{sys.executable}" "{tmp_path}/serve.py" $APP_HEALTH_PORT {arguments}'
     made = probed(tmp_path, script, supervisor, watcher)
     begin(made)
-    eventually(lambda: state(made)[:2] == ("Failed", "Terminated"))
+    eventually(lambda: state(made) == ("Failed", "Terminated", code))
     assert any(reason in text for _, text in watcher.warnings)
     begin(made)
     assert state(made)[0] == "Running"
