@@ -17,6 +17,8 @@ from typing import Final
 
 from filelock import FileLock
 
+from infra.zip_names import entry_name, other_format
+
 CHUNK: Final = 1024 * 1024
 EXECUTABLE: Final = 0o755
 # Files and folders together, whether a folder has an entry of its own or is only named by its files.
@@ -119,6 +121,8 @@ def check_zip(archive: Path) -> list[str]:
     except ArchiveError:
         raise
     except _UNREADABLE as error:
+        if other := other_format(archive):
+            raise ArchiveError(f"{archive} is {other}") from error
         raise ArchiveError(f"{archive} cannot be read as a zip: {error}. Make it again.") from error
 
 
@@ -203,26 +207,30 @@ def _entries(archive: Path, source: zipfile.ZipFile, max_bytes: int) -> list[tup
     checked = []
     for entry in entries:
         # Tools of Windows write backslashes, against the format. Source: .ZIP File Format Specification, 4.4.17.1
-        path = entry.filename.replace("\\", "/")
+        try:
+            shown = entry_name(entry)
+        except ValueError as error:
+            raise ArchiveError(f"{archive} has {error}.") from error
+        path = shown.replace("\\", "/")
         name = PurePosixPath(path)
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if name.is_absolute() or ".." in name.parts or any(mark in path for mark in ("\0", ":")):
-            raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which could leave its folder.")
+            raise ArchiveError(f"{archive} has the entry {shown!r}, which could leave its folder.")
         if kind not in (0, stat.S_IFDIR, stat.S_IFREG):
-            raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which is a link or a device, not a file.")
+            raise ArchiveError(f"{archive} has the entry {shown!r}, which is a link or a device, not a file.")
         if entry.flag_bits & 0x1:
-            raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which is encrypted. Zip it without.")
+            raise ArchiveError(f"{archive} has the entry {shown!r}, which is encrypted. Zip it without.")
         if path.endswith("/"):
             continue
         if entry.compress_type not in _READ:
             method = _METHODS.get(entry.compress_type, f"method {entry.compress_type}")
             raise ArchiveError(
-                f"{archive} has the entry {entry.filename!r}, compressed with {method}, which is not read here. Zip it "
+                f"{archive} has the entry {shown!r}, compressed with {method}, which is not read here. Zip it "
                 "with Deflate: 'zip -r application.zip .' or 'python -m zipfile -c application.zip *' in its folder, "
                 "or 7-Zip with '-mm=Deflate'. Windows Explorer takes Deflate64 for large files."
             )
         if not name.parts:
-            raise ArchiveError(f"{archive} has the entry {entry.filename!r}, which names no file.")
+            raise ArchiveError(f"{archive} has the entry {shown!r}, which names no file.")
         checked.append((entry, name))
     if not checked:
         raise ArchiveError(f"{archive} holds no file. Zip the application's files.")

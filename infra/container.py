@@ -17,10 +17,10 @@ from infra.placement import Placement
 from infra.share_files import ShareFiles
 from infra.storage import ApplicationStorage
 from pipeline_app.contract import StorageNames
+from pipeline_app.worker.settings import HEALTH_PORT
 
 GROUP_ID = "{0}/providers/Microsoft.ContainerInstance/containerGroups/{1}"
 HEALTH_PATH = "/healthz"
-HEALTH_PORT = 5000
 SHARE_VOLUME = "share"
 
 # The SDK has container groups in a preview version of the API alone, 2024-05-01-preview in 3.29; for any other the CLI

@@ -10,9 +10,14 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.accounts import fresh_refusals, running_account
 from tests.hostile.cases import COUNTED
+
+# A random test that fails says how to have the same failure again, also where nothing but its output is left.
+settings.register_profile("repeatable", print_blob=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -2,135 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from .arm import TransitioningError
-from .images import Image, path_for
-from .processes import Child, Command, ShuttingDownError, Supervisor
+from .engines import Definition, Engine
+from .liveness import Probe
+from .processes import Child, ShuttingDownError, Supervisor
 from .watcher import Watcher, pass_on
 
 # The group's state lags behind its container's, as seen on Azure: it says Running though the container has ended, and a
 # start is answered as if it ran.
 LAG_SECONDS: Final = 0.2
 STOP_GRACE_SECONDS: Final = 15.0
-WORKER: Final = ("python", "-m", "pipeline_app.worker")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Definition:
-    """What the stack declares of a group; ``mounts`` are folders of this machine by path in the container."""
-
-    command: Sequence[str]
-    container: str
-    environment: Mapping[str, str]
-    id: str
-    image: Image
-    location: str
-    mounts: Mapping[str, Path]
-    name: str
-
-
-class Engine(Protocol):
-    """Runs the one container of a group."""
-
-    def command(self, definition: Definition, port: int) -> Command:
-        """Return the process that is, or stands for, the container; its health endpoint is to be at the port."""
-
-    def clear(self, definition: Definition) -> None:
-        """Remove what an ended or killed container left."""
-
-
-class ProcessEngine:
-    """Runs the container's command as a process from the image's folder, in an environment of its own."""
-
-    def __init__(self, folder: Path, logs: Path) -> None:
-        self._folder = folder
-        self._logs = logs
-
-    def command(self, definition: Definition, port: int) -> Command:
-        """Return the worker's process; nothing of this process's environment reaches it."""
-        image = definition.image
-        if image.folder is None:
-            raise ValueError(f"The image {image.reference} is not unpacked on this machine.")
-        home = self._folder / definition.name
-        temporary = home / "tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
-        environment = {
-            "HOME": str(home),
-            "LANG": "C.UTF-8",
-            "PATH": path_for(image.folder / "opt" / "app"),
-            "PYTHONPATH": str(image.folder / "opt" / "pipeline"),
-            "PYTHONUNBUFFERED": "1",
-            "TMPDIR": str(temporary),
-            **image.environment,
-            **definition.environment,
-            "APP_HEALTH_PORT": str(port),
-        }
-        arguments = list(definition.command or WORKER)
-        if arguments[0] == "python":
-            arguments[0] = sys.executable
-        return Command(
-            name=definition.name,
-            arguments=arguments,
-            environment=environment,
-            directory=home,
-            log=self._logs / f"{definition.name}.log",
-            # An application that writes there would fail in the image, so it does here.
-            read_only=image.folder / "opt" / "app",
-        )
-
-    def clear(self, definition: Definition) -> None:
-        """Remove the temporary files, as they go with a container."""
-        shutil.rmtree(self._folder / definition.name / "tmp", ignore_errors=True)
-
-
-class DockerEngine:
-    """Runs the container with the Docker engine of this machine, in this machine's network."""
-
-    def __init__(self, prefix: str, folder: Path, logs: Path) -> None:
-        """Name containers with a prefix that no other data folder has."""
-        self._folder = folder
-        self._logs = logs
-        self._prefix = prefix
-
-    def command(self, definition: Definition, port: int) -> Command:
-        """Return the client process that stays with the container and hands its signals on."""
-        folder = self._folder / definition.name
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {**definition.environment, "APP_HEALTH_PORT": str(port)}
-        # Docker reads the values from its own environment, so that no secret is on a command line.
-        names = [argument for name in sorted(environment) for argument in ("--env", name)]
-        volumes = [argument for path, host in definition.mounts.items() for argument in ("--volume", f"{host}:{path}")]
-        for host in definition.mounts.values():
-            # The image's user is not this one; in Azure, the share is open to every user of the container too.
-            host.chmod(0o777)
-        reference = definition.image.name if not definition.image.digest else f"sha256:{definition.image.digest}"
-        arguments = ["docker", "run", "--rm", "--init", "--network", "host", "--name", self._name(definition)]
-        return Command(
-            name=definition.name,
-            arguments=[*arguments, *names, *volumes, reference, *definition.command],
-            environment={**os.environ, **environment},
-            directory=folder,
-            log=self._logs / f"{definition.name}.log",
-        )
-
-    def clear(self, definition: Definition) -> None:
-        """Remove the container, which outlives a client that was killed."""
-        command = ["docker", "rm", "--force", self._name(definition)]
-        subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603
-
-    def _name(self, definition: Definition) -> str:
-        return f"{self._prefix}-{definition.name}"
 
 
 class ContainerGroup:
@@ -254,7 +141,7 @@ class ContainerGroup:
         self._engine.clear(self._definition)
         with self._lock:
             self._finished = datetime.now(UTC)
-            self._exit_code = child.process.returncode
+            self._exit_code = child.exit_code
             self._state = "Stopped"
 
     def _in_background(self, work: Callable[[], None]) -> threading.Event:
@@ -287,28 +174,41 @@ class ContainerGroup:
         name = self._definition.name
         self._engine.clear(self._definition)
         child_of: list[Child] = []
-
-        def exited(code: int) -> None:
-            with self._lock:
-                # A stop or restart has taken over, so this end is no longer the group's state.
-                if self._child not in (None, child_of[0]):
-                    return
-                self._child = None
-                self._finished = datetime.now(UTC)
-                self._exit_code = code
-                self._state = "Succeeded" if code == 0 else "Failed"
-            if code:
-                self._watcher.warn(name, f"The container ended with exit code {code}.")
-
         with self._lock:
             command = self._engine.command(self._definition, self._port)
             child = self._supervisor.start(
-                command, on_line=lambda line: pass_on(self._watcher, name, line), on_exit=exited
+                command,
+                on_line=lambda line: pass_on(self._watcher, name, line),
+                on_exit=lambda code: self._exited(child_of[0], code),
             )
             child_of.append(child)
             self._child = child
             self._started = datetime.now(UTC)
             self._state = "Running"
+        if (probe := self._definition.probe) is not None:
+            threading.Thread(target=self._watch, args=(child, probe), name=f"{name} liveness", daemon=True).start()
+
+    def _exited(self, child: Child, code: int) -> None:
+        with self._lock:
+            # A stop or restart has taken over, so this end is no longer the group's state.
+            if self._child not in (None, child):
+                return
+            self._child = None
+            self._finished = datetime.now(UTC)
+            self._exit_code = code
+            self._state = "Succeeded" if code == 0 else "Failed"
+        if code:
+            self._watcher.warn(self._definition.name, f"The container ended with exit code {code}.")
+
+    def _watch(self, child: Child, probe: Probe) -> None:
+        """End a container that shows no life; by its restart policy it stays ended until somebody starts it."""
+        problem = probe.watch(self._port, child.ended)
+        with self._lock:
+            if problem is None or self._child is not child:
+                return
+        self._watcher.warn(self._definition.name, f"The container shows no life and is ended: {problem}.")
+        self._supervisor.stop(child, STOP_GRACE_SECONDS)
+        self._exited(child, child.exit_code)
 
 
 def free_port() -> int:

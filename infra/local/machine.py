@@ -13,8 +13,9 @@ from pipeline_app.contract import StorageNames
 
 from .arm import ArmServer
 from .azurite import StorageAccount, install
-from .containers import ContainerGroup, DockerEngine, Engine, ProcessEngine
+from .containers import ContainerGroup
 from .data import DataFolder, disk_problem
+from .engines import DockerEngine, Engine, ProcessEngine
 from .events import EventGrid
 from .functions import Site
 from .identity import Directory, TokenServer

@@ -66,6 +66,12 @@ class Child:
         """The process id."""
         return self.process.pid
 
+    @property
+    def exit_code(self) -> int:
+        """How the process that has ended did so, in the manner of shells and containers: 128 and more is a signal."""
+        code = self.process.wait()
+        return 128 - code if code < 0 else code
+
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
@@ -313,7 +319,7 @@ class Supervisor:
                 self._on_trouble(error)
 
     def _wait(self, child: Child, on_exit: Callable[[int], None] | None) -> None:
-        code = child.process.wait()
+        code = child.exit_code
         try:
             family.kill({process for process in family.marked(child.record.marker) if process.pid != child.pid})
             self._forget(self._children, child)

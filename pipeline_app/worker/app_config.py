@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 DEFAULT_ARGS = ("{input}", "{output}")
 DEFAULT_TIMEOUT_SECONDS = 3600.0
@@ -19,6 +20,7 @@ PLACEHOLDERS = ("input", "output", "share")
 _KEYS = ("args", "env", "timeout_seconds")
 # No argument and no variable can hold these: the end of a string in C, and halves of characters.
 _IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
+_NAMED = 5
 _SHOWN = 200
 # Only a bare word in braces is a placeholder, so that an argument can hold JSON.
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -76,7 +78,7 @@ def parse(text: str | bytes, source: str) -> StepConfig:
     """Read one config from JSON; ``source`` names it in errors.
 
     Raises:
-        AppConfigError: the text is not a config.
+        AppConfigError: the text is not a config; all that is wrong is named at once.
     """
     try:
         config = json.loads(text)
@@ -84,14 +86,22 @@ def parse(text: str | bytes, source: str) -> StepConfig:
         raise AppConfigError(f"{source} is not JSON: {error}.") from error
     if not isinstance(config, dict):
         raise AppConfigError(f"{source} is a JSON {type(config).__name__}; it must be an object with {_listed(_KEYS)}.")
-    for key in config:
-        if key not in _KEYS:
-            raise AppConfigError(f"{source} has the unknown key {_shown(key)}; it may have {_listed(_KEYS)}.")
-    return StepConfig(
-        args=_args(config.get("args", list(DEFAULT_ARGS)), source),
-        env=_env(config.get("env", {}), source),
-        timeout_seconds=_timeout(config.get("timeout_seconds", DEFAULT_TIMEOUT_SECONDS), source),
-    )
+    problems = []
+    if unknown := [key for key in config if key not in _KEYS]:
+        named = _listed(tuple(map(_shown, unknown[:_NAMED])))
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        problems.append(f"{source} has the unknown key {named}{more}; it may have {_listed(_KEYS)}.")
+    values: dict[str, Any] = {}
+    for key, read in _READERS.items():
+        if key not in config:
+            continue
+        try:
+            values[key] = read(config[key], source)
+        except AppConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise AppConfigError(" ".join(problems))
+    return StepConfig(**values)
 
 
 def _load_step(path: Path, seen: Callable[[bytes], None]) -> StepConfig:
@@ -153,6 +163,13 @@ def _timeout(value: object, source: str) -> float:
             f"'timeout_seconds' of {source} is {_shown(value)}; it must be a number of seconds above 0, at most 604800."
         )
     return float(value)
+
+
+_READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
+    "args": _args,
+    "env": _env,
+    "timeout_seconds": _timeout,
+}
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from pipeline_app.worker.outputs import OutputError, collect, left_elsewhere
 from pipeline_app.worker.process import run_step
 from pipeline_app.worker.publication import LocalFile
 from pipeline_app.worker.run_log import RunLog
+from pipeline_app.worker.scratch import is_folder, put_back
 from pipeline_app.worker.settings import WorkerSettings
 
 
@@ -61,6 +63,8 @@ def run_application(
     values = {"input": str(input_file), "output": str(scratch / "output"), "share": str(settings.share)}
     exit_code: int | None = None
     for name, step in _steps(config):
+        # A step before may have tidied up after itself.
+        put_back(scratch / "tmp")
         command = step.command(settings.app_alias, values)
         log.line(f"[{name}] {command}")
         result = run_step(
@@ -74,7 +78,7 @@ def run_application(
         )
         exit_code = result.exit_code
         # An application may fill the disk and end between two looks, and why it failed may be just that.
-        problem = watch.settled() or result.error
+        problem = watch.settled() or result.error or _spoiled(scratch)
         if problem:
             log.line(f"[{name}] {problem}")
             reason = problem if name == "runtime" else f"{EXPORT_PROBLEM}{problem}"
@@ -107,6 +111,18 @@ def collect_results(result: RunResult, scratch: Path, directory: str, max_files:
     warning += " Have it write its results to the folder that {output} stands for in the config's args."
     log.line(f"[pipeline] {warning}")
     return replace(result, warning=warning)
+
+
+def _spoiled(scratch: Path) -> str | None:
+    """Return what the application did to its folders that leaves it without results, in a sentence, or None."""
+    for folder, name in ((scratch, "working"), (scratch / "output", "output")):
+        if not is_folder(folder):
+            did = "put a link or a file in the place of" if os.path.lexists(folder) else "removed"
+            return (
+                f"The application {did} its {name} folder {str(folder)!r}. Let it remove and replace nothing but what "
+                "it made itself."
+            )
+    return None
 
 
 def _steps(config: AppConfig) -> list[tuple[str, app_config.StepConfig]]:

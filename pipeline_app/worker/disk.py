@@ -58,7 +58,7 @@ class Disk:
         self._folder = folder
         self._lock = threading.Lock()
         self._watches: list[Watch] = []
-        total = os.statvfs(folder)
+        total = self._status()
         self._reserve_bytes = min(RESERVE_BYTES, int(total.f_blocks * total.f_frsize * RESERVE_SHARE))
         # Some file systems have no fixed number of files and say 0.
         self._reserve_files = min(RESERVE_FILES, int(total.f_files * RESERVE_SHARE))
@@ -71,7 +71,7 @@ class Disk:
 
     def free(self) -> int:
         """Return the bytes that may still be written to the file system."""
-        now = os.statvfs(self._folder)
+        now = self._status()
         return now.f_bavail * now.f_frsize
 
     def require(self) -> None:
@@ -126,7 +126,7 @@ class Disk:
 
     def shortage(self) -> str | None:
         """Return why the file system counts as full, in a sentence, or None."""
-        free, files = self.free(), os.statvfs(self._folder).f_favail
+        free, files = self.free(), self._status().f_favail
         if free < self._reserve_bytes:
             return (
                 f"The disk of {str(self._folder)!r} has {_size(free)} left; {_size(self._reserve_bytes)} must stay "
@@ -159,6 +159,16 @@ class Disk:
         if watch.innocent:
             raise DiskFull(problem)
         return problem
+
+    def _status(self) -> os.statvfs_result:
+        """Return the file system's figures, also while the folder is not there, since an application removed it."""
+        for folder in (self._folder, *self._folder.parents):
+            try:
+                return os.statvfs(folder)
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.ENOENT, errno.ENOTDIR):
+                    raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
 
 
 class Watch:

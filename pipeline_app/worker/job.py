@@ -25,7 +25,7 @@ from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.publication import InputChanged, NameClash, Publication
 from pipeline_app.worker.receipts import make_receipt
 from pipeline_app.worker.run_log import RunLog
-from pipeline_app.worker.scratch import attempt_scratch, clear, safe_file_name
+from pipeline_app.worker.scratch import Vanished, attempt_scratch, clear, put_back, require_whole, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.storage import (
     BlobInfo,
@@ -131,6 +131,8 @@ class JobProcessor:
 
     def _fetch(self, claimed: Claimed) -> Fetched | Processed:
         job, number = claimed.job, claimed.number
+        # The application that ran last may have removed it, which must cost no other file an attempt.
+        put_back(self._scratch)
         self._disk.require()
         scratch = claimed.resources.enter_context(attempt_scratch(self._scratch))
         input_file = scratch / "input" / safe_file_name(job.name)
@@ -183,6 +185,7 @@ class JobProcessor:
             result = RunResult(config_sha256="", error=fetched.refusal, exit_code=None)
             log.line(f"[pipeline] {fetched.refusal}")
         else:
+            require_whole(fetched.scratch, fetched.input_file, fetched.version.size)
             with self._disk.watch(fetched.scratch) as watch, claim.while_working(fetched.mark.renew):
                 try:
                     result = run_application(
@@ -263,6 +266,10 @@ class JobProcessor:
             outcome = _give_back(claimed, str(error), delay=0.0, counted=False)
         except WorkedOn as error:
             outcome = _wait_for_other(claimed, error)
+        except (FileNotFoundError, NotADirectoryError, Vanished) as error:
+            # What an application does to its own files is a result; these were taken from another one's.
+            counted = job.given_back >= PATIENCE
+            outcome = _give_back(claimed, _sentence(error), delay=backoff(job.given_back), counted=counted)
         except Exception as error:
             transient = self._store.is_transient(error)
             if not transient:

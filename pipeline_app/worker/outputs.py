@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline_app.contract import RESERVED_NAMES, name_problem
 from pipeline_app.worker.disk import too_many_files
 from pipeline_app.worker.publication import LocalFile
-from pipeline_app.worker.scratch import walk
+from pipeline_app.worker.scratch import Vanished, walk
 
 _CHUNK = 1024 * 1024
 _SHOWN = 5
@@ -28,6 +28,7 @@ def collect(folder: Path, directory: str, max_files: int) -> list[LocalFile]:
         max_files: how many there may be.
 
     Raises:
+        Vanished: the folder is gone.
         OutputError: a link or special file, a reserved name, a name that Azure would not take, or too many files.
     """
     return [_local_file(path, path.relative_to(folder).as_posix(), directory) for path in _files(folder, max_files)]
@@ -63,6 +64,9 @@ def _files(folder: Path, max_files: int) -> list[Path]:
     found: list[Path] = []
 
     def fail(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError) and not folder.exists():
+            # It was there when the application had ended.
+            raise Vanished(f"{str(folder)!r} was removed by the application of another file") from error
         raise OutputError(f"The application's output folder cannot be read: {error}.") from error
 
     for entry in walk(folder, fail):

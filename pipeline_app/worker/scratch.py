@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,10 @@ _LOCK = "lock"
 _PREFIX = "pipeline-worker-"
 
 _log = logging.getLogger(__name__)
+
+
+class Vanished(Exception):
+    """An attempt's files are gone, and the application of another file is to blame; the text says what is gone."""
 
 
 @contextmanager
@@ -61,11 +66,9 @@ def attempt_scratch(parent: Path) -> Iterator[Path]:
 
 
 def clear(folder: Path, *, keep: Path) -> None:
-    """Remove all that is in a folder but one entry of it, also if it was removed, replaced or locked meanwhile."""
-    if folder.is_symlink():
-        folder.unlink()
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o700)
+    """Remove all but one entry of an attempt's folder, also if it or the worker's was removed, replaced or locked."""
+    put_back(folder.parent)
+    put_back(folder)
     for path in folder.iterdir():
         if path == keep:
             continue
@@ -73,6 +76,31 @@ def clear(folder: Path, *, keep: Path) -> None:
             remove(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def put_back(folder: Path) -> None:
+    """Make a folder the worker's again, which an application that runs as the same user may remove, replace or lock."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    folder.mkdir(exist_ok=True, mode=0o700, parents=True)
+    if stat.S_IMODE(folder.stat().st_mode) != 0o700:
+        folder.chmod(0o700)
+
+
+def require_whole(scratch: Path, input_file: Path, size: int) -> None:
+    """Make sure that an attempt's folder is as it was made, with an input of ``size`` bytes, before its run.
+
+    Raises:
+        Vanished: an application that ran meanwhile spoiled it.
+    """
+    found = is_folder(scratch) and all(is_folder(scratch / name) for name in ("input", "output", "tmp"))
+    if not found or not input_file.is_file() or input_file.stat().st_size != size:
+        raise Vanished(f"{str(scratch)!r} was removed or changed before the application ran, by that of another file")
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder, which a link to one is not."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def remove(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
 
+HEALTH_PORT = 5000
 # Queue storage refuses a visibility timeout of more than seven days.
 MAX_CLAIM_SECONDS = 7 * 24 * 3600
 MAX_SCRATCH_BYTES = 1024**5
@@ -66,7 +67,7 @@ class WorkerSettings:
             claim_seconds=int(_number(environment, "APP_CLAIM_SECONDS", 60, 1, MAX_CLAIM_SECONDS)),
             connection=StorageConnection.from_environment(environment),
             export_config=_path(environment, "APP_EXPORT_CONFIG_FILE"),
-            health_port=int(_number(environment, "APP_HEALTH_PORT", 5000, 0, 65535)),
+            health_port=int(_number(environment, "APP_HEALTH_PORT", HEALTH_PORT, 0, 65535)),
             idle_seconds=_number(environment, "APP_IDLE_SECONDS", 15, 0, 86400),
             image=environment.get("APP_IMAGE", "unknown"),
             log_file=_path(environment, "APP_LOG_FILE"),

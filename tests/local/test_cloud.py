@@ -248,6 +248,38 @@ def test_an_image_that_was_not_built_here_needs_an_engine(cloud: LocalCloud) -> 
         )
 
 
+@pytest.mark.parametrize(
+    ("served", "ports", "probed"), [(None, [5000], 5001), (None, [], 5000), ("5001", [5000, 5001], 5000)]
+)
+def test_a_liveness_probe_of_a_port_that_is_not_served_is_refused_since_azure_would_end_the_container(
+    cloud: LocalCloud, served: str | None, ports: list[int], probed: int
+) -> None:
+    probe = {
+        "failureThreshold": 3,
+        "httpGet": {"path": "/healthz", "port": probed, "scheme": "HTTP"},
+        "initialDelaySeconds": 15,
+        "periodSeconds": 20,
+        "timeoutSeconds": 5,
+    }
+    container = {
+        "environmentVariables": [{"name": "APP_HEALTH_PORT", "value": served}] if served else [],
+        "image": "registry.example/image@sha256:00",
+        "livenessProbe": probe,
+        "name": "w",
+        "ports": [{"port": port} for port in ports],
+        "volumeMounts": [],
+    }
+    with pytest.raises(CloudError, match=f"liveness probe for port {probed}"):
+        declare(
+            cloud,
+            "azure-native:containerinstance:ContainerGroup",
+            "worker",
+            containers=[container],
+            resourceGroupName="rg",
+            restartPolicy="Never",
+        )
+
+
 HARNESS = """
 import json, sys
 from pathlib import Path

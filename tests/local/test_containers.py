@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +12,10 @@ import pytest
 
 from infra.local import containers
 from infra.local.arm import TransitioningError
-from infra.local.containers import ContainerGroup, Definition, DockerEngine, ProcessEngine
+from infra.local.containers import ContainerGroup
+from infra.local.engines import Definition, DockerEngine, ProcessEngine
 from infra.local.images import Image
+from infra.local.liveness import Probe
 from infra.local.processes import Supervisor
 from tests.local.fakes import Eventually, Recorder
 
@@ -197,3 +201,83 @@ def test_no_setting_s_value_is_on_docker_s_command_line(tmp_path: Path) -> None:
     assert "--env SECRET" in line
     assert f"--volume {tmp_path / 'share'}:/mnt/files" in line
     assert command.arguments[-4:] == ["sha256:00", "sh", "-c", "true"]
+
+
+SERVE = """
+import http.server, signal, sys, time
+if "deaf" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        open("asked", "a").write(self.path)
+        if "slow" in sys.argv:
+            time.sleep(60)
+        self.send_response(int(sys.argv[2]))
+        self.end_headers()
+    def log_message(self, *arguments): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def probed(folder: Path, script: str, supervisor: Supervisor, watcher: Recorder) -> ContainerGroup:
+    """Make a group whose probe finds out what is wrong within a second or so."""
+    probe = Probe(
+        failure_threshold=3,
+        initial_delay_seconds=1.0,
+        path="/healthz",
+        period_seconds=0.1,
+        port=5000,
+        timeout_seconds=0.2,
+    )
+    (folder / "serve.py").write_text(SERVE)
+    definition = dataclasses.replace(define(folder, script), probe=probe)
+    return ContainerGroup(definition, ProcessEngine(folder / "containers", folder / "logs"), supervisor, watcher)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        ("500", 143, "answered 500, 3 times in a row"),
+        ("200 slow", 143, "did not answer within 0.2 seconds, 3 times in a row"),
+        ("500 deaf", 137, "answered 500"),
+    ],
+)
+def test_a_container_that_shows_no_life_is_ended_and_can_be_started_again(
+    supervisor: Supervisor,
+    tmp_path: Path,
+    watcher: Recorder,
+    eventually: Eventually,
+    arguments: str,
+    code: int,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(containers, "STOP_GRACE_SECONDS", 0.5)
+    script = f'exec "{sys.executable}" "{tmp_path}/serve.py" $APP_HEALTH_PORT {arguments}'
+    made = probed(tmp_path, script, supervisor, watcher)
+    begin(made)
+    eventually(lambda: state(made) == ("Failed", "Terminated", code))
+    assert any(reason in text for _, text in watcher.warnings)
+    begin(made)
+    assert state(made)[0] == "Running"
+
+
+def test_a_container_that_is_suspended_is_ended(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "STOP_GRACE_SECONDS", 0.5)
+    made = probed(tmp_path, "kill -STOP $$", supervisor, watcher)
+    begin(made)
+    eventually(lambda: state(made)[:2] == ("Failed", "Terminated"))
+    assert supervisor.running() == []
+
+
+def test_a_container_that_answers_is_left_alone(
+    supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually
+) -> None:
+    script = f'exec "{sys.executable}" "{tmp_path}/serve.py" $APP_HEALTH_PORT 204'
+    made = probed(tmp_path, script, supervisor, watcher)
+    begin(made)
+    asked = tmp_path / "containers" / "worker-1" / "asked"
+    eventually(lambda: asked.exists() and asked.read_text().count("/healthz") >= 5)
+    assert state(made)[0] == "Running"

@@ -100,3 +100,17 @@ def test_a_config_that_the_mount_keeps_from_the_images_user_is_an_error_that_say
 def test_a_config_missing_from_the_share_is_an_error_that_says_how_to_put_it_there(tmp_path: Path) -> None:
     with pytest.raises(AppConfigError, match=r"nowhere.json cannot be read: No such file or directory.*pulumi up"):
         load(tmp_path / "nowhere.json", None)
+
+
+def test_all_that_is_wrong_is_named_at_once() -> None:
+    keys = ", ".join(f'"k{number}": 1' for number in range(7))
+    with pytest.raises(AppConfigError) as raised:
+        parse(f'{{"args": "x", "env": [], "timeout_seconds": -1, {keys}}}', "the config")
+    text = str(raised.value)
+    assert "unknown key 'k0', 'k1', 'k2', 'k3', 'k4' and 2 more; it may have" in text
+    for key in ("args", "env", "timeout_seconds"):
+        assert f"{key!r} of the config is" in text
+
+
+def test_what_is_right_is_read_beside_what_is_left_out() -> None:
+    assert parse('{"timeout_seconds": 2}', "the config") == StepConfig(timeout_seconds=2.0)

@@ -9,11 +9,15 @@ from typing import Any, Final
 
 from azure.storage.blob import BlobClient
 
+from pipeline_app.worker.settings import HEALTH_PORT
+
 from .. import flex
 from ..cloud import CloudError, Declared, Properties, ResourceHandler, Scene
-from ..containers import ContainerGroup, Definition
+from ..containers import ContainerGroup
+from ..engines import Definition
 from ..functions import FunctionHost, Site, unpack
 from ..images import Build, Image
+from ..liveness import Probe
 from ..settings import SettingsError, localize, mount
 
 
@@ -28,6 +32,7 @@ def container_group(scene: Scene, declared: Declared) -> Properties:
         variable["name"]: variable.get("value") or variable.get("secureValue") or ""
         for variable in container.get("environmentVariables") or []
     }
+    probe = _probe(declared, container, variables)
     environment = _localized(scene, declared, variables)
     image = _image(scene, container["image"])
     definition = Definition(
@@ -40,6 +45,7 @@ def container_group(scene: Scene, declared: Declared) -> Properties:
         location=scene.location,
         mounts=mounts,
         name=declared.name,
+        probe=probe,
     )
     group = ContainerGroup(definition, machine.engine, machine.supervisor, machine.watcher)
     # Roles on a group of that name have ended with it.
@@ -170,6 +176,19 @@ def _mounts(scene: Scene, declared: Declared, container: Mapping[str, Any]) -> d
             raise CloudError(f"{declared.title!r} mounts {volume_mount['name']!r} with a wrong account, share or key.")
         mounts[volume_mount["mountPath"]] = scene.machine.shares[account.name, volume["shareName"]]
     return mounts
+
+
+def _probe(declared: Declared, container: Mapping[str, Any], variables: Mapping[str, str]) -> Probe | None:
+    if not container.get("livenessProbe"):
+        return None
+    probe = Probe.read(container["livenessProbe"])
+    served = int(variables.get("APP_HEALTH_PORT", HEALTH_PORT))
+    if probe.port != served or probe.port not in (each["port"] for each in container.get("ports") or ()):
+        raise CloudError(
+            f"{declared.title!r} has a liveness probe for port {probe.port}, which the container must both serve (it "
+            f"serves {served}) and declare, or Azure would end it again and again."
+        )
+    return probe
 
 
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
