@@ -72,7 +72,7 @@ def _written(cell: str, all_quoted: bool) -> str:
 
 
 @given(tables(), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
-@settings(max_examples=60, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_values_stay_and_of_equal_rows_the_first(table: list[list[str]], end: str, all_quoted: bool) -> None:
     header = [f"name {number}" for number in range(len(table[0]))]
     # Rows of plain words say what the table is: how a file is read is decided by its first rows.
