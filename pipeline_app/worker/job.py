@@ -26,6 +26,7 @@ from pipeline_app.worker.publication import InputChanged, Publication
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.scratch import attempt_scratch, clear, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.share_log import append_text
 from pipeline_app.worker.storage import (
     BlobHeld,
     BlobInfo,
@@ -308,6 +309,8 @@ class JobProcessor:
             if not is_full(error):
                 raise
             path.unlink(missing_ok=True)
+            # No application has run yet, so a disk that stays full without the input was filled by somebody else.
+            self._disk.require()
             info = self._find(job.name)
             refusal = (
                 f"The input of {info.size} bytes could not be written to the disk: {error.strerror}. Lower scratchGib "
@@ -326,9 +329,7 @@ class JobProcessor:
         if self._settings.log_file is None:
             return
         try:
-            with self._settings.log_file.open("ab") as target, path.open("rb") as source:
-                while data := source.read(1024 * 1024):
-                    target.write(data)
+            append_text(path, self._settings.log_file)
         except OSError as error:
             # A full or absent share must not cost a file its results: the same log goes to run.log.
             _log.warning("the log %s cannot be written: %s", self._settings.log_file, error)
