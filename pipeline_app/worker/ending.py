@@ -41,6 +41,7 @@ def publish(
         Interrupted: the worker is to stop, or another one has the message.
     """
     first, size = ran.first and not ran.mark.written, ran.log.path.stat().st_size
+    gave_up = False
     receipt, until = make_receipt(ran, result, settings), time.monotonic() + PASSING_SECONDS
     while True:
         try:
@@ -49,15 +50,18 @@ def publish(
             # The log ends in the receipt that was not to be.
             os.truncate(ran.log.path, size)
             first = False
-            if isinstance(problem, BlobHeld):
-                if problem.passing and time.monotonic() < until:
-                    _wait(ran, problem, stopping)
-                    continue
-                if problem.name == ran.publication.receipt_name:
-                    raise
+            held = problem if isinstance(problem, BlobHeld) else None
+            if held and held.passing and time.monotonic() < until:
+                _wait(ran, held, stopping)
+                continue
+            is_log = held is not None and held.name == ran.publication.log_name
+            # Without results nothing but the log and the receipt itself can be in its way.
+            if held and (held.name == ran.publication.receipt_name or (gave_up and not is_log)):
+                raise
+            gave_up = True
             result = _failed(result, str(problem))
             receipt = make_receipt(ran, result, settings)
-            if isinstance(problem, BlobHeld) and problem.name == ran.publication.log_name:
+            if is_log:
                 return receipt, ran.publication.refuse(receipt)
 
 
