@@ -10,8 +10,8 @@ import pytest
 
 from pipeline_app.contract import FileJob, Receipt
 from pipeline_app.worker import ending, holds
-from pipeline_app.worker.attempt import Outcome
-from pipeline_app.worker.job import PATIENCE
+from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Ran
+from pipeline_app.worker.job import PATIENCE, JobProcessor
 from pipeline_app.worker.storage import BlobHeld
 from tests.worker.world import INPUT, OUTPUT, World
 
@@ -167,6 +167,30 @@ def test_a_receipt_that_turns_out_to_be_held_when_it_is_written_costs_one_run(
         assert done.process().outcome is Outcome.BURIED
     assert (runs(), done.queue.entries, len(done.queue.buried)) == (2, [], 1)
     assert str(held) in caplog.text
+
+
+@pytest.mark.parametrize(("name", "end"), [(LOG, Outcome.FAILED), (RECEIPT, Outcome.BURIED)])
+def test_a_lease_that_was_taken_while_the_application_ran_leaves_what_is_there_whole(
+    runs: Callable[[], int], done: World, name: str, end: Outcome
+) -> None:
+    before = {each: content for each, (_, content) in done.store.blobs.items()}
+    message = done.queue.receive(60)
+    assert message is not None
+    processor = JobProcessor(done.settings, done.store, done.queue, done.folder / "scratch", lambda: False)
+    claimed = processor.claim(message)
+    assert isinstance(claimed, Claimed)
+    fetched = processor.fetch(claimed)
+    assert isinstance(fetched, Fetched)
+    ran = processor.run(fetched)
+    assert isinstance(ran, Ran)
+    done.store.leased[name] = lease(name)
+    assert processor.publish(ran).outcome is end
+    # The log is not taken for a publication that cannot come to its end.
+    after = {
+        each: content for each, (_, content) in done.store.blobs.items() if each != RECEIPT or end is Outcome.BURIED
+    }
+    assert after == {each: before[each] for each in after}
+    assert (runs(), done.queue.entries) == (2, [])
 
 
 @pytest.mark.parametrize("name", [LOG, RECEIPT])
