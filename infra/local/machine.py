@@ -15,6 +15,7 @@ from .arm import ArmServer
 from .azurite import StorageAccount, install
 from .containers import ContainerGroup
 from .data import DataFolder, disk_problem
+from .disk_watch import DiskWatch
 from .engines import DockerEngine, Engine, ProcessEngine
 from .events import EventGrid
 from .functions import Site
@@ -63,6 +64,7 @@ class Machine:
         self.supervisor = Supervisor(data.root / "processes.json", data.root / OUTPUTS, self.lose_disk)
         self.watcher = watcher
         self._azurite = threading.Lock()
+        self._disk = DiskWatch(data.root, watcher, self.lose_disk)
         self._progress: list[Progress] = []
         self._messages: dict[str, str] = {}
         self.options = options
@@ -86,6 +88,7 @@ class Machine:
             name = type(server).__name__
             threading.Thread(target=server.serve_forever, args=(SHUTDOWN_SECONDS,), daemon=True, name=name).start()
         self.grid.on_delivery(self._messages.__setitem__)
+        self._disk.start()
 
     def azurite(self) -> Path:
         """Return Azurite's program, installed at the first call.
@@ -103,12 +106,14 @@ class Machine:
         self.watcher.log("installer", line)
 
     def called(self, function: str, message_id: str, outcome: str) -> None:
-        """Take note of a function's call; one for a delivered event is a stage of its file's way."""
+        """Take note of a function's call, which may leave an event behind that nobody looks at any more."""
         name = self._messages.pop(message_id, None) if outcome in ("done", "poison") else None
-        if name and outcome == "done":
-            self.watcher.stage(name, "job")
-        elif outcome == "poison":
+        if outcome == "poison":
             self.watcher.warn(function, f"The event of {name or message_id} could not be handled.")
+
+    def queued(self, name: str) -> None:
+        """Take note that there is a job for an input."""
+        self.watcher.stage(name, "job")
 
     def deployer_token(self, audience: str) -> str:
         """Return the token by which who deploys is known to whom it is for."""
@@ -146,6 +151,7 @@ class Machine:
 
     def close(self) -> None:
         """End everything, the newest first; storage goes last, so that workers can give their work back."""
+        self._disk.close()
         self.supervisor.close()
         self.grid.close()
         for progress in self._progress:

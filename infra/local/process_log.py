@@ -9,6 +9,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline_app.worker.share_log import PrintableFormatter
+
 LOG_BYTES: Final = 10 * 1024 * 1024
 
 
@@ -20,7 +22,7 @@ class ProcessLog(RotatingFileHandler):
         self._path = path
         # The file is opened with the first line, where an error of the disk is dealt with like any later one.
         super().__init__(path, backupCount=1, delay=True, encoding="utf-8", errors="replace", maxBytes=LOG_BYTES)
-        self.setFormatter(logging.Formatter("%(message)s"))
+        self.setFormatter(PrintableFormatter("%(message)s"))
 
     def _open(self) -> Any:
         self._path.parent.mkdir(parents=True, exist_ok=True)

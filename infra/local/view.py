@@ -9,7 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TextIO
+from typing import Any, Final, Protocol, TextIO, cast
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -47,7 +47,7 @@ class PlainView:
     def __init__(self, stream: TextIO) -> None:
         self._lock = threading.Lock()
         self._start = time.monotonic()
-        self._stream = stream
+        self._stream = Lasting(stream)
 
     def log(self, source: str, text: str) -> None:
         """Write a line of a part."""
@@ -76,8 +76,7 @@ class PlainView:
 
     def _write(self, text: str) -> None:
         line = f"{time.monotonic() - self._start:8.2f}  {printable(text)}\n"
-        # Neither a reader that has gone away nor a full disk behind the stream may end what is told here.
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock:
             self._stream.write(line)
             self._stream.flush()
 
@@ -216,10 +215,34 @@ def _is_shown(file: str) -> bool:
     return CANARY_FOLDER not in file.split("/")
 
 
+class Lasting:
+    """A text stream that takes what it is given also where its terminal is closed or its disk full meanwhile.
+
+    What is shown is no reason to break off what goes on, least of all its taking down.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def flush(self) -> None:
+        """Write what is kept back, if that can be done."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def write(self, text: str) -> int:
+        """Write a text, if that can be done."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+
 def choose() -> View:
     """Return the view that fits the standard output."""
     if sys.stdout.isatty():
-        return LiveView(Console())
+        return LiveView(Console(file=cast(TextIO, Lasting(sys.stdout))))
     return PlainView(sys.stdout)
 
 

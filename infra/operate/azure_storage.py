@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from azure.core import MatchConditions
@@ -24,10 +25,13 @@ from infra.operate.places import Place
 from infra.operate.properties import plain
 from infra.operate.storage import Blob, OperateError, OverwrittenError, Peeked
 from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, NEVER_EXPIRES, FileJob, plain_etag
+from pipeline_app.worker.holds import LEASED_CODES, explain, lease_of
 
 COPY_POLL_SECONDS: Final = 0.5
 FORBIDDEN: Final = 403
 NEWEST_DEAD_LETTERS: Final = 200
+
+_LEASE: Final = ("status", "state", "duration")
 
 # A person waits for the answer, so what is not there is told soon.
 _CLIENT_OPTIONS: Final[dict[str, Any]] = {"connection_timeout": 10, "initial_backoff": 1, "retry_total": 2}
@@ -60,7 +64,7 @@ class AzureStorage:
         """Return a blob, or None."""
         with _explained(self._local):
             try:
-                return _blob(name, self._container.get_blob_client(name).get_blob_properties())
+                return self._blob(name, self._container.get_blob_client(name).get_blob_properties())
             except ResourceNotFoundError:
                 return None
 
@@ -68,7 +72,7 @@ class AzureStorage:
         """Iterate over the blobs whose name starts with ``prefix``."""
         with _explained(self._local):
             for properties in self._container.list_blobs(include=["metadata"], name_starts_with=prefix):
-                yield _blob(properties.name, properties)
+                yield self._blob(properties.name, properties)
 
     def peek(self, queue: str) -> Peeked:
         """Look at a queue without taking anything from it."""
@@ -102,6 +106,30 @@ class AzureStorage:
         with _explained(self._local):
             return self._copied_onto_itself(blob)
 
+    def _blob(self, name: str, properties: BlobProperties) -> Blob:
+        return Blob(
+            archive_status=plain(properties.archive_status),
+            etag=plain_etag(properties.etag),
+            held=self._held(name, properties),
+            kind=plain(properties.blob_type) or "BlockBlob",
+            metadata=dict(properties.metadata or {}),
+            modified=properties.last_modified,
+            name=name,
+            size=properties.size or 0,
+            tier=plain(properties.blob_tier),
+        )
+
+    def _held(self, name: str, properties: BlobProperties) -> str | None:
+        """Return why a blob cannot be changed, as far as its own properties tell; a container's policy is not there."""
+        code, lease = "LeaseIdMissing", lease_of(*(plain(properties.lease[each]) for each in _LEASE))
+        if not lease and properties.has_legal_hold:
+            code = "BlobImmutableDueToLegalHold"
+        elif not lease and (until := properties.immutability_policy.expiry_time) and until > datetime.now(UTC):
+            code = "BlobImmutableDueToPolicy"
+        elif not lease:
+            return None
+        return explain(name, str(self._container.container_name), code, lease)
+
     def _copied_onto_itself(self, blob: Blob) -> str:
         client = self._container.get_blob_client(blob.name)
         condition = f'"{blob.etag}"'
@@ -114,8 +142,16 @@ class AzureStorage:
                 source_match_condition=MatchConditions.IfNotModified,
                 **_kept(client),
             )
-        except (ResourceModifiedError, ResourceNotFoundError) as error:
-            raise OverwrittenError(blob.name) from error
+        except HttpResponseError as error:
+            code = str(plain(getattr(error, "error_code", None)))
+            if code in LEASED_CODES or code.startswith("BlobImmutable"):
+                # The first that holds it may be over, and what holds it now is what counts.
+                held = self._held(blob.name, client.get_blob_properties())
+                reason = held or explain(blob.name, str(self._container.container_name), code)
+                raise OperateError(f"{blob.name!r} cannot become a new version: {reason} Then 'retry' it.") from error
+            if isinstance(error, (ResourceModifiedError, ResourceNotFoundError)):
+                raise OverwrittenError(blob.name) from error
+            raise
         etag, status = str(answer["etag"]), str(answer["copy_status"])
         while status == "pending":
             time.sleep(COPY_POLL_SECONDS)
@@ -159,19 +195,6 @@ def _explained(local: bool) -> Iterator[None]:
         raise OperateError(_explanation(error, local)) from error
 
 
-def _blob(name: str, properties: BlobProperties) -> Blob:
-    return Blob(
-        archive_status=plain(properties.archive_status),
-        etag=plain_etag(properties.etag),
-        kind=plain(properties.blob_type) or "BlockBlob",
-        metadata=dict(properties.metadata or {}),
-        modified=properties.last_modified,
-        name=name,
-        size=properties.size or 0,
-        tier=plain(properties.blob_tier),
-    )
-
-
 def _explanation(error: AzureError, local: bool) -> str:
     text = (error.message or type(error).__name__).strip().splitlines()[0]
     if isinstance(error, ClientAuthenticationError):
@@ -184,6 +207,10 @@ def _explanation(error: AzureError, local: bool) -> str:
     if isinstance(error, ServiceRequestError):
         end = "Is the local run still there?" if local else "Is its firewall closed to this machine?"
         return f"The storage account does not answer: {text} {end}"
+    if isinstance(error, HttpResponseError):
+        # The answer to a HEAD has no text but its status, and its code in a header.
+        said = [error.status_code, plain(getattr(error, "error_code", None)), text]
+        text = " ".join(str(each) for each in said if each)
     return f"The storage account answered with an error: {text}"
 
 

@@ -21,10 +21,14 @@ class OverwrittenError(OperateError):
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """One blob: ``etag`` without quotes, ``size`` in bytes, ``modified`` with a time zone, the rest as Azure has it."""
+    """One blob: ``etag`` without quotes, ``size`` in bytes, ``modified`` with a time zone, the rest as Azure has it.
+
+    ``held`` says why it can be neither overwritten nor deleted, and what to do, in sentences.
+    """
 
     archive_status: str | None = None
     etag: str
+    held: str | None = None
     kind: str = "BlockBlob"
     metadata: Mapping[str, str] = field(default_factory=dict)
     modified: datetime
@@ -97,5 +101,6 @@ class Storage(Protocol):
             The new version's ETag without quotes.
 
         Raises:
+            OperateError: something holds it; the text says what, and how to end that.
             OverwrittenError: it is another version by now, or gone; nothing was changed.
         """

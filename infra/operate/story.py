@@ -8,6 +8,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from infra.operate.storage import Blob, OperateError, Storage
@@ -21,8 +22,10 @@ from pipeline_app.contract import (
     Receipt,
     StorageNames,
 )
+from pipeline_app.worker.publication import owner_of
 
 LOG_LINES: Final = 10
+MOST_HELD: Final = 5
 QUEUES: Final = (EVENTS_QUEUE, EVENTS_POISON_QUEUE, JOBS_QUEUE, JOBS_POISON_QUEUE)
 
 
@@ -51,6 +54,7 @@ class Story:
         broken: results that the receipt names and that are not there as it says, in a sentence each.
         counts: by queue, how many messages were looked at, and about how many there are.
         dead_letters: its events that could not be delivered.
+        held: why blobs of an older version can be neither overwritten nor deleted, in sentences for each.
         input: its present version, or None.
         is_input: whether its name is below the input path.
         log: the last lines of the worker's log about it, or None where that log cannot be read from here.
@@ -65,6 +69,7 @@ class Story:
     broken: tuple[str, ...]
     counts: Mapping[str, tuple[int, int]]
     dead_letters: tuple[DeadLetter, ...]
+    held: tuple[str, ...]
     input: Blob | None
     is_input: bool
     log: tuple[str, ...] | None
@@ -93,6 +98,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
             broken=(),
             counts=counts,
             dead_letters=dead_letters,
+            held=(),
             input=present,
             is_input=False,
             log=lines,
@@ -109,6 +115,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
         broken=tuple(_broken(receipt, storage, names)) if receipt else (),
         counts=counts,
         dead_letters=dead_letters,
+        held=tuple(islice(_held(name, storage, names), MOST_HELD)),
         input=present,
         is_input=True,
         log=lines,
@@ -140,6 +147,17 @@ def _broken(receipt: Receipt, storage: Storage, names: StorageNames) -> Iterator
             yield f"{output.name!r} is not there."
         elif there[output.name] != output.size:
             yield f"{output.name!r} has {there[output.name]:,} bytes instead of {output.size:,}."
+
+
+def _held(name: str, storage: Storage, names: StorageNames) -> Iterator[str]:
+    """Iterate over what keeps a new version of the input from being published."""
+    for own in (names.receipt_name(name), names.log_name(name)):
+        if (blob := storage.find(own)) is not None and blob.held:
+            yield blob.held
+    for blob in storage.list(f"{names.output_directory(name)}/"):
+        # Results of another input may lie below, and are no business of this one.
+        if blob.held and "sha256" in blob.metadata and blob.metadata.get("owner") == owner_of(name):
+            yield blob.held
 
 
 def _dead_letters(name: str, storage: Storage) -> Iterator[DeadLetter]:

@@ -131,7 +131,8 @@ def _receipt(story: Story) -> Section:
     receipt = story.receipt
     if receipt is None:
         text = f"What is there cannot be read: {story.receipt_problem}" if story.receipt_problem else "There is none."
-        return Section(heading="Receipt", lines=(text,), mood="bad" if story.receipt_problem else "waiting")
+        bad = story.receipt_problem or story.held
+        return Section(heading="Receipt", lines=(text, *_in_the_way(story)), mood="bad" if bad else "waiting")
     lines = [
         f"{story.receipt_name!r} says {receipt.status}, attempt {receipt.attempt}, finished {receipt.finished_at}."
     ]
@@ -146,10 +147,18 @@ def _receipt(story: Story) -> Section:
     if receipt.outputs and not story.broken:
         lines.append(f"Its {len(receipt.outputs)} result(s) are there with the sizes that it names.")
     lines += story.broken
+    lines += _in_the_way(story)
     if story.input and not _is_present(story, receipt):
         return Section(heading="Receipt", lines=tuple(lines), mood="waiting")
     mood: Mood = "bad" if receipt.status == "failed" or story.broken else "good"
     return Section(heading="Receipt", lines=tuple(lines), mood=mood)
+
+
+def _in_the_way(story: Story) -> tuple[str, ...]:
+    """Return what keeps the present version from being published; one that succeeded has nothing to fear of it."""
+    receipt = story.receipt
+    done = receipt and _is_present(story, receipt) and receipt.status == "succeeded" and not receipt.warning
+    return () if done else story.held
 
 
 def _next(story: Story, moment: datetime) -> Section:
@@ -175,7 +184,15 @@ def _advice(story: Story, moment: datetime) -> tuple[Mood, list[str]]:
             return "good", ["Nothing: it is done."]
         if (archived := archive_problem(story.input)) is not None:
             return "bad", [archived]
+        if story.held:
+            return "bad", [f"End what holds the blobs that are named above, then {retry} has the file processed again."]
         return "bad", [f"Mend what the receipt says, then {retry} has the file processed again."]
+    if story.held:
+        return "bad", [
+            *story.held,
+            f"As long as that lasts, nothing of the file's present version can be published. Then {retry} has it "
+            "processed; its message in a poison queue, if there is one, can be deleted.",
+        ]
     return _advice_without_receipt(story, moment, retry)
 
 

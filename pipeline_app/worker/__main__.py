@@ -22,7 +22,7 @@ from pipeline_app.worker.loop import Drain, StorageRefused
 from pipeline_app.worker.process import adopt_orphans
 from pipeline_app.worker.scratch import worker_scratch
 from pipeline_app.worker.settings import WorkerSettings
-from pipeline_app.worker.share_log import ShareLog
+from pipeline_app.worker.share_log import PrintableFormatter, ShareLog
 from pipeline_app.worker.status import Status
 
 _log = logging.getLogger("pipeline_app.worker")
@@ -46,8 +46,8 @@ def main() -> int:
         _log.info("%s: no more files are claimed, running ones are given back", signal.Signals(number).name)
         stopping.set()
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     adopt_orphans()
     status = Status(image=settings.image, release=settings.release, slots=settings.slots)
 
@@ -94,7 +94,7 @@ def main() -> int:
 
 
 def _log_to(handler: logging.Handler) -> None:
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter = PrintableFormatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     root = logging.getLogger()

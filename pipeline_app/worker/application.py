@@ -13,7 +13,7 @@ from pipeline_app.worker.app_config import AppConfig, AppConfigError
 from pipeline_app.worker.disk import Watch
 from pipeline_app.worker.outputs import OutputError, collect, left_elsewhere
 from pipeline_app.worker.process import run_step
-from pipeline_app.worker.publication import LocalFile
+from pipeline_app.worker.results import LocalFile
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.scratch import is_folder, put_back
 from pipeline_app.worker.settings import WorkerSettings

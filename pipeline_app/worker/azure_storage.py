@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +11,10 @@ from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, RECEIPT_NAME, S
 from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
-from pipeline_app.worker import azure_ranges
+from pipeline_app.worker import azure_ranges, holds
 from pipeline_app.worker.azure_ranges import FileRange
 from pipeline_app.worker.storage import (
+    BlobHeld,
     BlobInfo,
     BlobMissing,
     BlobTooLarge,
@@ -42,10 +44,18 @@ _UNREADABLE: Final[Mapping[str, str]] = {
     ),
 }
 _LOST_RACE_STATUS: Final = frozenset({404, 409, 412})
+_STATE_STATUS: Final = frozenset({409, 412})
 # Also 403: a fresh role assignment takes minutes to be known everywhere. And a container or queue that is being made
 # anew is no file's fault. None of these is waited for without end; see GIVE_UP_SECONDS.
 _PASSING_CODES: Final = frozenset(
-    {"ContainerBeingDeleted", "ContainerNotFound", "QueueBeingDeleted", "QueueDisabled", "QueueNotFound"}
+    {
+        "ContainerBeingDeleted",
+        "ContainerDisabled",
+        "ContainerNotFound",
+        "QueueBeingDeleted",
+        "QueueDisabled",
+        "QueueNotFound",
+    }
 )
 _PASSING_STATUS: Final = frozenset({401, 403, 408, 429})
 
@@ -73,7 +83,8 @@ class AzureBlobStore:
 
     def head(self, name: str) -> BlobInfo | None:
         try:
-            return _info(name, self._endpoint.call("HEAD", self._path(name)))
+            answer = self._endpoint.call("HEAD", self._path(name))
+            return replace(_info(name, answer), held=self._held_by_lease(name, answer))
         except StorageError as error:
             if error.is_missing_blob:
                 return None
@@ -114,14 +125,14 @@ class AzureBlobStore:
         try:
             return self._endpoint.call("GET", self._path(name), headers=headers).body
         except StorageError as error:
-            raise _conflict(name, error) from error
+            raise self._refused(name, error) from error
 
     def put_bytes(self, name: str, data: bytes, *, expected: str | None, metadata: Mapping[str, str]) -> str:
         headers = {"x-ms-blob-type": "BlockBlob", **_metadata(metadata), **_condition(expected)}
         try:
             return _etag(self._endpoint.call("PUT", self._path(name), headers=headers, body=data))
         except StorageError as error:
-            raise _conflict(name, error) from error
+            raise self._refused(name, error) from error
 
     def put_file(self, name: str, path: Path, *, expected: str | None, metadata: Mapping[str, str], writer: str) -> str:
         size = path.stat().st_size
@@ -140,14 +151,17 @@ class AzureBlobStore:
                 headers |= operations.XML
                 answer = self._endpoint.call("PUT", self._path(name), {"comp": "blocklist"}, headers, blocks)
         except StorageError as error:
-            raise _conflict(name, error) from error
+            raise self._refused(name, error) from error
         return _etag(answer)
 
     def delete(self, name: str, expected: str) -> None:
         try:
-            self._endpoint.call("DELETE", self._path(name), headers=_condition(expected))
+            # A blob with snapshots is deleted with them or not at all.
+            # Source: https://learn.microsoft.com/rest/api/storageservices/delete-blob
+            headers = {"x-ms-delete-snapshots": "include", **_condition(expected)}
+            self._endpoint.call("DELETE", self._path(name), headers=headers)
         except StorageError as error:
-            raise _conflict(name, error) from error
+            raise self._refused(name, error) from error
 
     def is_transient(self, error: Exception) -> bool:
         if isinstance(error, StorageError):
@@ -160,6 +174,33 @@ class AzureBlobStore:
 
     def _path(self, name: str) -> str:
         return f"{self._container}/{name}"
+
+    def _refused(self, name: str, error: StorageError) -> Exception:
+        """Return Conflict for a refused condition, BlobHeld for what holds the blob itself, else the error."""
+        if error.code in holds.LEASED_CODES:
+            # A lease that ended since then leaves a state that the writer has not seen.
+            blob = self.head(name)
+            return Conflict(name) if blob is None or blob.held is None else blob.held
+        if error.code in _LOST_RACES or (not error.code and error.status in _LOST_RACE_STATUS):
+            return Conflict(name)
+        # Whatever else says of a single blob that its state forbids it would say so again.
+        if error.status in _STATE_STATUS and error.code not in _PASSING_CODES:
+            reason = f"{holds.explain(name, self._container, error.code)} The storage said: {error}"
+            return BlobHeld(
+                name,
+                reason,
+                deletable=error.code in holds.DELETABLE_CODES,
+                passing=error.code in holds.PASSING_CODES,
+            )
+        return error
+
+    def _held_by_lease(self, name: str, answer: Answer) -> BlobHeld | None:
+        said = [answer.headers.get(f"x-ms-lease-{what}") for what in ("status", "state", "duration")]
+        if not (lease := holds.lease_of(*said)):
+            return None
+        return BlobHeld(
+            name, holds.explain(name, self._container, "LeaseIdMissing", lease), passing=holds.passes(lease)
+        )
 
     def _unreadable(self, name: str, error: StorageError) -> Exception:
         """Return BlobUnreadable where an answer is about this blob and no other, else the error itself."""
@@ -245,12 +286,6 @@ def _claim_error(error: StorageError) -> Exception:
 
 def _condition(expected: str | None) -> dict[str, str]:
     return {"If-None-Match": "*"} if expected is None else {"If-Match": f'"{expected}"'}
-
-
-def _conflict(name: str, error: StorageError) -> Exception:
-    """Return Conflict for a refused condition, else the error; a missing container is no lost race."""
-    lost = error.code in _LOST_RACES if error.code else error.status in _LOST_RACE_STATUS
-    return Conflict(name) if lost else error
 
 
 def _etag(answer: Answer) -> str:

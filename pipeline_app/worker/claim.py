@@ -70,6 +70,14 @@ class Claim:
         finally:
             self._beat = None
 
+    def bury(self) -> None:
+        """Move the message to the poison queue; one that somebody else has by now is theirs to settle."""
+        self._stop()
+        try:
+            self._queue.bury(self._message)
+        except ClaimLost as error:
+            _log.warning("The message %s was claimed by another worker: %s.", self._message.id, error)
+
     def complete(self) -> None:
         """Delete the message; a message that somebody else has by now is theirs to delete, since the receipt is out."""
         self._stop()

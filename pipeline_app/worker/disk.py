@@ -129,9 +129,8 @@ class Disk:
         free, files = self.free(), self._status().f_favail
         if free < self._reserve_bytes:
             return (
-                f"The disk of {str(self._folder)!r} has {_size(free)} left; {_size(self._reserve_bytes)} must stay "
-                "free. Let the application write less outside of {output} and $TMPDIR too, or lower scratchGib "
-                "(APP_SCRATCH_BYTES) to what the disk has."
+                f"The disk of {str(self._folder)!r} (mounted at {mount_of(self._folder)}) has {_size(free)} left; "
+                f"{_size(self._reserve_bytes)} must stay free. {self._way_out(free)}"
             )
         if files < self._reserve_files:
             return (
@@ -140,6 +139,26 @@ class Disk:
                 "APP_SCRATCH_DIRECTORY to a folder on a disk with more."
             )
         return None
+
+    def _way_out(self, free: int) -> str:
+        """Return who may have filled the file system, and what to do, in sentences."""
+        with self._lock:
+            watches = list(self._watches)
+        taken = sum(watch.total() for watch in watches)
+        if watches and free + taken >= self._reserve_bytes:
+            return (
+                "Let the application write less outside of {output} and $TMPDIR too, or lower scratchGib "
+                "(APP_SCRATCH_BYTES) to what the disk has."
+            )
+        if watches:
+            return (
+                f"The files of what is processed take {_size(taken)} of it. The rest is another program's, or was "
+                "written by an application outside of {output} and $TMPDIR. Make room on that disk."
+            )
+        return (
+            "No file that is processed takes it, but another program, or what an application left outside of {output} "
+            "and $TMPDIR. Make room on that disk."
+        )
 
     def blame(self, watch: Watch) -> str | None:
         """Return why this attempt has to end so that the disk does not fill, in a sentence, or None.
@@ -264,6 +283,15 @@ def measure(scratch: Path) -> Iterator[Usage]:
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             linked.add(file)
         yield usage
+
+
+def mount_of(path: Path) -> Path:
+    """Return where the file system of a folder is mounted."""
+    path = path.resolve()
+    device = path.stat().st_dev
+    while path != path.parent and path.parent.stat().st_dev == device:
+        path = path.parent
+    return path
 
 
 def too_many_files(count: int, limit: int) -> str:

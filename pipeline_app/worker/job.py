@@ -7,7 +7,6 @@ visible. Each returns what the next one takes, or, where the message has come to
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,13 +20,15 @@ from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ra
 from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.disk import Disk, DiskFull, is_full
+from pipeline_app.worker.ending import publish
 from pipeline_app.worker.process import Interrupted
-from pipeline_app.worker.publication import InputChanged, NameClash, Publication
-from pipeline_app.worker.receipts import make_receipt
+from pipeline_app.worker.publication import InputChanged, Publication
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.scratch import Vanished, attempt_scratch, clear, put_back, require_whole, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.share_log import append_text
 from pipeline_app.worker.storage import (
+    BlobHeld,
     BlobInfo,
     BlobMissing,
     BlobStore,
@@ -152,7 +153,7 @@ class JobProcessor:
         mark = WorkingMark(
             claim_seconds=claimed.claim.seconds, message_id=claimed.claim.message_id, publication=publication
         )
-        receipt = publication.find_receipt()
+        log, receipt = None, publication.find_receipt()
         # A message that was claimed before, counted or not, may have left something behind.
         first = claimed.unseen and receipt is None
         if not first:
@@ -160,6 +161,12 @@ class JobProcessor:
             mark.respect(log)
         if publication.is_done(receipt):
             return _skip(claimed, "this version has its receipt")
+        if receipt is not None and receipt.held is not None:
+            raise receipt.held
+        if log is not None and log.held is not None:
+            if log.held.passing and job.given_back < PATIENCE:
+                raise log.held
+            refusal, lasting = refusal or str(log.held), True
         version = InputVersion(etag=info.etag, name=job.name, sha256=info.sha256 or None, size=info.size)
         return Fetched(
             **known(claimed),
@@ -214,17 +221,7 @@ class JobProcessor:
         self._keep_log(log.path)
         if result.error and ran.number < self._settings.max_attempts and not ran.lasting:
             return _give_back(ran, result.error, delay=backoff(ran.number), counted=True)
-        receipt = make_receipt(ran, result, self._settings)
-        log_size = log.path.stat().st_size
-        first = ran.first and not ran.mark.written
-        try:
-            mine = ran.publication.publish(receipt, result.files, log.path, first=first)
-        except NameClash as clash:
-            # The log ends in the receipt that was not to be.
-            os.truncate(log.path, log_size)
-            failed = RunResult(config_sha256=result.config_sha256, error=str(clash), exit_code=result.exit_code)
-            receipt = make_receipt(ran, failed, self._settings)
-            mine = ran.publication.publish(receipt, (), log.path, first=False)
+        receipt, mine = publish(ran, result, self._settings, self._stopping)
         ran.claim.complete()
         if not mine:
             _log.info("skipped %r attempt=%d: another attempt was faster", ran.job.name, ran.number)
@@ -266,6 +263,8 @@ class JobProcessor:
             outcome = _give_back(claimed, str(error), delay=0.0, counted=False)
         except WorkedOn as error:
             outcome = _wait_for_other(claimed, error)
+        except BlobHeld as error:
+            outcome = _hold(claimed, error)
         except (FileNotFoundError, NotADirectoryError, Vanished) as error:
             # What an application does to its own files is a result; these were taken from another one's.
             counted = job.given_back >= PATIENCE
@@ -317,6 +316,8 @@ class JobProcessor:
             if not is_full(error):
                 raise
             path.unlink(missing_ok=True)
+            # No application has run yet, so a disk that stays full without the input was filled by somebody else.
+            self._disk.require()
             info = self._find(job.name)
             refusal = (
                 f"The input of {info.size} bytes could not be written to the disk: {error.strerror}. Lower scratchGib "
@@ -335,9 +336,7 @@ class JobProcessor:
         if self._settings.log_file is None:
             return
         try:
-            with self._settings.log_file.open("ab") as target, path.open("rb") as source:
-                while data := source.read(1024 * 1024):
-                    target.write(data)
+            append_text(path, self._settings.log_file)
         except OSError as error:
             # A full or absent share must not cost a file its results: the same log goes to run.log.
             _log.warning("the log %s cannot be written: %s", self._settings.log_file, error)
@@ -355,6 +354,20 @@ def _given_up(attempts: int) -> str:
         f"The worker was lost {times} while it processed this file: it was killed, ran out of memory or disk, "
         "or could not publish the results."
     )
+
+
+def _hold(claimed: Claimed, held: BlobHeld) -> Processed:
+    """Wait for what ends by itself; where no receipt can be written, the poison queue is all that is left to tell."""
+    if held.passing and claimed.job.given_back < PATIENCE:
+        return _give_back(claimed, str(held), delay=backoff(claimed.job.given_back), counted=False)
+    _log.error(
+        "buried %r attempt=%d in the poison queue, since it can have no receipt: %s Then 'retry' the file.",
+        claimed.job.name,
+        claimed.number,
+        held,
+    )
+    claimed.claim.bury()
+    return Processed(outcome=Outcome.BURIED)
 
 
 def _sentence(error: Exception) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline_app.contract import RESERVED_NAMES, name_problem
 from pipeline_app.worker.disk import too_many_files
-from pipeline_app.worker.publication import LocalFile
+from pipeline_app.worker.results import LocalFile
 from pipeline_app.worker.scratch import Vanished, walk
 
 _CHUNK = 1024 * 1024

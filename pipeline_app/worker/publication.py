@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,10 +34,13 @@ from pipeline_app.contract import (
     ContractError,
     Receipt,
 )
-from pipeline_app.worker.storage import BlobInfo, BlobStore, ClaimLost, Conflict
+from pipeline_app.worker.results import MAX_ROUNDS, LocalFile, replace_outputs
+from pipeline_app.worker.storage import BlobHeld, BlobInfo, BlobStore, ClaimLost, Conflict
 
-# Each round loses only to another writer's progress, so many rounds mean that something else writes there.
-MAX_ROUNDS = 20
+# So many old results that cannot be deleted are named one by one.
+NAMED = 3
+
+_log = logging.getLogger(__name__)
 
 _CLAIMED = "claimed"
 COMMITTED = "committed"
@@ -46,20 +50,6 @@ _NOBODY = "-"
 
 class InputChanged(Exception):
     """The input was overwritten or deleted since it was downloaded, and results of a later version may be there."""
-
-
-class NameClash(Exception):
-    """A result would overwrite a result of another input; the text names both."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalFile:
-    """A result on disk: its name below the output folder, size in bytes and SHA-256 in hex."""
-
-    name: str
-    path: Path
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +65,7 @@ class Publication:
     @property
     def owner(self) -> str:
         """Whose the blobs are, for their metadata."""
-        # Metadata must be ASCII, blob names need not be.
-        return hashlib.sha256(self.input_name.encode("utf-8", "surrogatepass")).hexdigest()
+        return owner_of(self.input_name)
 
     @property
     def log_name(self) -> str:
@@ -84,7 +73,8 @@ class Publication:
         return f"{self.directory}/{LOG_NAME}"
 
     @property
-    def _receipt_name(self) -> str:
+    def receipt_name(self) -> str:
+        """The blob name of the receipt."""
         return f"{self.directory}/{RECEIPT_NAME}"
 
     def is_done(self, receipt: BlobInfo | None) -> bool:
@@ -93,7 +83,7 @@ class Publication:
 
     def find_receipt(self) -> BlobInfo | None:
         """Return the state of the input's receipt, of whatever version, or None."""
-        return self.store.head(self._receipt_name)
+        return self.store.head(self.receipt_name)
 
     def finish_earlier(self) -> tuple[BlobInfo | None, BlobInfo | None]:
         """Write the receipt of a committed attempt whose worker was lost before it could, if there is one.
@@ -119,28 +109,57 @@ class Publication:
         Returns:
             True if the receipt that is there now is this attempt's, False if another attempt was faster.
 
+        An old result that is in nobody's way and cannot be deleted is named in the receipt, which stays what it is.
+
         Raises:
+            BlobHeld: a blob that has to be replaced cannot be.
             ClaimLost: another attempt took over.
             InputChanged: this version is no longer the newest.
             NameClash: a result belongs to another input.
         """
-        record = json.dumps(dataclasses.asdict(receipt)).encode() + b"\n"
-        with log.open("ab") as target:
-            target.write(b"\n" + record)
+        log_bytes = log.stat().st_size
         if first:
             try:
                 for file in files:
-                    self._put_output(file, None, None)
-                self._put_log(log, len(record), None)
+                    self.put_output(file, None, None)
+                self._put_log(log, _end_log(log, log_bytes, receipt), None)
                 self._put_receipt(receipt, self.id, None)
-            except Conflict:
+            except (BlobHeld, Conflict):
                 # Something is there already: a duplicate of this job, a lost attempt, or a repeated request of the
                 # SDK whose first answer got lost. Taking over tells these apart.
-                return self._take_over(receipt, files, log, len(record))
+                return self._take_over(receipt, files, log, log_bytes)
             return True
-        return self._take_over(receipt, files, log, len(record))
+        return self._take_over(receipt, files, log, log_bytes)
 
-    def _take_over(self, receipt: Receipt, files: Sequence[LocalFile], log: Path, record_bytes: int) -> bool:
+    def refuse(self, receipt: Receipt) -> bool:
+        """Write a failed receipt alone, where the log is held and nothing can be published.
+
+        Results of an earlier version stay where they are, and no receipt names them any more.
+
+        Returns:
+            As ``publish``.
+
+        Raises:
+            BlobHeld: the receipt cannot be replaced either.
+            ClaimLost: others kept writing meanwhile.
+            InputChanged: this version is no longer the newest.
+        """
+        for _ in range(MAX_ROUNDS):
+            log, current = self.finish_earlier()
+            if self.is_done(current):
+                return current is not None and current.metadata.get("attempt") == self.id
+            self.require_input()
+            # A log that is committed has its receipt by now and goes on to have it: whoever comes next would otherwise
+            # finish that receipt and put it over this one.
+            attempt = log.metadata.get("attempt", self.id) if log else self.id
+            try:
+                self._put_receipt(receipt, attempt, current.etag if current else None)
+            except Conflict:
+                continue
+            return True
+        raise ClaimLost(f"{self.receipt_name!r} changed {MAX_ROUNDS} times while it was written.")
+
+    def _take_over(self, receipt: Receipt, files: Sequence[LocalFile], log: Path, log_bytes: int) -> bool:
         for _ in range(MAX_ROUNDS):
             log_blob, current = self.look()
             if lacks_receipt(log_blob, current):
@@ -148,13 +167,17 @@ class Publication:
                 continue
             if self.is_done(current):
                 return current is not None and current.metadata.get("attempt") == self.id
+            for blob in (current, log_blob):
+                # Nothing of the older version is touched where the end cannot be reached.
+                if blob is not None and blob.held is not None:
+                    raise blob.held
             try:
                 claim, replaced = self._claim(log_blob, current)
             except Conflict:
                 continue
-            self._replace_outputs(files, claim)
+            receipt = self._noting(receipt, replace_outputs(self, files, claim))
             try:
-                self._put_log(log, record_bytes, claim)
+                self._put_log(log, _end_log(log, log_bytes, receipt), claim)
             except Conflict as error:
                 # A repeated request of the SDK meets the log that its first try wrote.
                 there = self.store.head(self.log_name)
@@ -177,6 +200,17 @@ class Publication:
         version = self.store.head(self.input_name)
         if version is None or version.etag != self.input_etag:
             raise InputChanged(f"{self.input_name!r} was overwritten or deleted while it was processed.")
+
+    def _noting(self, receipt: Receipt, left: Sequence[BlobHeld]) -> Receipt:
+        """Return the receipt with what is left of an older version, which nobody should take for a result."""
+        if not left:
+            return receipt
+        more = f" So are {len(left) - NAMED} more." if len(left) > NAMED else ""
+        said = f"An older version's result is still there: {' '.join(map(str, left[:NAMED]))}{more}"
+        _log.warning("%r: %s", self.input_name, said)
+        if receipt.error:
+            return dataclasses.replace(receipt, error=f"{receipt.error} {said}")
+        return dataclasses.replace(receipt, warning=f"{receipt.warning} {said}" if receipt.warning else said)
 
     def look(self) -> tuple[BlobInfo | None, BlobInfo | None]:
         """Return the state of log and receipt, looked at in this order.
@@ -229,51 +263,14 @@ class Publication:
         )
         return self._put_receipt(superseded, receipt.metadata.get("attempt", _NOBODY), receipt.etag)
 
-    def _replace_outputs(self, files: Sequence[LocalFile], claim: str) -> None:
-        mine = {f"{self.directory}/{file.name}": file for file in files}
-        for file in mine.values():
-            self._replace_output(file, claim)
-        for blob in self.store.list(f"{self.directory}/"):
-            if blob.metadata.get("owner") == self.owner and "sha256" in blob.metadata and blob.name not in mine:
-                self._require(claim)
-                try:
-                    self.store.delete(blob.name, blob.etag)
-                except Conflict:
-                    # A late writer touched it; the next take-over or overwrite tidies up.
-                    continue
-
-    def _replace_output(self, file: LocalFile, claim: str) -> None:
-        name = f"{self.directory}/{file.name}"
-        for _ in range(MAX_ROUNDS):
-            blob = self.store.head(name)
-            if blob is not None:
-                owner = blob.metadata.get("owner", self.owner)
-                if owner != self.owner:
-                    raise NameClash(
-                        f"The result {file.name!r} would overwrite {name!r}, which belongs to another input. "
-                        "Rename one of the two inputs, of which one is named like a folder of the other."
-                    )
-                if blob.metadata.get("claim") == claim:
-                    # A repeated request of the SDK meets what its first try wrote. Nothing older may be kept, not
-                    # even with the same content: an earlier holder of the claim may be about to overwrite it, and
-                    # only a new ETag stops that.
-                    return
-            # The claim is checked after the ETag was read: a later attempt writes only after it took the claim, so
-            # if the claim still stands, the ETag is from before and the condition below fails once it has written.
-            self._require(claim)
-            try:
-                self._put_output(file, blob.etag if blob else None, claim)
-            except Conflict:
-                continue
-            return
-        raise ClaimLost(f"{name!r} changed {MAX_ROUNDS} times while it was replaced.")
-
-    def _require(self, claim: str) -> None:
+    def require_claim(self, claim: str) -> None:
+        """Raise ClaimLost if another attempt took over."""
         log = self.store.head(self.log_name)
         if log is None or log.etag != claim:
             raise ClaimLost(f"Another attempt took over {self.log_name!r}.")
 
-    def _put_output(self, file: LocalFile, expected: str | None, claim: str | None) -> None:
+    def put_output(self, file: LocalFile, expected: str | None, claim: str | None) -> None:
+        """Write one result as this attempt's, under the claim if there is one; raises Conflict and BlobHeld."""
         self.store.put_file(
             f"{self.directory}/{file.name}",
             file.path,
@@ -305,7 +302,7 @@ class Publication:
 
     def _put_receipt(self, receipt: Receipt, attempt: str, expected: str | None) -> str:
         return self.store.put_bytes(
-            self._receipt_name,
+            self.receipt_name,
             receipt.encode().encode(),
             expected=expected,
             metadata={
@@ -321,3 +318,19 @@ def lacks_receipt(log: BlobInfo | None, receipt: BlobInfo | None) -> TypeGuard[B
     if log is None or log.metadata.get(LOG_STATE_METADATA) != COMMITTED:
         return False
     return receipt is None or receipt.metadata.get("attempt") != log.metadata["attempt"]
+
+
+def owner_of(input_name: str) -> str:
+    """Return whose the blobs of an input are, for their metadata."""
+    # Metadata must be ASCII, blob names need not be.
+    return hashlib.sha256(input_name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _end_log(log: Path, size: int, receipt: Receipt) -> int:
+    """Let a log of so many bytes end in the receipt, and return the bytes of that."""
+    record = json.dumps(dataclasses.asdict(receipt)).encode() + b"\n"
+    with log.open("r+b") as target:
+        target.truncate(size)
+        target.seek(size)
+        target.write(b"\n" + record)
+    return len(record)

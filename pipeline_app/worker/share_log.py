@@ -20,14 +20,38 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pipeline_app.install import printable
+
 # All files together have some 80 MiB, of a share that has 1 GiB at least.
 KEPT_FILES: Final = 4
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 # After so much of its own, or such a time, a worker looks at what became of the file. Each look is a request.
 LOOK_BYTES: Final = 256 * 1024
 LOOK_SECONDS: Final = 60.0
+PART_CHARACTERS: Final = 1024 * 1024
 
 _log = logging.getLogger(__name__)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Makes lines that no terminal obeys: what an error quotes may be a file's name or what an application wrote."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        return printable(super().format(record))
+
+
+def append_text(source: Path, target: Path) -> None:
+    """Append what an application printed to a log, as text that no terminal obeys.
+
+    Its lines may end as they like, also in a carriage return alone, by which progress is shown.
+
+    Raises:
+        OSError: the one cannot be read or the other not be written.
+    """
+    with source.open(encoding="utf-8", errors="replace") as text, target.open("a", encoding="utf-8") as log:
+        while part := text.read(PART_CHARACTERS):
+            log.write(printable(part))
 
 
 class ShareLog(logging.Handler):

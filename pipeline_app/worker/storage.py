@@ -8,6 +8,22 @@ from pathlib import Path
 from typing import Protocol
 
 
+class BlobHeld(Exception):
+    """A blob that is there may not be overwritten or deleted, or not be read first; the text says why and what to do.
+
+    Attributes:
+        deletable: it may be deleted, though not overwritten.
+        name: the blob.
+        passing: this ends by itself within a minute or so, as a lease of limited duration does.
+    """
+
+    def __init__(self, name: str, reason: str, *, deletable: bool = False, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.deletable = deletable
+        self.name = name
+        self.passing = passing
+
+
 class BlobMissing(Exception):
     """There is no blob of that name."""
 
@@ -44,7 +60,8 @@ class BlobInfo:
     """One blob: its name, ETag without quotes, size in bytes and metadata.
 
     ``age_seconds`` is the time since its last change by the service's clock, where the blob was looked at alone, and
-    ``sha256`` in hex is known of what was downloaded.
+    ``sha256`` in hex is known of what was downloaded. ``held`` says why it cannot be overwritten now, where the look
+    at it alone showed that.
     """
 
     name: str
@@ -52,6 +69,7 @@ class BlobInfo:
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     age_seconds: float = 0.0
+    held: BlobHeld | None = None
     sha256: str = ""
 
 
@@ -70,7 +88,7 @@ class BlobStore(Protocol):
 
     ``expected`` makes a write conditional: None means that the blob must not exist, an ETag that it must be that
     version. A refused condition raises Conflict, and the storage service, not the caller's timing, decides it.
-    ``head`` and ``download`` raise BlobUnreadable.
+    ``head`` and ``download`` raise BlobUnreadable; ``read`` and whatever changes a blob raise BlobHeld.
     """
 
     def head(self, name: str) -> BlobInfo | None:
@@ -95,7 +113,7 @@ class BlobStore(Protocol):
         """
 
     def delete(self, name: str, expected: str) -> None:
-        """Delete that version of the blob; raises Conflict if it is another or gone."""
+        """Delete that version of the blob with its snapshots; raises Conflict if it is another or gone."""
 
     def is_transient(self, error: Exception) -> bool:
         """Tell whether an error is the service's or the network's passing state and says nothing about the file."""

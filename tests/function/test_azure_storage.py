@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, STATE_CONTAINER, FileJob, StorageConnection
 from pipeline_app.rest.endpoint import StorageError
 from pipeline_function import azure, handlers, sweeping
-from pipeline_function.azure import AzureStorage
+from pipeline_function.azure import STATE_PATH, AzureStorage
 from pipeline_function.events import Ignored, job_of_event
 from pipeline_function.services import InputBlob, Progress, Services
 from pipeline_function.settings import Settings
@@ -79,6 +79,18 @@ def test_a_job_goes_through_the_queue_unchanged_and_never_expires(storage: Azure
     assert FileJob.decode(message.content) == JOB
     assert message.expires_on is not None
     assert message.expires_on.year == 9999
+
+
+@pytest.mark.parametrize("seconds", [-1, 15])
+def test_a_lease_on_what_the_sweep_remembers_is_broken(
+    storage: AzureStorage, container: ContainerClient, connection_string: str, seconds: int
+) -> None:
+    storage.save_state("first")
+    folder, _, name = STATE_PATH.partition("/")
+    with BlobClient.from_connection_string(connection_string, folder, name) as blob:
+        blob.acquire_lease(seconds)
+    storage.save_state("second")
+    assert storage.load_state() == "second"
 
 
 def test_a_wake_up_is_an_event_that_is_there_later_and_never_expires(

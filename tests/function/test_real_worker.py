@@ -248,7 +248,7 @@ def test_the_local_host_gives_a_function_what_the_real_worker_gives_it(
         queue.send_message(base64.b64encode(body).decode(), time_to_live=-1)
         try:
             site = Site(client_ids=frozenset(), name="s", settings=settings | {"PROBE_FILE": str(tmp_path / "local-")})
-            FunctionHost(site, root, data, Recorder(), lambda *_: None).start(supervisor)
+            FunctionHost(site, root, data, Recorder(), lambda *_: None, lambda _: None).start(supervisor)
             for function in ("take", "tick"):
                 assert told(tmp_path / f"local-{function}.done") == told(tmp_path / f"real-{function}.done")
         finally:

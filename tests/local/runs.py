@@ -47,6 +47,8 @@ if word == ["copy"]:
     shutil.copy(sys.argv[0], output / "copy.txt")
     with (output / "copy.txt").open("a") as file:
         file.write("more")
+if word == ["escape"]:
+    print("\\x1b[31mred\\r\\x1b]0;title\\a")
 if word == ["silent"]:
     sys.exit(0)
 if word == ["slow"]:

@@ -115,3 +115,9 @@ def test_without_a_network_the_first_run_says_what_it_needs(
     monkeypatch.setenv("npm_config_replace_registry_host", "always")
     with pytest.raises(AzuriteError, match=r"could not be fetched from the npm registry.* later runs need no network"):
         install(supervisor, tmp_path / "azurite", lambda _: None)
+
+
+def test_no_terminal_obeys_the_log_of_a_storage_account(tmp_path: Path) -> None:
+    made = StorageAccount("account", "key", tmp_path, tmp_path / "log")
+    made._line("\x1b[31mred \u202e")
+    assert (tmp_path / "log").read_text() == "\\x1b[31mred \\u202e\n"

@@ -19,9 +19,11 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 import pytest
+from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import (
     AccountSasPermissions,
+    BlobLeaseClient,
     ContainerClient,
     ResourceTypes,
     StandardBlobTier,
@@ -436,6 +438,66 @@ def test_an_archived_blob_is_neither_read_nor_changed_nor_copied_onto_itself(raw
         blob.set_standard_blob_tier("Cold")
         blob.start_copy_from_url(blob.url)
         assert blob.download_blob().readall() == b"x"
+
+
+def test_a_leased_blob_is_changed_in_no_way_by_whoever_does_not_name_the_lease(raw: Raw) -> None:
+    text = raw.account.connection_string
+    with ContainerClient.from_connection_string(text, f"lease{uuid.uuid4().hex}") as container:
+        container.create_container()
+        blob, other = container.get_blob_client("leased"), container.get_blob_client("other")
+        log = container.get_blob_client("log")
+        log.create_append_blob()
+        other.upload_blob(b"y")
+        etag = str(blob.upload_blob(b"x")["etag"])
+        leases = [blob.acquire_lease(-1), log.acquire_lease(15)]
+        refused: list[Callable[[], object]] = [
+            lambda: blob.upload_blob(b"y", overwrite=True),
+            lambda: blob.upload_blob(b"y", etag=etag, match_condition=MatchConditions.IfNotModified, overwrite=True),
+            lambda: blob.stage_block("AAAA", b"y"),
+            lambda: blob.commit_block_list([]),
+            lambda: blob.delete_blob(),
+            lambda: blob.delete_blob(delete_snapshots="include"),
+            lambda: blob.start_copy_from_url(other.url),
+            lambda: blob.start_copy_from_url(blob.url),
+            lambda: blob.set_blob_metadata({"a": "b"}),
+            lambda: blob.set_standard_blob_tier("Cool"),
+            lambda: log.append_block(b"y"),
+            lambda: log.upload_blob(b"y", overwrite=True),
+        ]
+        for number, call in enumerate(refused):
+            with pytest.raises(HttpResponseError) as refusal:
+                call()
+            assert (number, refusal.value.status_code, "LeaseIdMissing" in str(refusal.value)) == (number, 412, True)
+        # It can be read, copied from, and be made a snapshot of.
+        assert blob.download_blob().readall() == b"x"
+        blob.create_snapshot()
+        container.get_blob_client("copy").start_copy_from_url(blob.url)
+        # Whoever breaks a lease need not know it; one that is being broken holds on until its time is over.
+        leases[1].break_lease(5)
+        with pytest.raises(HttpResponseError, match="LeaseIdMissing"):
+            log.append_block(b"y")
+        properties = log.get_blob_properties().lease
+        assert (properties["status"], properties["state"]) == ("locked", "breaking")
+        properties = blob.get_blob_properties().lease
+        assert (properties["status"], properties["state"], properties["duration"]) == ("locked", "leased", "infinite")
+        BlobLeaseClient(blob).break_lease(0)
+        blob.upload_blob(b"y", overwrite=True)
+
+
+def test_a_blob_with_snapshots_is_deleted_with_them_or_not_at_all(raw: Raw) -> None:
+    text = raw.account.connection_string
+    with ContainerClient.from_connection_string(text, f"snapshot{uuid.uuid4().hex}") as container:
+        container.create_container()
+        blob = container.get_blob_client("x")
+        blob.upload_blob(b"x")
+        blob.create_snapshot()
+        blob.upload_blob(b"y", overwrite=True)
+        with pytest.raises(HttpResponseError) as refusal:
+            blob.delete_blob()
+        assert (refusal.value.status_code, "SnapshotsPresent" in str(refusal.value)) == (409, True)
+        assert len(list(container.list_blobs(include=["snapshots"]))) == 2
+        blob.delete_blob(delete_snapshots="include")
+        assert list(container.list_blobs(include=["snapshots"])) == []
 
 
 @pytest.mark.refused

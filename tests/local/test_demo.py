@@ -8,10 +8,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
+import pulumi
 import pytest
 
+from infra.local.azurite import StorageAccount
+from infra.local.demo import _uploaded
+from infra.local.handlers import storage as handler
 from infra.local.run import PROJECT
+from pipeline_app.contract import StorageNames
 from tests.local.runs import leftovers, obedient
 
 
@@ -67,6 +73,41 @@ def test_a_file_that_cannot_be_uploaded_fails_the_demo_and_the_others_are_proces
     assert "not uploaded" in result.stdout
     assert "it has a part that ends in a dot" in result.stdout
     assert (tmp_path / "data" / "results" / "good.txt" / "result.txt").read_text().startswith("1 ")
+
+
+def test_a_leased_input_is_told_with_the_way_out_and_the_others_are_uploaded(
+    account: StorageAccount, tmp_path: Path
+) -> None:
+    files = [(tmp_path / name, name) for name in ("held.txt", "free.txt")]
+    for path, _ in files:
+        path.write_text("x")
+    with account.blobs() as service:
+        names = StorageNames(container="demo", input_path="incoming", output_path="outgoing")
+        container = service.create_container(names.container)
+        container.upload_blob("incoming/held.txt", b"").acquire_lease(-1)
+        uploads, refused = _uploaded(container, files, names, tmp_path)
+    assert [upload.name for upload in uploads] == ["incoming/free.txt"]
+    problem = refused["incoming/held.txt"].problem or ""
+    assert "infinite duration" in problem
+    assert "az storage blob lease break --container-name demo --blob-name incoming/held.txt" in problem
+
+
+def test_what_the_stack_puts_up_is_put_up_again_over_a_lease(
+    account: StorageAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "_owner", lambda *_: account)
+    source = tmp_path / "package.zip"
+    with account.blobs() as service:
+        service.create_container("packages")
+        inputs = {"containerName": "packages", "source": pulumi.FileAsset(str(source))}
+        declared = Mock(inputs=inputs, title="package")
+        declared.name = "package.zip"
+        client = service.get_blob_client("packages", "package.zip")
+        for content, seconds in ((b"1", -1), (b"2", 15), (b"3", 15)):
+            source.write_bytes(content)
+            handler.blob(Mock(), declared)
+            assert client.download_blob().readall() == content
+            client.acquire_lease(seconds)
 
 
 def test_files_of_one_name_are_refused_before_anything_starts(tmp_path: Path) -> None:

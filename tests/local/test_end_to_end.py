@@ -106,6 +106,71 @@ def test_many_files_at_once_each_get_one_receipt(client: Client) -> None:
     assert {receipt.status for receipt in receipts} == {"succeeded"}
 
 
+def test_an_event_that_is_ignored_makes_no_job_and_one_that_is_not_does(
+    run: Run, client: Client, eventually: Eventually
+) -> None:
+    client.container.get_blob_client("incoming/appended.log").create_append_blob()
+    client.receipt("put.csv", client.upload("put.csv", b"x"))
+    eventually(lambda: "incoming/put.csv: job" in run.text())
+    eventually(lambda: "Ignored an event" in run.text())
+    assert "incoming/appended.log: event" in run.text()
+    assert "incoming/appended.log: job" not in run.text()
+
+
+@pytest.mark.parametrize("kind", ["lease", "snapshot"])
+def test_what_somebody_did_to_old_results_does_not_keep_a_new_version_out(client: Client, kind: str) -> None:
+    name, directory = f"{kind}.txt", f"outgoing/{kind}.txt"
+    client.receipt(name, client.upload(name, b"tree"))
+    for each in [blob.name for blob in client.container.list_blobs(name_starts_with=f"{directory}/")]:
+        blob = client.container.get_blob_client(each)
+        if kind == "snapshot":
+            blob.create_snapshot()
+        elif each.endswith(("/run.log", "/receipt.json")):
+            blob.acquire_lease(15)
+    receipt = client.receipt(name, client.upload(name, b"new content"))
+    assert (receipt.status, receipt.attempt, receipt.warning) == ("succeeded", 1, None)
+    check_outputs(client, receipt)
+    there = sorted(blob.name for blob in client.container.list_blobs(name_starts_with=f"{directory}/"))
+    assert there == [f"{directory}/receipt.json", f"{directory}/result.txt", f"{directory}/run.log"]
+
+
+def test_a_lease_for_ever_ends_a_new_version_without_a_run_and_says_how_to_end_it(
+    run: Run, client: Client, eventually: Eventually
+) -> None:
+    leases = []
+    for name, held in (("held-log.txt", "run.log"), ("held-receipt.txt", "receipt.json")):
+        client.receipt(name, client.upload(name, b"x"))
+        leases.append(client.container.get_blob_client(f"outgoing/{name}/{held}").acquire_lease(-1))
+    receipt = client.receipt("held-log.txt", client.upload("held-log.txt", b"new"))
+    assert receipt.status == "failed"
+    assert receipt.error
+    assert "'outgoing/held-log.txt/run.log'" in receipt.error
+    assert "az storage blob lease break" in receipt.error
+    client.upload("held-receipt.txt", b"new")
+    buried = "buried 'incoming/held-receipt.txt' attempt=1 in the poison queue"
+    eventually(lambda: buried in run.text())
+    log = (client.share / "logs" / "app.log").read_text()
+    assert buried in log
+    # The application says what it was told to do, each time it runs.
+    attempts = [part for part in log.split("[pipeline] ") if part.startswith("'incoming/held-")]
+    assert sum("told to" in attempt for attempt in attempts) == 2
+    for lease in leases:
+        lease.break_lease(0)
+    for name in ("held-log.txt", "held-receipt.txt"):
+        assert client.receipt(name, client.upload(name, b"newer")).status == "succeeded"
+
+
+def test_no_terminal_obeys_a_log_on_the_share(client: Client) -> None:
+    name = "\u202egpj.txt"
+    assert client.receipt(name, client.upload(name, b"escape")).status == "succeeded"
+    said = (client.share / "logs" / "app.log").read_bytes()
+    assert b"\x1b" not in said
+    assert "\u202e".encode() not in said
+    assert rb"\x1b[31mred" in said
+    # The application's own log is what it printed.
+    assert b"\x1b[31mred" in client.read(client.names.log_name(f"incoming/{name}"))
+
+
 def test_what_is_not_below_the_input_path_is_left_alone(client: Client) -> None:
     client.container.upload_blob("incoming.txt", b"x", overwrite=True)
     client.container.upload_blob("elsewhere/incoming/x.txt", b"x", overwrite=True)

@@ -15,7 +15,7 @@ from azure.storage.queue import QueueClient
 
 from infra.local.azurite import StorageAccount
 from infra.local.data import DataFolder
-from infra.local.functions import FunctionError, FunctionHost, Site
+from infra.local.functions import FunctionError, FunctionHost, Site, queued_name
 from infra.local.processes import Supervisor
 from tests.local.fakes import Eventually, Recorder
 
@@ -51,6 +51,7 @@ class Setting:
     def __init__(self, account: StorageAccount, folder: Path, supervisor: Supervisor, watcher: Recorder) -> None:
         self.calls: list[tuple[str, str, str]] = []
         self.name = f"queue-{next(NUMBERS)}"
+        self.queued: list[str] = []
         self.root = folder / "root"
         self.root.mkdir()
         (self.root / "function_app.py").write_text(APP)
@@ -79,8 +80,12 @@ class Setting:
     def start(self) -> None:
         """Start the host and wait until it listens."""
         site = Site(client_ids=frozenset(), name="site", settings=self.settings)
-        host = FunctionHost(site, self.root, self.data, self.watcher, lambda *call: self.calls.append(call))
+        host = FunctionHost(site, self.root, self.data, self.watcher, self._called, self.queued.append)
         host.start(self._supervisor)
+
+    def _called(self, *call: str) -> None:
+        function, message_id, outcome = call
+        self.calls.append((function, message_id, outcome))
 
     def send(self, body: str) -> str:
         """Put a message on the queue as Event Grid does; return its id."""
@@ -107,6 +112,28 @@ def test_a_message_is_decoded_handled_and_deleted(setting: Setting, eventually: 
     eventually(lambda: setting.calls == [("handle", identifier, "done")])
     assert setting.said("body='ünïcødé' count=1") == 1
     assert setting.queue.get_queue_properties().approximate_message_count == 0
+
+
+def test_a_job_is_told_where_the_log_says_so_and_not_for_each_call_that_went_well(
+    setting: Setting, eventually: Eventually
+) -> None:
+    setting.start()
+    setting.send("nothing to queue")
+    identifier = setting.send("Queued 'a b' for event 'e'.")
+    eventually(lambda: ("handle", identifier, "done") in setting.calls)
+    eventually(lambda: len(setting.calls) == 2)
+    # The body is quoted once more, so it is no line of the function's own.
+    assert setting.queued == []
+
+
+@pytest.mark.parametrize("name", ["incoming/a b.csv", 'incoming/it\'s "quoted" \\ ü\n.csv', "incoming/Queued 'x'"])
+def test_the_name_of_a_job_is_read_from_what_the_function_logs(name: str) -> None:
+    date = "2026-01-01T00:00:00.000Z"
+    assert queued_name(f"{date} INFO Queued {name!r} for event 'e-1'.") == name
+    assert queued_name(f"{date} WARNING Queued {name!r}, which has neither a receipt nor a message.") == name
+    assert queued_name(f"{date} WARNING Ignored an event. {name!r} is not below the input path.") is None
+    assert queued_name(f"{date} INFO Ignored an event. {name!r} stands for a folder.") is None
+    assert queued_name(f"{date} WARNING Ignored an event. Queued {name!r} for event 'e'.") is None
 
 
 def test_a_failing_message_is_tried_as_often_as_host_json_says_and_then_poison(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +20,23 @@ from infra.local.machine import OUTPUTS
 from infra.local.run import PROJECT
 from infra.local.waiting import wait_until
 from tests.local.fakes import Eventually
-from tests.local.runs import Run, client_of, leftovers, obedient
+from tests.local.runs import READY_SECONDS, STOP_SECONDS, Run, client_of, leftovers, obedient
 
 Start = Callable[..., Run]
+
+# Takes its standard input for its terminal, and becomes the program of its arguments.
+LEADER = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+# Tells what SIGHUP does, and that SIGTERM interrupts.
+LISTENS = """
+import os, signal
+from infra.local import interrupts
+interrupts.listen()
+print(signal.getsignal(signal.SIGHUP).name)
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
 
 
 @pytest.fixture
@@ -56,7 +73,7 @@ def catches(run: Run, number: signal.Signals) -> bool:
     return bool(int(caught, 16) >> (number - 1) & 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_signal_takes_everything_down_and_the_next_run_finishes_the_work(
     start: Start, config: list[str], number: signal.Signals, tmp_path: Path, eventually: Eventually
 ) -> None:
@@ -84,6 +101,54 @@ def test_a_second_signal_does_not_break_off_the_taking_down(start: Start, config
     time.sleep(0.05)
     assert run.end(signal.SIGINT) == 0
     assert leftovers(run.data) == []
+
+
+@pytest.mark.parametrize("moment", ["start", "service"])
+def test_a_terminal_that_is_closed_takes_everything_down_in_good_order(
+    config: list[str], moment: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    ours, theirs = pty.openpty()
+    arguments = [sys.executable, "-m", "infra.local", "up", "--data", str(data)]
+    arguments += [item for pair in config for item in ("-c", pair)]
+    # The process leads a session whose terminal this is, so that the kernel tells it of the terminal's end.
+    run = subprocess.Popen(
+        [sys.executable, "-c", LEADER, *arguments],
+        cwd=PROJECT,
+        start_new_session=True,
+        stderr=theirs,
+        stdin=theirs,
+        stdout=theirs,
+    )
+    os.close(theirs)
+    os.set_blocking(ours, False)
+
+    def is_there(path: Path) -> bool:
+        # Somebody reads what is shown, or it would wait for that.
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.read(ours, 65536)
+        return path.exists() or run.poll() is not None
+
+    try:
+        assert wait_until(lambda: is_there(data / (OUTPUTS if moment == "service" else ".lock")), READY_SECONDS)
+    finally:
+        os.close(ours)
+        code = run.wait(STOP_SECONDS)
+    assert code == 0
+    assert leftovers(data) == []
+    assert not (data / OUTPUTS).exists()
+
+
+def test_whoever_starts_it_by_nohup_keeps_it_when_the_terminal_is_closed() -> None:
+    told = subprocess.run(
+        ["nohup", sys.executable, "-c", LISTENS],
+        capture_output=True,
+        check=True,
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    assert told.stdout.split() == ["SIG_IGN", "interrupted"]
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 0.7, 0.9, 1.1, 2, 3])
@@ -211,5 +276,29 @@ def test_a_tiny_disk_is_told_and_ends_the_run(tmp_path: Path, size: str) -> None
         assert run.process.wait(60) == 1
         assert "is full. Make room there, or choose another folder with --data." in run.text()
         assert leftovers(disk) == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root makes a file system of its own: run the tests as root.")
+def test_a_disk_that_somebody_fills_is_told_at_once_and_ends_the_run(
+    config: list[str], tmp_path: Path, eventually: Eventually
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("This machine lets nobody mount a file system. Run the tests where one may.")
+    try:
+        run = Run(disk / "data", *config)
+        run.ready()
+        assert "disk: WARNING" not in run.text()
+        with (disk / "other").open("wb") as other:
+            os.posix_fallocate(other.fileno(), 0, shutil.disk_usage(disk).free - 30 * 2**20)
+            eventually(lambda: f"The disk of {run.data} (mounted at {disk}) has only" in run.text())
+            assert run.process.poll() is None
+            os.posix_fallocate(other.fileno(), 0, other.seek(0, 2) + shutil.disk_usage(disk).free)
+        assert run.process.wait(60) == 1
+        assert f"{run.data} is full. Make room there, or choose another folder with --data." in run.text()
+        assert leftovers(run.data) == []
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)

@@ -150,6 +150,62 @@ def test_an_archived_file_is_failed_at_once_and_succeeds_when_it_is_retried_afte
     assert renewed.blob_tier == "Cold"
 
 
+@pytest.mark.parametrize("held", ["receipt.json", "result.txt", "run.log"])
+def test_what_holds_an_older_version_s_blob_is_told_and_a_retry_succeeds_once_it_is_ended(
+    run: Run, client: Client, held: str
+) -> None:
+    name = f"held {held}.txt"
+    client.receipt(name, client.upload(name, b"x"))
+    blob = client.container.get_blob_client(f"outgoing/{name}/{held}")
+    lease = blob.acquire_lease(-1)
+    etag = client.upload(name, b"xx")
+    if held == "receipt.json":
+        assert wait_until(lambda: f"buried 'incoming/{name}'" in run.text(), 30)
+    else:
+        receipt = client.receipt(name, etag)
+        assert (receipt.status, receipt.attempt, receipt.outputs) == ("failed", 1, ())
+        assert f"'outgoing/{name}/{held}'" in str(receipt.error)
+    story = told(run, "explain", name)
+    way_out = f"az storage blob lease break --container-name pipeline-files --blob-name 'outgoing/{name}/{held}'"
+    assert "a lease of infinite duration, which never ends by itself" in story
+    assert way_out in story
+    assert f"retry 'incoming/{name}'" in story
+    lease.break_lease(0)
+    told(run, "retry", name)
+    renewed = plain_etag(client.container.get_blob_client(f"incoming/{name}").get_blob_properties().etag)
+    assert client.receipt(name, renewed).status == "succeeded"
+
+
+def test_a_leased_input_cannot_be_retried_and_says_why(run: Run, client: Client) -> None:
+    client.receipt("leased.txt", client.upload("leased.txt", b"x"))
+    lease = client.container.get_blob_client("incoming/leased.txt").acquire_lease(-1)
+    refused = call(run.data, "retry", "leased.txt")
+    assert refused.returncode == 1
+    assert "'incoming/leased.txt' cannot become a new version" in refused.stderr
+    assert "az storage blob lease break" in refused.stderr
+    lease.break_lease(0)
+    told(run, "retry", "leased.txt")
+
+
+@pytest.mark.parametrize("command", ["explain", "retry"])
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("a\\b.csv", "it has a backslash"),
+        ("b.csv.", "a part that ends in a dot"),
+        ("../b.csv", "'.' or '..' between slashes"),
+        ("b\x07.csv", r"the character '\x07'"),
+        ("b" * 1100, "it has 1100 characters, more than 1024"),
+    ],
+)
+def test_a_name_that_azure_refuses_is_told_with_what_is_wrong(run: Run, command: str, name: str, problem: str) -> None:
+    refused = call(run.data, command, name)
+    assert refused.returncode == 1
+    assert problem in refused.stderr
+    assert "So there is no such file." in refused.stderr
+    assert "Bad Request" not in refused.stderr
+
+
 def test_an_append_blob_is_processed_when_it_has_rested(run: Run, client: Client) -> None:
     blob = client.container.get_blob_client("incoming/shipped.log")
     blob.create_append_blob()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from infra.local import family, processes
 from infra.local.data import write_private
 from infra.local.family import MARKER, end, has_ended, marked
 from infra.local.launcher import permit
+from infra.local.process_log import ProcessLog, log_trouble
 from infra.local.processes import Command, CommandError, ShuttingDownError, Supervisor
 from infra.local.run import PROJECT
 from tests.local.fakes import Eventually
@@ -361,3 +363,10 @@ def test_what_a_confined_process_copies_is_its_own(tmp_path: Path) -> None:
     # Nobody else sees the mount.
     assert str(folder) not in Path("/proc/self/mountinfo").read_text()
     (folder / "bin" / "new").touch()
+
+
+def test_no_terminal_obeys_the_log_of_a_process(tmp_path: Path) -> None:
+    log = ProcessLog(tmp_path / "log", log_trouble)
+    log.emit(logging.makeLogRecord({"msg": "\x1b[31mred \u202e"}))
+    log.close()
+    assert (tmp_path / "log").read_text() == "\\x1b[31mred \\u202e\n"

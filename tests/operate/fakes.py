@@ -45,11 +45,13 @@ class FakeStorage:
         metadata: Mapping[str, str] | None = None,
         tier: str | None = None,
         archive_status: str | None = None,
+        held: str | None = None,
     ) -> Blob:
         """Write a blob as a user would."""
         blob = Blob(
             archive_status=archive_status,
             etag="",
+            held=held,
             kind=kind,
             metadata=metadata or {},
             modified=modified,

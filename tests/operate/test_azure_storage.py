@@ -7,10 +7,12 @@ import json
 import socket
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
-from azure.storage.blob import BlobServiceClient, ContainerClient, ContentSettings, StandardBlobTier
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceExistsError
+from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, ContentSettings, StandardBlobTier
 from azure.storage.queue import QueueServiceClient
 
 from infra.naming import DEAD_LETTER_CONTAINER
@@ -96,7 +98,7 @@ def test_a_renewed_blob_keeps_a_tier_of_its_own(container: ContainerClient, stor
 @pytest.mark.refused("OutOfRangeInput")
 def test_what_one_call_is_refused_is_an_error_of_that_call(container: ContainerClient, storage: AzureStorage) -> None:
     container.upload_blob(NAME, b"x")
-    with pytest.raises(OperateError, match="answered with an error"):
+    with pytest.raises(OperateError, match="answered with an error: 400 OutOfRangeInput "):
         storage.find("x" * 2000)
     assert storage.find(NAME)
 
@@ -117,6 +119,62 @@ def test_a_blob_that_was_overwritten_or_deleted_is_not_renewed(
     with pytest.raises(OverwrittenError):
         storage.renew(before)
     assert storage.find(NAME) is None
+
+
+def test_a_leased_blob_is_told_as_held_and_not_as_overwritten(
+    container: ContainerClient, storage: AzureStorage
+) -> None:
+    blob = container.get_blob_client(NAME)
+    blob.upload_blob(b"old")
+    lease = blob.acquire_lease(-1)
+    found = storage.find(NAME)
+    assert found
+    assert found.held
+    assert "infinite duration" in found.held
+    assert [each.held for each in storage.list(NAME)] == [found.held]
+    with pytest.raises(OperateError, match=r"cannot become a new version: .*lease break .*Then 'retry' it") as refusal:
+        storage.renew(found)
+    assert not isinstance(refusal.value, OverwrittenError)
+    lease.break_lease(0)
+    found = storage.find(NAME)
+    assert found
+    assert found.held is None
+    storage.renew(found)
+
+
+@pytest.mark.parametrize("code", ["BlobImmutableDueToLegalHold", "BlobImmutableDueToPolicy"])
+def test_an_input_that_must_stay_as_it_is_cannot_be_renewed_and_says_why(
+    container: ContainerClient, storage: AzureStorage, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    container.upload_blob(NAME, b"old")
+    found = storage.find(NAME)
+    assert found
+    error = ResourceExistsError(message="It is immutable.")
+    error.error_code = code  # type: ignore[attr-defined]
+    monkeypatch.setattr(BlobClient, "start_copy_from_url", Mock(side_effect=error))
+    with pytest.raises(OperateError, match=rf"cannot become a new version: .*\({code}\)"):
+        storage.renew(found)
+
+
+def test_a_hold_that_is_a_blob_s_own_shows_when_it_is_looked_at(
+    container: ContainerClient, storage: AzureStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container.upload_blob(NAME, b"old")
+    properties = container.get_blob_client(NAME).get_blob_properties()
+    monkeypatch.setattr(BlobClient, "get_blob_properties", lambda _: properties)
+
+    def held() -> str:
+        found = storage.find(NAME)
+        assert found
+        return found.held or ""
+
+    assert held() == ""
+    properties.immutability_policy.expiry_time = datetime.now(UTC) - timedelta(days=1)
+    assert held() == ""
+    properties.immutability_policy.expiry_time = datetime.now(UTC) + timedelta(days=1)
+    assert "BlobImmutableDueToPolicy" in held()
+    properties.has_legal_hold = True
+    assert "BlobImmutableDueToLegalHold" in held()
 
 
 def test_blobs_are_listed_with_metadata_and_read_as_text(container: ContainerClient, storage: AzureStorage) -> None:

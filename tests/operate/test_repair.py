@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from infra.operate.finding import find_name
 from infra.operate.repair import NotQueued, backfill, retry
 from infra.operate.storage import Blob, OperateError
 from pipeline_app.contract import FileJob
@@ -119,6 +120,55 @@ def test_a_backfill_goes_on_after_a_job_that_is_refused_and_ends_when_all_are(mo
 def test_a_name_that_is_no_text_is_refused_in_a_sentence() -> None:
     with pytest.raises(OperateError, match=r"'\\udcff.csv' is not UTF-8"):
         retry("\udcff.csv", FakeStorage(), NAMES)
+
+
+class Untouched(FakeStorage):
+    """Fails the test that asks it for a blob."""
+
+    def find(self, name: str) -> Blob | None:
+        raise AssertionError(f"{name!r} was asked for.")
+
+
+@pytest.mark.parametrize("path", ["", "incoming/"])
+@pytest.mark.parametrize(
+    ("name", "problem", "way"),
+    [
+        ("a\\b.csv", "has a backslash", "Did you mean '{}a/b.csv'?"),
+        ("a/../b.csv", "'.' or '..' between slashes", "Did you mean '{}b.csv'?"),
+        ("./b.csv", "'.' or '..' between slashes", "Did you mean '{}b.csv'?"),
+        ("a./b.csv", "ends in a dot", "Did you mean '{}a/b.csv'?"),
+        ("b.csv.", "ends in a dot", "Did you mean '{}b.csv'?"),
+        ("b.csv\n", r"the character '\n'", "Did you mean '{}b.csv'?"),
+        ("\x1b[31mb.csv", r"the character '\x1b'", "Did you mean '{}[31mb.csv'?"),
+        ("x" * 1025, "more than 1024", "Look up how it is called"),
+        ("a/" * 254 + "b", "parts between slashes, more than 254", "Look up how it is called"),
+        ("\uffff", r"the character '\uffff'", "how it is called"),
+    ],
+)
+def test_a_name_that_no_blob_can_have_is_told_with_the_way_out_before_anything_is_asked(
+    path: str, name: str, problem: str, way: str
+) -> None:
+    with pytest.raises(OperateError) as refusal:
+        find_name(f"{path}{name}", Untouched(), NAMES)
+    assert problem in str(refusal.value)
+    assert way.format(path) in str(refusal.value)
+
+
+def test_a_name_about_which_documents_disagree_is_asked_for_and_a_refusal_of_it_explained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = FakeStorage()
+    storage.upload("incoming/a\ue000")
+    assert find_name("a\ue000", storage, NAMES) == "incoming/a\ue000"
+
+    def refuse(name: str) -> Blob | None:
+        raise OperateError("400 InvalidUri Bad Request")
+
+    monkeypatch.setattr(storage, "find", refuse)
+    with pytest.raises(OperateError, match=r"the character '\\ue000'.*Did you mean 'a'\?.*InvalidUri"):
+        find_name("a\ue000", storage, NAMES)
+    with pytest.raises(OperateError, match=r"^400 InvalidUri Bad Request$"):
+        find_name("a", storage, NAMES)
 
 
 @pytest.mark.parametrize(

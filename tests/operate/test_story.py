@@ -12,6 +12,7 @@ from infra.operate.storage import OperateError
 from infra.operate.story import LOG_LINES, gather
 from infra.operate.telling import Section, tell
 from pipeline_app.contract import OutputFile
+from pipeline_app.worker.publication import owner_of
 from tests.operate.fakes import MOMENT, NAMES, FakeStorage, event, event_message, job_message
 
 NAME = "incoming/a.csv"
@@ -77,6 +78,43 @@ def test_a_receipt_of_an_earlier_version_is_no_end(storage: FakeStorage) -> None
     assert receipt.mood == "waiting"
     assert "It is of another version, 0xOLD" in receipt.lines[1]
     assert "Mend" not in advice(storage)[1]
+
+
+@pytest.mark.parametrize("blob", ["r.csv", "receipt.json", "run.log"])
+@pytest.mark.parametrize("queue", [None, "jobs", "jobs-poison"])
+def test_what_keeps_a_new_version_from_being_published_is_told_with_the_way_out(
+    storage: FakeStorage, blob: str, queue: str | None
+) -> None:
+    storage.receive(NAME, "0xOLD")
+    text = storage.read("outgoing/a.csv/receipt.json") if blob == "receipt.json" else "x"
+    metadata = {"owner": owner_of(NAME), "sha256": "0"} if blob == "r.csv" else {}
+    storage.upload(f"outgoing/a.csv/{blob}", str(text), metadata=metadata, held="It is held. End that.")
+    if queue:
+        storage.queues[queue] = [job_message(NAME)]
+    mood, said = advice(storage)
+    assert mood == "bad"
+    assert said.startswith("It is held. End that. As long as that lasts")
+    assert "'retry incoming/a.csv'" in said
+    assert "It is held. End that." in told(storage)["Receipt"].lines
+
+
+def test_what_is_held_is_told_where_the_receipt_says_that_the_file_failed(storage: FakeStorage) -> None:
+    storage.receive(NAME, "0x1", "failed", error="Held.")
+    storage.upload("outgoing/a.csv/run.log", held="It is held. End that.")
+    assert told(storage)["Receipt"].lines[-1] == "It is held. End that."
+    assert advice(storage)[1].startswith("End what holds the blobs that are named above, then 'retry incoming/a.csv'")
+
+
+def test_what_is_held_is_no_matter_of_a_file_that_is_done_or_of_another_one(storage: FakeStorage) -> None:
+    storage.receive(NAME, "0x1")
+    storage.upload("outgoing/a.csv/run.log", held="It is held.")
+    assert advice(storage) == ("good", "Nothing: it is done.")
+    assert "It is held." not in told(storage)["Receipt"].lines
+    other = {"owner": owner_of("incoming/a.csv/b"), "sha256": "0"}
+    storage.upload(NAME)
+    storage.upload("outgoing/a.csv/run.log")
+    storage.upload("outgoing/a.csv/b/x", metadata=other, held="It is held.")
+    assert "It is held." not in told(storage)["Receipt"].lines
 
 
 def test_a_receipt_that_cannot_be_read_is_told(storage: FakeStorage) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline_app.contract import name_problem
 from pipeline_app.worker.storage import (
+    BlobHeld,
     BlobInfo,
     BlobMissing,
     BlobTooLarge,
@@ -28,11 +29,14 @@ class Outage(Exception):
 class FakeBlobStore:
     """Follows the protocol BlobStore; each write gives a new ETag and is atomic.
 
-    ``unreadable`` has why blobs cannot be downloaded, by their names.
+    ``leased`` and ``sealed`` have why blobs cannot be changed, by their names; a lease shows when a blob is looked at,
+    and a seal only when it is written to. ``unreadable`` has why blobs cannot be downloaded.
     """
 
     def __init__(self) -> None:
         self.blobs: dict[str, tuple[BlobInfo, bytes]] = {}
+        self.leased: dict[str, BlobHeld] = {}
+        self.sealed: dict[str, BlobHeld] = {}
         self.unreadable: dict[str, str] = {}
         self._etags = itertools.count(1)
         self._lock = threading.Lock()
@@ -46,7 +50,7 @@ class FakeBlobStore:
 
     def head(self, name: str) -> BlobInfo | None:
         blob = self.blobs.get(name)
-        return blob[0] if blob else None
+        return replace(blob[0], held=self.leased.get(name)) if blob else None
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         yield from [info for name, (info, _) in sorted(self.blobs.items()) if name.startswith(prefix)]
@@ -64,7 +68,7 @@ class FakeBlobStore:
 
     def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
         with self._lock:
-            self._check(name, etag)
+            self._check(name, etag, changes=False)
             return self.blobs[name][1][offset : offset + length]
 
     def put_bytes(self, name: str, data: bytes, *, expected: str | None, metadata: Mapping[str, str]) -> str:
@@ -79,14 +83,18 @@ class FakeBlobStore:
 
     def delete(self, name: str, expected: str) -> None:
         with self._lock:
-            self._check(name, expected)
+            self._check(name, expected, deletes=True)
             del self.blobs[name]
+            self.sealed.pop(name, None)
 
     def is_transient(self, error: Exception) -> bool:
         return isinstance(error, Outage)
 
-    def _check(self, name: str, expected: str | None) -> None:
+    def _check(self, name: str, expected: str | None, *, changes: bool = True, deletes: bool = False) -> None:
         there = self.blobs.get(name)
+        held = self.leased.get(name) or self.sealed.get(name)
+        if changes and there and held and not (deletes and held.deletable):
+            raise held
         if (there[0].etag if there else None) != expected:
             raise Conflict(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -135,6 +136,22 @@ def test_of_several_attempts_the_largest_is_ended_when_the_disk_runs_low(
         assert small.exceeded() is None
         assert "has 200.0 MiB left; 256.0 MiB must stay free" in (large.exceeded() or "")
         # Another attempt may be what fills the disk, and that one is on its way out.
+        shared.require()
+
+
+def test_a_disk_that_somebody_else_fills_is_told_as_that(
+    tmp_path: Path, file_system: FileSystem, settings: WorkerSettings
+) -> None:
+    shared = Disk(tmp_path, settings)
+    with shared.watch(scratch(tmp_path, "first", 2 * MIB)) as watch:
+        file_system.free = 255
+        assert "Let the application write less" in (watch.exceeded() or "")
+        file_system.free = 200
+        said = watch.exceeded() or ""
+    assert re.search(r"The files of what is processed take \d\.\d MiB of it\. The rest is another program's", said)
+    assert f"(mounted at {disk.mount_of(tmp_path)})" in said
+    assert said.endswith("Make room on that disk.")
+    with pytest.raises(DiskFull, match="No file that is processed takes it"):
         shared.require()
 
 

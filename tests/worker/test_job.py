@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import logging
 import threading
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt
 from pipeline_app.worker.attempt import Outcome, Processed
+from pipeline_app.worker.disk import Disk, DiskFull
 from pipeline_app.worker.job import MAX_RECEIPT_TRIES, PATIENCE
 from pipeline_app.worker.loop import GIVE_UP_SECONDS
 from pipeline_app.worker.storage import BlobInfo, BlobUnreadable
@@ -365,3 +368,22 @@ def test_an_export_that_fails_fails_the_file(world: World) -> None:
     world.upload()
     world.process()
     assert world.receipt().error == "In the export step: The application exited with code 1."
+
+
+def test_an_input_that_a_disk_filled_by_others_has_no_room_for_costs_no_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app("exit 0")
+    world.upload()
+    full = DiskFull("The disk is full.")
+
+    def refuse(*args: object) -> BlobInfo:
+        # Somebody fills the disk while the input comes in, and it stays full without it.
+        monkeypatch.setattr(Disk, "require", Mock(side_effect=full))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(world.store, "download", refuse)
+    with pytest.raises(DiskFull, match="The disk is full"):
+        world.process()
+    (entry,) = world.queue.entries
+    assert FileJob.decode(entry.message.content).given_back == 1

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline_app.contract import InputVersion, OutputFile, Receipt, now
-from pipeline_app.worker.publication import InputChanged, LocalFile, NameClash, Publication
+from pipeline_app.worker.publication import InputChanged, Publication
+from pipeline_app.worker.results import LocalFile, NameClash
 from pipeline_app.worker.storage import BlobInfo, ClaimLost
 from pipeline_app.worker.working import WorkedOn, WorkingMark
 from tests.worker.fakes import FakeBlobStore

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.worker.attempt import Outcome
-from pipeline_app.worker.share_log import KEPT_FILES, ShareLog
+from pipeline_app.worker.share_log import KEPT_FILES, PrintableFormatter, ShareLog, append_text
 from tests.worker.world import World
 
 
@@ -57,6 +58,30 @@ def test_the_log_goes_on_when_the_share_is_there_and_says_what_is_missing(
     logger.info("four")
     assert (share / "logs" / "app.log").read_text() == (
         "[3 line(s) are missing here; the console has them]\nthree ü \\udc80\nfour\n"
+    )
+
+
+def test_what_a_record_quotes_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+    handler = ShareLog(tmp_path / "app.log")
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    try:
+        raise ValueError("\x9b2J")
+    except ValueError:
+        fields = {"exc_info": sys.exc_info(), "levelname": "ERROR", "msg": "\x1b[31m \u202e"}
+    handler.emit(logging.makeLogRecord(fields))
+    handler.close()
+    said = (tmp_path / "app.log").read_text()
+    assert said.startswith("\\x1b[31m \\u202e\nTraceback")
+    assert said.endswith("ValueError: \\x9b2J\n")
+
+
+def test_what_an_application_printed_is_appended_as_text_that_no_terminal_obeys(tmp_path: Path) -> None:
+    source, target = tmp_path / "run.log", tmp_path / "app.log"
+    target.write_text("before\n")
+    source.write_bytes(b"\x1b]0;title\x07\r\n10%\r20%\r\n\xff\xc2\x9b \tend \xc3\xbc\n" + b"x" * (3 * 2**20))
+    append_text(source, target)
+    assert target.read_bytes() == (
+        "before\n\\x1b]0;title\\x07\n10%\n20%\n\ufffd\\x9b \tend ü\n".encode() + b"x" * (3 * 2**20)
     )
 
 

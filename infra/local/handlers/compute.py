@@ -82,7 +82,8 @@ def one_deploy(scene: Scene, declared: Declared) -> Properties:
         raise CloudError(f"{declared.title!r}: the package has the SHA-256 {found}, not {inputs['package_sha256']}.")
     root = archive.with_suffix("")
     unpack(archive, root)
-    FunctionHost(site, root, machine.data, machine.watcher, machine.called).start(machine.supervisor)
+    host = FunctionHost(site, root, machine.data, machine.watcher, machine.called, machine.queued)
+    host.start(machine.supervisor)
     return {"id": f"{inputs['app_id']}/extensions/onedeploy"}
 
 

@@ -8,8 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import pulumi
-from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import ContentSettings
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.storage.blob import BlobLeaseClient, ContentSettings
+
+from infra.operate.properties import plain
+from pipeline_app.worker.holds import LEASED_CODES
 
 from ..azurite import StorageAccount
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
@@ -48,7 +51,17 @@ def blob(scene: Scene, declared: Declared) -> Properties:
     with owner.blobs() as service, path.open("rb") as file:
         client = service.get_blob_client(declared.inputs["containerName"], declared.name)
         settings = ContentSettings(content_type=declared.inputs.get("contentType"))
-        client.upload_blob(file, content_settings=settings, metadata=declared.inputs.get("metadata"), overwrite=True)
+        metadata = declared.inputs.get("metadata")
+        try:
+            client.upload_blob(file, content_settings=settings, metadata=metadata, overwrite=True)
+        except HttpResponseError as error:
+            if plain(getattr(error, "error_code", None)) not in LEASED_CODES:
+                raise
+            # The stack's own blob, which Azure's provider would not have put up anew; whoever holds a lease on it could
+            # not end that while nothing runs.
+            BlobLeaseClient(client).break_lease(0)
+            file.seek(0)
+            client.upload_blob(file, content_settings=settings, metadata=metadata, overwrite=True)
         return {"type": "Block", "url": client.url}
 
 
