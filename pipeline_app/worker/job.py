@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,30 +18,26 @@ from pipeline_app.worker.application import RunResult, collect_results, run_appl
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
 from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.claim import Claim
-from pipeline_app.worker.disk import Disk, DiskFull, is_full
+from pipeline_app.worker.disk import Disk, is_full
 from pipeline_app.worker.ending import publish
 from pipeline_app.worker.process import Interrupted
-from pipeline_app.worker.publication import InputChanged, Publication
+from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.run_log import RunLog
-from pipeline_app.worker.scratch import Vanished, attempt_scratch, clear, put_back, require_whole, safe_file_name
+from pipeline_app.worker.scratch import attempt_scratch, clear, put_back, require_whole, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.settling import PATIENCE, give_back, guarded, skip
 from pipeline_app.worker.share_log import append_text
 from pipeline_app.worker.storage import (
-    BlobHeld,
     BlobInfo,
     BlobMissing,
     BlobStore,
     BlobTooLarge,
     BlobUnreadable,
-    ClaimLost,
     JobQueue,
     Message,
 )
 from pipeline_app.worker.working import WorkedOn, WorkingMark
 
-# So often a file goes back that is refused to this worker and may not be for long, which takes a quarter of an hour. A
-# worker with nothing but such files would then give up before they had their receipts.
-PATIENCE = 20
 # After the last attempt only the receipt of the failure is left to write; if even that is refused, a person is needed.
 MAX_RECEIPT_TRIES = 10
 
@@ -128,7 +123,7 @@ class JobProcessor:
 
     def release(self, claimed: Claimed, reason: str) -> Processed:
         """Give a message back whose application was not run."""
-        return self._guarded(claimed, lambda: _give_back(claimed, reason, delay=0.0, counted=False))
+        return self._guarded(claimed, lambda: give_back(claimed, reason, delay=0.0, counted=False))
 
     def _fetch(self, claimed: Claimed) -> Fetched | Processed:
         job, number = claimed.job, claimed.number
@@ -144,9 +139,9 @@ class JobProcessor:
             else:
                 info, refusal, lasting = self._download(job, input_file)
         except BlobMissing:
-            return _skip(claimed, "the input was deleted")
+            return skip(claimed, "the input was deleted")
         if is_folder_marker(info.name, info.size, info.metadata):
-            return _skip(claimed, "it stands for a folder")
+            return skip(claimed, "it stands for a folder")
         publication = Publication(
             directory=claimed.directory, input_etag=info.etag, input_name=job.name, store=self._store
         )
@@ -160,7 +155,7 @@ class JobProcessor:
             log, receipt = publication.finish_earlier()
             mark.respect(log)
         if publication.is_done(receipt):
-            return _skip(claimed, "this version has its receipt")
+            return skip(claimed, "this version has its receipt")
         if receipt is not None and receipt.held is not None:
             raise receipt.held
         if log is not None and log.held is not None:
@@ -220,7 +215,7 @@ class JobProcessor:
         log.close()
         self._keep_log(log.path)
         if result.error and ran.number < self._settings.max_attempts and not ran.lasting:
-            return _give_back(ran, result.error, delay=backoff(ran.number), counted=True)
+            return give_back(ran, result.error, delay=backoff(ran.number), counted=True)
         receipt, mine = publish(ran, result, self._settings, self._stopping)
         ran.claim.complete()
         if not mine:
@@ -242,45 +237,7 @@ class JobProcessor:
         return Processed(outcome=Outcome.CANARY if canary else Outcome(receipt.status))
 
     def _guarded(self, claimed: Claimed, stage: Callable[[], T | Processed]) -> T | Processed:
-        """Do one stage; whatever comes of it, the message and all that belongs to it are left in order."""
-        claim, job, number = claimed.claim, claimed.job, claimed.number
-        outcome: T | Processed = Processed(outcome=Outcome.LOST)
-        try:
-            outcome = stage()
-        except ClaimLost as error:
-            _log.warning("lost %r attempt=%d: %s", job.name, number, error)
-        except Interrupted:
-            if claim.lost:
-                _log.warning("lost %r attempt=%d: another worker has the message", job.name, number)
-            else:
-                outcome = _give_back(claimed, "the worker is stopping", delay=0.0, counted=False)
-        except DiskFull as error:
-            # Something that was written outside of its attempt's folder is still there: a new worker, in Azure on a
-            # new disk, has to go on, and this file has nothing to do with it.
-            outcome = _give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
-            raise
-        except InputChanged as error:
-            outcome = _give_back(claimed, str(error), delay=0.0, counted=False)
-        except WorkedOn as error:
-            outcome = _wait_for_other(claimed, error)
-        except BlobHeld as error:
-            outcome = _hold(claimed, error)
-        except (FileNotFoundError, NotADirectoryError, Vanished) as error:
-            # What an application does to its own files is a result; these were taken from another one's.
-            counted = job.given_back >= PATIENCE
-            outcome = _give_back(claimed, _sentence(error), delay=backoff(job.given_back), counted=counted)
-        except Exception as error:
-            transient = self._store.is_transient(error)
-            if not transient:
-                _log.exception("attempt %d of %r broke off", number, job.name)
-            delay = backoff(job.given_back if transient else number)
-            outcome = _give_back(claimed, _sentence(error), delay=delay, counted=not transient)
-            if transient:
-                outcome = replace(outcome, trouble=str(error))
-        finally:
-            if isinstance(outcome, Processed):
-                claimed.resources.close()
-        return outcome
+        return guarded(claimed, stage, self._store.is_transient)
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -342,45 +299,9 @@ class JobProcessor:
             _log.warning("the log %s cannot be written: %s", self._settings.log_file, error)
 
 
-def _give_back(claimed: Claimed, reason: str, *, delay: float, counted: bool) -> Processed:
-    _log.warning("given back %r attempt=%d again_in=%.1f: %s", claimed.job.name, claimed.number, delay, reason)
-    claimed.claim.give_back(claimed.job, delay, counted=counted)
-    return Processed(again_in=delay, outcome=Outcome.GIVEN_BACK)
-
-
 def _given_up(attempts: int) -> str:
     times = "once" if attempts == 1 else f"{attempts} times"
     return (
         f"The worker was lost {times} while it processed this file: it was killed, ran out of memory or disk, "
         "or could not publish the results."
     )
-
-
-def _hold(claimed: Claimed, held: BlobHeld) -> Processed:
-    """Wait for what ends by itself; where no receipt can be written, the poison queue is all that is left to tell."""
-    if held.passing and claimed.job.given_back < PATIENCE:
-        return _give_back(claimed, str(held), delay=backoff(claimed.job.given_back), counted=False)
-    _log.error(
-        "buried %r attempt=%d in the poison queue, since it can have no receipt: %s Then 'retry' the file.",
-        claimed.job.name,
-        claimed.number,
-        held,
-    )
-    claimed.claim.bury()
-    return Processed(outcome=Outcome.BURIED)
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _skip(claimed: Claimed, reason: str) -> Processed:
-    _log.info("skipped %r: %s", claimed.job.name, reason)
-    claimed.claim.complete()
-    return Processed(outcome=Outcome.SKIPPED)
-
-
-def _wait_for_other(claimed: Claimed, reason: WorkedOn) -> Processed:
-    """Give the message back until the other attempt is over, if that worker lives, or no longer believed."""
-    delay = min(backoff(claimed.job.given_back), float(claimed.claim.seconds))
-    return _give_back(claimed, str(reason), delay=delay, counted=False)

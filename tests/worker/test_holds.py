@@ -11,7 +11,8 @@ import pytest
 from pipeline_app.contract import FileJob, Receipt
 from pipeline_app.worker import ending, holds
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Ran
-from pipeline_app.worker.job import PATIENCE, JobProcessor
+from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.settling import PATIENCE
 from pipeline_app.worker.storage import BlobHeld
 from tests.worker.world import INPUT, OUTPUT, World
 

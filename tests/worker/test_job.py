@@ -15,8 +15,9 @@ import pytest
 from pipeline_app.contract import FileJob, Receipt
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import Disk, DiskFull
-from pipeline_app.worker.job import MAX_RECEIPT_TRIES, PATIENCE
+from pipeline_app.worker.job import MAX_RECEIPT_TRIES
 from pipeline_app.worker.loop import GIVE_UP_SECONDS
+from pipeline_app.worker.settling import PATIENCE
 from pipeline_app.worker.storage import BlobInfo, BlobUnreadable
 from tests.worker.fakes import Outage
 from tests.worker.world import INPUT, OUTPUT, World

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran
-from pipeline_app.worker.job import PATIENCE, JobProcessor
+from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.settling import PATIENCE
 from pipeline_app.worker.storage import BlobInfo
 
 from .world import OUTPUT, World

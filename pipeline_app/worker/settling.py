@@ -1,0 +1,110 @@
+"""What becomes of a message where a stage of its job does not end as it should: back to the queue, and for which price.
+
+An attempt is counted where the file or its application may be to blame, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from pipeline_app.worker.attempt import Claimed, Outcome, Processed
+from pipeline_app.worker.backoff import backoff
+from pipeline_app.worker.disk import DiskFull
+from pipeline_app.worker.process import Interrupted
+from pipeline_app.worker.publication import InputChanged
+from pipeline_app.worker.scratch import Vanished
+from pipeline_app.worker.storage import BlobHeld, ClaimLost
+from pipeline_app.worker.working import WorkedOn
+
+# So often a file goes back that is refused to this worker and may not be for long, which takes a quarter of an hour. A
+# worker with nothing but such files would then give up before they had their receipts.
+PATIENCE = 20
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+def guarded(
+    claimed: Claimed, stage: Callable[[], T | Processed], is_transient: Callable[[Exception], bool]
+) -> T | Processed:
+    """Do one stage; whatever comes of it, the message and all that belongs to it are left in order."""
+    claim, job, number = claimed.claim, claimed.job, claimed.number
+    outcome: T | Processed = Processed(outcome=Outcome.LOST)
+    try:
+        outcome = stage()
+    except ClaimLost as error:
+        _log.warning("lost %r attempt=%d: %s", job.name, number, error)
+    except Interrupted:
+        if claim.lost:
+            _log.warning("lost %r attempt=%d: another worker has the message", job.name, number)
+        else:
+            outcome = give_back(claimed, "the worker is stopping", delay=0.0, counted=False)
+    except DiskFull as error:
+        # Something that was written outside of its attempt's folder is still there: a new worker, in Azure on a
+        # new disk, has to go on, and this file has nothing to do with it.
+        outcome = give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
+        raise
+    except InputChanged as error:
+        outcome = give_back(claimed, str(error), delay=0.0, counted=False)
+    except WorkedOn as error:
+        outcome = _wait_for_other(claimed, error)
+    except BlobHeld as error:
+        outcome = _hold(claimed, error)
+    except (FileNotFoundError, NotADirectoryError, Vanished) as error:
+        # What an application does to its own files is a result; these were taken from another one's.
+        counted = job.given_back >= PATIENCE
+        outcome = give_back(claimed, _sentence(error), delay=backoff(job.given_back), counted=counted)
+    except Exception as error:
+        transient = is_transient(error)
+        if not transient:
+            _log.exception("attempt %d of %r broke off", number, job.name)
+        delay = backoff(job.given_back if transient else number)
+        outcome = give_back(claimed, _sentence(error), delay=delay, counted=not transient)
+        if transient:
+            outcome = replace(outcome, trouble=str(error))
+    finally:
+        if isinstance(outcome, Processed):
+            claimed.resources.close()
+    return outcome
+
+
+def give_back(claimed: Claimed, reason: str, *, delay: float, counted: bool) -> Processed:
+    """Give the message back, visible again after ``delay`` seconds; ``counted`` takes one of the file's attempts."""
+    _log.warning("given back %r attempt=%d again_in=%.1f: %s", claimed.job.name, claimed.number, delay, reason)
+    claimed.claim.give_back(claimed.job, delay, counted=counted)
+    return Processed(again_in=delay, outcome=Outcome.GIVEN_BACK)
+
+
+def skip(claimed: Claimed, reason: str) -> Processed:
+    """Delete the message of a job that there is nothing to do for."""
+    _log.info("skipped %r: %s", claimed.job.name, reason)
+    claimed.claim.complete()
+    return Processed(outcome=Outcome.SKIPPED)
+
+
+def _hold(claimed: Claimed, held: BlobHeld) -> Processed:
+    """Wait for what ends by itself; where no receipt can be written, the poison queue is all that is left to tell."""
+    if held.passing and claimed.job.given_back < PATIENCE:
+        return give_back(claimed, str(held), delay=backoff(claimed.job.given_back), counted=False)
+    _log.error(
+        "buried %r attempt=%d in the poison queue, since it can have no receipt: %s Then 'retry' the file.",
+        claimed.job.name,
+        claimed.number,
+        held,
+    )
+    claimed.claim.bury()
+    return Processed(outcome=Outcome.BURIED)
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _wait_for_other(claimed: Claimed, reason: WorkedOn) -> Processed:
+    """Give the message back until the other attempt is over, if that worker lives, or no longer believed."""
+    delay = min(backoff(claimed.job.given_back), float(claimed.claim.seconds))
+    return give_back(claimed, str(reason), delay=delay, counted=False)
