@@ -28,20 +28,25 @@ PLATFORM: Final = "linux/amd64"
 PUSH_USER: Final = "00000000-0000-0000-0000-000000000000"
 
 # What the installer's layer is made with, besides the artifact.
-INSTALLER_SOURCES: Final = ("pipeline_app/install.py",)
+INSTALLER_SOURCES: Final = (
+    "pipeline_app/__init__.py",
+    "pipeline_app/install.py",
+    "pipeline_app/printable.py",
+    "pipeline_app/programs.py",
+)
 
 # What becomes the worker.
 WORKER_SOURCES: Final = (
     "pipeline_app/__init__.py",
     "pipeline_app/contract.py",
-    *INSTALLER_SOURCES,
+    "pipeline_app/printable.py",
     "pipeline_app/rest/**/*.py",
     "pipeline_app/worker/**/*.py",
 )
 
 # All that the image is built from besides the artifact. The build context has these files and no others, and
 # .dockerignore lets the same through where somebody builds by hand.
-SOURCES: Final = (DOCKERFILE, "pipeline_app/requirements.txt", *WORKER_SOURCES)
+SOURCES: Final = (DOCKERFILE, "pipeline_app/requirements.txt", *INSTALLER_SOURCES, *WORKER_SOURCES)
 
 
 @dataclass(frozen=True, kw_only=True)

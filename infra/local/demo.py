@@ -17,7 +17,7 @@ from rich.text import Text
 
 from infra.operate.properties import plain
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
-from pipeline_app.install import printable
+from pipeline_app.printable import printable
 from pipeline_app.worker.holds import LEASED_CODES, explain, lease_of
 
 POLL_SECONDS: Final = 0.1

@@ -105,8 +105,7 @@ class PrefixBuilder:
     def build(self, build: Build, artifact: Path) -> Image:
         """Install the artifact and copy the worker, once for each content."""
         worker = source_files(self._project, WORKER_SOURCES)
-        (installer,) = source_files(self._project, INSTALLER_SOURCES)
-        parts = {installer, *worker}
+        parts = {*source_files(self._project, INSTALLER_SOURCES), *worker}
         sources = {path.relative_to(self._project).as_posix(): file_sha256(path) for path in parts}
         content = [digest_tree(artifact), sources, dict(build.arguments), build.name, sys.version]
         recipe = json.dumps(content, sort_keys=True)
@@ -129,7 +128,7 @@ class PrefixBuilder:
         self._supervisor.run(
             Command(
                 name="installer",
-                arguments=[sys.executable, str(installer), str(artifact)],
+                arguments=[sys.executable, "-m", "pipeline_app.install", str(artifact)],
                 environment={
                     **network_settings(),
                     **build.arguments,
@@ -139,7 +138,7 @@ class PrefixBuilder:
                     "RELEASE_VERSION": build.arguments.get("APP_RELEASE") or build.arguments.get("RELEASE_VERSION", ""),
                     "XDG_CACHE_HOME": str(self._project / CACHE),
                 },
-                directory=folder,
+                directory=self._project,
                 log=self._data.folder("logs") / "installer.log",
             ),
             on_line=self._notice,

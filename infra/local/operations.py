@@ -19,7 +19,7 @@ from infra.operate.places import Place, local_place, stack_outputs, stack_place
 from infra.operate.storage import OperateError
 from infra.operate.story import gather
 from infra.operate.telling import Mood, Section, tell
-from pipeline_app.install import printable
+from pipeline_app.printable import printable
 
 from .machine import OUTPUTS
 from .run import PROJECT

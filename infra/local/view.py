@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline_app.contract import CANARY_FOLDER
-from pipeline_app.install import printable
+from pipeline_app.printable import printable
 
 from .watcher import Stage, Watcher
 

@@ -18,7 +18,7 @@ from pipeline_app.contract import (
     StorageNames,
     is_folder_marker,
 )
-from pipeline_app.install import printable
+from pipeline_app.printable import printable
 
 # The sweep leaves an input two minutes for its event, and runs every minute unless the stack says otherwise.
 SWEPT_AFTER: Final = timedelta(minutes=3)

@@ -10,7 +10,7 @@ from infra.operate.story import Story
 from infra.operate.telling import tell
 from infra.verification.canary import GroupFacts, Step, Watch
 from pipeline_app.contract import StorageNames
-from pipeline_app.install import printable
+from pipeline_app.printable import printable
 
 # What Container Instances says of a group whose image or share it cannot get at, and what mends it.
 # Source: https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting

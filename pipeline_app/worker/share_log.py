@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pipeline_app.install import printable
+from pipeline_app.printable import printable
 
 # All files together have some 80 MiB, of a share that has 1 GiB at least.
 KEPT_FILES: Final = 4

@@ -16,6 +16,8 @@ FILES = (
     "__init__.py",
     "contract.py",
     "install.py",
+    "printable.py",
+    "programs.py",
     "requirements.txt",
     "rest/endpoint.py",
     "worker/loop.py",

@@ -12,7 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline_app.install import LINE_BYTES, InstallError, install, printable
+from pipeline_app.install import LINE_BYTES, install
+from pipeline_app.printable import printable
+from pipeline_app.programs import InstallError
 
 INSTALLER = """#!/bin/sh
 set -eu
@@ -130,11 +132,11 @@ def test_a_wrong_setting_is_named(artifact: Path, tmp_path: Path, changes: dict[
 
 
 def test_the_command_line_gives_one_message_and_an_exit_code(tmp_path: Path) -> None:
-    script = Path(__file__).parents[2] / "pipeline_app" / "install.py"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("APP_")}
     environment |= settings(tmp_path)
-    command = [sys.executable, str(script), str(tmp_path / "nowhere")]
-    result = subprocess.run(command, capture_output=True, check=False, env=environment, text=True)
+    command = [sys.executable, "-m", "pipeline_app.install", str(tmp_path / "nowhere")]
+    project = Path(__file__).parents[2]
+    result = subprocess.run(command, capture_output=True, check=False, cwd=project, env=environment, text=True)
     assert result.returncode == 1
     assert result.stderr.startswith("install.py: There is no artifact folder ")
 

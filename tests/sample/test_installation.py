@@ -40,8 +40,8 @@ def install(
     artifact: Path, prefix: Path, *, python: str = sys.executable, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     environment = {**network_settings(), **SETTINGS, "APP_PREFIX": str(prefix), **settings}
-    command = [python, str(ROOT / "install.py"), str(artifact)]
-    return subprocess.run(command, capture_output=True, check=False, env=environment, text=True)
+    command = [python, "-m", "pipeline_app.install", str(artifact)]
+    return subprocess.run(command, capture_output=True, check=False, cwd=ROOT.parent, env=environment, text=True)
 
 
 @pytest.fixture(scope="module")
