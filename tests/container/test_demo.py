@@ -10,7 +10,6 @@ from tests.container.conftest import PROJECT, docker
 
 
 def test_the_demo_runs_in_real_containers_and_leaves_none(base_image: str, tmp_path: Path) -> None:
-    before = set(docker("ps", "--all", "--quiet").stdout.split())
     command = [sys.executable, "-m", "infra.local", "demo", "--containers", "--data", str(tmp_path / "data")]
     demo = subprocess.run(
         [*command, "--config", f"baseImage={base_image}"],
@@ -26,4 +25,6 @@ def test_the_demo_runs_in_real_containers_and_leaves_none(base_image: str, tmp_p
     results = tmp_path / "data" / "results"
     assert inputs
     assert len(list(results.rglob("receipt.json"))) == len(list(results.rglob("report.html"))) == len(inputs)
-    assert set(docker("ps", "--all", "--quiet").stdout.split()) == before
+    # Other tests have containers of their own at the same time; this run's have its share mounted.
+    found = docker("ps", "--all", "--quiet").stdout.split()
+    assert [each for each in found if str(tmp_path) in docker("inspect", each, check=False).stdout] == []
