@@ -166,6 +166,7 @@ class DockerBuilder:
         """Send the worker's files and the artifact to the engine."""
         folder = self._data.folder("images", "docker")
         context, identifier = folder / "context.tar", folder / "image-id"
+        former = identifier.read_text(encoding="ascii").strip() if identifier.exists() else None
         # Docker looks at the first block alone to tell a context from a Dockerfile, which a PAX header is too long for.
         with (
             tempfile.TemporaryDirectory(dir=folder) as temporary,
@@ -195,7 +196,12 @@ class DockerBuilder:
             )
         )
         context.unlink()
-        digest = identifier.read_text(encoding="ascii").strip().removeprefix("sha256:")
+        made = identifier.read_text(encoding="ascii").strip()
+        if former not in (None, made):
+            # Nobody else would ever remove it; the engine keeps one that is in use, and the layers that both have.
+            command = ["docker", "image", "rm", str(former)]
+            subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603
+        digest = made.removeprefix("sha256:")
         return Image(digest=digest, environment={}, folder=None, name=build.name)
 
 

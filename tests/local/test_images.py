@@ -195,6 +195,29 @@ def test_docker_gets_the_application_the_artifact_and_the_build_arguments(
     assert (image.reference, image.folder) == ("reg/app@sha256:abc", None)
 
 
+def test_an_image_that_a_new_one_takes_the_place_of_is_removed(
+    artifact: Path,
+    build: Build,
+    data: DataFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    supervisor: Supervisor,
+    tmp_path: Path,
+) -> None:
+    script = (
+        'echo "$@" >> "$HOME/calls"\n'
+        'while [ $# -gt 1 ]; do [ "$1" = --iidfile ] && cat "$HOME/next" > "$2"; shift; done\n'
+        "cat >/dev/null"
+    )
+    fake_docker(tmp_path / "bin", script)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    for identifier in ("sha256:one", "sha256:one", "sha256:two"):
+        (tmp_path / "next").write_text(identifier)
+        DockerBuilder(PROJECT, data, supervisor).build(build, artifact)
+    removals = [line for line in (tmp_path / "calls").read_text().splitlines() if line.startswith("image rm")]
+    assert removals == ["image rm sha256:one"]
+
+
 def test_the_record_of_an_image_says_what_it_is(
     artifact: Path, build: Build, data: DataFolder, supervisor: Supervisor
 ) -> None:
