@@ -222,3 +222,9 @@ def test_the_promise_is_the_same_wherever_it_is_made() -> None:
     assert f"install Python {first} to {last}" in (ROOT / "Makefile").read_text(encoding="utf-8")
     assert " ".join(PROMISED) in (ROOT / ".ci" / "interpreters").read_text(encoding="utf-8")
     assert PYTHON_VERSION in PROMISED
+
+
+def test_the_base_image_is_pinned_to_its_content() -> None:
+    dockerfile = (ROOT / "pipeline_app" / "Dockerfile").read_text(encoding="utf-8")
+    (base,) = re.findall(r"^ARG BASE_IMAGE=(\S+)$", dockerfile, re.MULTILINE)
+    assert re.fullmatch(r"[a-z./-]+:[\w.-]+@sha256:[0-9a-f]{64}", base), base

@@ -26,6 +26,6 @@ QUESTION = Question(
     minutes=2,
     name="refresh-drift",
     source="https://github.com/pulumi/pulumi-azure-native/issues/2245 and "
-    "https://github.com/pulumi/pulumi-azure-native/issues/3220 tell of container groups that drift",
+    "https://github.com/pulumi/pulumi-azure-native/issues/3220 tell of blob containers that drift",
     text="What does 'pulumi refresh --preview-only' change after an untouched deploy?",
 )
