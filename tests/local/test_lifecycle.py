@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,14 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
+
+
+@pytest.fixture(autouse=True)
+def hears_of_the_terminal() -> Iterator[None]:
+    """Let runs hear of a closed terminal, also where the tests themselves were started so that they do not (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
@@ -131,10 +139,12 @@ def test_a_terminal_that_is_closed_takes_everything_down_in_good_order(
 
     try:
         assert wait_until(lambda: is_there(data / (OUTPUTS if moment == "service" else ".lock")), READY_SECONDS)
-    finally:
         os.close(ours)
-        code = run.wait(STOP_SECONDS)
-    assert code == 0
+        assert run.wait(STOP_SECONDS) == 0
+    finally:
+        # Whatever failed, nothing of it outlives the test.
+        run.terminate()
+        run.wait(STOP_SECONDS)
     assert leftovers(data) == []
     assert not (data / OUTPUTS).exists()
 
