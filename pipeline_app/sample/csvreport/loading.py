@@ -41,7 +41,9 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
     account = rewrite(plain.path, plain.offset, dialect, rewritten)
     columns = names(account.width)
     longest = max(LEAST_LINE_BYTES, 4 * account.longest)
-    more = ", parallel = false" + (f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else "")
+    # The database takes what ends the first line for what ends all, even within quotes, unless it is told.
+    more = r", parallel = false, new_line = '\n'"
+    more += f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else ""
     _read(database, rewritten, ",", columns, header=False, more=f"{more}, null_padding = {account.long > 0}")
     rewritten.unlink()
     read = database.row(f"SELECT count(*) FROM {TABLE}")[0]
