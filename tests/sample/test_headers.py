@@ -38,3 +38,23 @@ def test_all_names_are_unique_and_not_empty(headers: list[str]) -> None:
     assert all(name.strip() for name in names)
     kept = [header for header in headers if header.strip() and headers.count(header) == 1]
     assert [name for name, header in zip(names, headers, strict=True) if header in kept] == kept
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ('id,"Amount\n(EUR)",x', ["id", "Amount\n(EUR)", "x"]),
+        ('id,"Name, first\nand last",x', ["id", "Name, first\nand last", "x"]),
+        ('id,"an ""a""",x', ["id", 'an "a"', "x"]),
+        ('id,"an \\"a\\"",x', ["id", 'an "a"', "x"]),
+    ],
+)
+def test_a_header_with_quotes_and_of_several_lines_is_kept(tmp_path: Path, header: str, names: list[str]) -> None:
+    assert process(tmp_path, lines(header, ["1,2,3", "4,5,6"])).rows == [names, ["1", "2", "3"], ["4", "5", "6"]]
+
+
+@pytest.mark.parametrize("before", ["", "A title\n\n"])
+def test_a_header_of_any_length_is_kept(tmp_path: Path, before: str) -> None:
+    names = [f"{n} {'long name ' * 1_000}{n}" for n in range(40)]
+    made = process(tmp_path, before + lines(",".join(names), [",".join(str(n) for n in range(40))] * 2))
+    assert made.rows == [names, [str(n) for n in range(40)]]

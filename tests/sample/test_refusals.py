@@ -53,6 +53,27 @@ def test_the_line_of_a_quote_that_swallows_rows_is_named(tmp_path: Path, end: st
         process(tmp_path, lines("id,title,year", rows).replace("\n", end))
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('id,"name,v\n1,a,2\n2,b,3\n', 1),
+        ('id,"name,v\n', 1),
+        ('id,name,"v\n1,a,2\n2,b,3\n', 1),
+        ('sep=;\nid;"name;v\n1;a;2\n2;b;3\n', 2),
+        ('Title of it\nby X\nand Y\n\nid,"name,v\n1,a,2\n2,b,3\n', 5),
+        # A later quote closes these by chance.
+        ('id,"name,v\n1,a,2\n2,b",3\n3,c,4\n4,d,5\n', 1),
+        ('id,"name,v\n1,a",2\n3,c,4\n4,d,5\n', 1),
+        ('id,name,"v\n1,a,2\n2,b,3"\n4,c,4\n', 1),
+        ('Report\n\nid,"name,v\n1,a,2\n2,b",3\n3,c,4\n4,d,5\n', 3),
+        ('id,"name,v\n' + "1,some text,2\n" * 30_000 + '3,b",4\n5,c,6\n', 1),
+    ],
+)
+def test_a_quote_of_the_header_that_is_not_closed_is_named(tmp_path: Path, content: str, line: int) -> None:
+    with pytest.raises(UnreadableFile, match=f"A quote that opens on line {line} is not closed rightly"):
+        process(tmp_path, content)
+
+
 def test_text_behind_a_closing_quote_is_named_with_its_line(tmp_path: Path) -> None:
     rows = [f'{n},"Title {n}"' for n in range(1, 30)]
     rows[19] = '20,"Tit"le 20'
@@ -64,6 +85,24 @@ def test_a_cell_of_many_lines_that_is_closed_is_a_cell(tmp_path: Path) -> None:
     poem = "\n".join(f"line {n} of a poem, which goes on" for n in range(40))
     made = process(tmp_path, f'id,text,year\n1,"{poem}",2020\n2,short,2021\n')
     assert made.rows[1] == ["1", poem, "2020"]
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"),
+    [
+        ("id,comment,score", "Hi,\n- good, fast, cheap\n- small, light, neat\nBye"),
+        ("id,comment,score", "Hi,\ngood,fast,cheap\nsmall,light,neat\nBye"),
+        ("id,comment,score", "Ich habe\nBrot, Milch, Eier\n12 Uhr, Mittag, Essen\ngekauft"),
+    ],
+)
+def test_prose_with_as_many_commas_as_the_table_is_a_cell(tmp_path: Path, header: str, cell: str) -> None:
+    made = process(tmp_path, f'{header}\n1,"{cell}",5\n2,ok,4\n')
+    assert made.rows == [header.split(","), ["1", cell, "5"], ["2", "ok", "4"]]
+
+
+def test_prose_in_a_table_of_texts_is_a_cell(tmp_path: Path) -> None:
+    cell = "Hi\ngood, fast, cheap\nsmall, light, neat\nBye"
+    assert process(tmp_path, f'a,b,c\nx,"{cell}",z\nu,v,w\n').rows[1] == ["x", cell, "z"]
 
 
 def test_rows_of_another_table_are_refused(tmp_path: Path) -> None:

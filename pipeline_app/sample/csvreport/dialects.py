@@ -7,12 +7,14 @@ equals the one by which more cells are numbers and dates.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from .headers import is_header, main_kind
 from .values import kind_of
 
 # In the order in which one is preferred where two read the sample equally well.
@@ -22,6 +24,9 @@ NO_DELIMITER: Final = "\x1e"
 MOST_PREAMBLE: Final = 50
 SAMPLE_ROWS: Final = 500
 TYPED_ROWS: Final = 200
+# A sample that shows fewer rows of the table is made larger.
+LEAST_ROWS: Final = 20
+LONGEST_CELL: Final = 16 << 20
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|$)")
 _HINT: Final = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?\s*', re.IGNORECASE)
 
@@ -48,7 +53,9 @@ class Dialect:
         delimiter: empty where the file has a single column.
         header: the first row's cells where it is a header; None where the file has none.
         hinted: whether its first line names the delimiter, as Excel's ``sep=;`` does.
+        kinds: of each column, what nearly all of its cells in the sample are: ``number``, ``date`` or empty.
         preamble: lines before the table, as they are.
+        seen: how many rows of the table are complete in the sample.
         skipped: how many lines come before the table, the blank ones included.
         width: the number of cells in a row.
     """
@@ -56,7 +63,9 @@ class Dialect:
     delimiter: str
     header: tuple[str, ...] | None
     hinted: bool = False
+    kinds: tuple[str, ...] = ()
     preamble: tuple[str, ...] = ()
+    seen: int = 0
     skipped: int = 0
     width: int
 
@@ -97,7 +106,9 @@ def decide(sample: str, *, whole: bool) -> Dialect:
 
 
 def _rows(lines: Sequence[str], delimiter: str, whole: bool) -> list[Row]:
-    reader = csv.reader(lines, delimiter=delimiter)
+    csv.field_size_limit(LONGEST_CELL)
+    # The empty line at the end is a row of its own, unless a quote is still open.
+    reader = csv.reader(itertools.chain(lines, [""]), delimiter=delimiter)
     rows: list[Row] = []
     line = 0
     try:
@@ -105,12 +116,21 @@ def _rows(lines: Sequence[str], delimiter: str, whole: bool) -> list[Row]:
             rows.append(Row(tuple(cells), line + 1, reader.line_num))
             line = reader.line_num
             if len(rows) == SAMPLE_ROWS:
-                return rows
+                break
     except csv.Error:
         # A cell longer than the reader takes: what came before it has to do.
         return rows
-    # The last row of a sample that was cut within a quoted cell is none.
-    return rows if whole or len(rows) < 2 else rows[:-1]
+    if line <= len(lines):
+        return rows
+    last = rows.pop()
+    if last.first_line > len(lines) or (not whole and len(rows) >= LEAST_ROWS):
+        return rows
+    # The quote may have been opened by mistake, so what comes behind it is split as if it were none.
+    behind = lines[last.first_line - 1 :][:SAMPLE_ROWS]
+    return rows + [
+        Row(tuple(each.rstrip("\r\n").split(delimiter)), number, number)
+        for number, each in enumerate(behind, start=last.first_line)
+    ]
 
 
 def _attempt(lines: Sequence[str], delimiter: str, whole: bool) -> _Attempt | None:
@@ -170,8 +190,10 @@ def _with_header(rows: Sequence[Row], start: int, width: int, delimiter: str) ->
     table = [row.cells for row in rows[start + 1 :] if not row.blank]
     return Dialect(
         delimiter=delimiter,
-        header=names if _is_header(names, table[:TYPED_ROWS]) else None,
+        header=names if is_header(names, table[:TYPED_ROWS]) else None,
+        kinds=tuple(main_kind(table[:TYPED_ROWS], number) for number in range(width)),
         preamble=preamble,
+        seen=len(table),
         skipped=first.first_line - 1,
         # A header with more names than the rows have cells makes them short.
         width=max(width, len(names)),
@@ -183,35 +205,3 @@ def _trimmed(cells: tuple[str, ...], width: int) -> tuple[str, ...]:
     while len(cells) > width and not cells[-1]:
         cells = cells[:-1]
     return cells
-
-
-def _is_header(first: Sequence[str], table: Sequence[Sequence[str]]) -> bool:
-    """Tell whether a first row names the columns, by how its cells differ from those below."""
-    kinds = [kind_of(cell) for cell in first]
-    if not table:
-        return not all(kind in ("date", "missing", "number") for kind in kinds) or all(not cell for cell in first)
-    if "text" in kinds and _are_years(first, kinds, table):
-        return True
-    votes = 0
-    for number, kind in enumerate(kinds):
-        below = Counter(kind_of(row[number]) for row in table if number < len(row))
-        del below["missing"]
-        if not below:
-            continue
-        main, count = below.most_common(1)[0]
-        if main in ("date", "number") and count >= 0.8 * below.total():
-            votes += -1 if kind == main else 1 if kind in ("text", "truth") else 0
-    if votes:
-        return votes > 0
-    return not all(kind in ("date", "missing", "number") for kind in kinds) or all(not cell.strip() for cell in first)
-
-
-def _are_years(first: Sequence[str], kinds: Sequence[str], table: Sequence[Sequence[str]]) -> bool:
-    """Tell whether the numbers of a first row are years that name columns, as in ``country,2019,2020``."""
-    numbers = [cell.strip() for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
-    years = [int(each) for each in numbers if re.fullmatch(r"(?:1[89]|20|21)[0-9]{2}", each)]
-    if len(years) < 2 or len(years) < len(numbers) or len(set(years)) < len(years):
-        return False
-    return any(
-        cell.strip() not in numbers for row in table for cell, kind in zip(row, kinds, strict=False) if kind == "number"
-    )

@@ -33,7 +33,9 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
     Raises:
         UnreadableFile: see :func:`careful.rewrite`.
     """
-    if (dialect.delimiter and dialect.delimiter.isprintable()) or dialect.delimiter == "\t":
+    # The database's reader drops a header without a look at its quotes.
+    plain_header = not any(set(cell) & set('"\r\n') for cell in dialect.header or ())
+    if plain_header and ((dialect.delimiter and dialect.delimiter.isprintable()) or dialect.delimiter == "\t"):
         account = _quick(database, plain, dialect)
         if account is not None:
             return account

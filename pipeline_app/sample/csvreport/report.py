@@ -10,7 +10,7 @@ from typing import Any, Final
 from .careful import Account
 from .chart import chart
 from .database import Database, names
-from .dialects import Dialect, decide
+from .dialects import Dialect
 from .encodings import NAMES, Encoding
 from .encodings import decide as decide_encoding
 from .export import SUMMARY_NAME
@@ -20,9 +20,9 @@ from .judging import Kind
 from .kinds import decide as decide_kinds
 from .loading import load
 from .notes import notes
-from .plain import Plain, plain_text, sample
+from .plain import Plain, dialect_of, plain_text
 from .rows import drop_duplicates, write_cleaned
-from .scanning import check_text, scan
+from .scanning import scan
 
 CHART_NAME: Final = "chart.svg"
 CLEANED_NAME: Final = "cleaned.csv"
@@ -42,14 +42,12 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
     """
     looked = scan(source)
     encoding = decide_encoding(looked)
-    beginning, whole = sample(source, looked, encoding)
-    check_text(beginning)
-    dialect = decide(beginning, whole=whole)
+    dialect = dialect_of(source, looked, encoding)
     with Database() as database:
         plain = plain_text(source, looked, encoding, dialect, database.folder)
         account = load(database, plain, dialect)
         columns = names(account.width)
-        headers = [*(dialect.header or ()), *[""] * account.width][: account.width]
+        headers = [*(account.header or dialect.header or ()), *[""] * account.width][: account.width]
         named = unique_names(headers)
         duplicates = drop_duplicates(database, columns, wrong=plain.wrong > 0)
         output.mkdir(exist_ok=True, parents=True)

@@ -1,0 +1,77 @@
+"""Whether a cell of several lines is one, or rows of the table behind a quote that was not closed.
+
+A line within the cell is like a row if it has as many cells, and in the columns of numbers and dates such values. Prose
+has commas too, but a blank behind each, and no numbers where the table has them.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import Final
+
+from .dialects import Dialect, split_lines
+from .values import kind_of
+
+# Of the lines within a cell, so many are looked at.
+MOST_LINES: Final = 50
+LEAST_SHARE: Final = 0.9
+# So many lines within a cell have to look like rows, of which those of two cells are met by chance more often.
+LEAST_LINES: Final = 2
+LEAST_LINES_OF_TWO: Final = 5
+
+
+def swallowed(row: Sequence[str], dialect: Dialect, line: int, *, header: bool) -> tuple[int, str]:
+    """Return the line on which a quote opens that seems not to be closed, and why; the reason is empty if none does.
+
+    Args:
+        row: the cells.
+        dialect: how the file is written.
+        line: on which the row begins.
+        header: whether the row is the header, which has cells of several lines seldom.
+    """
+    for number, cell in enumerate(row):
+        pieces = [each.rstrip("\r\n") for each in split_lines(cell)]
+        if dialect.width > 1 and len(pieces) > 1:
+            why = _in_header(row, number, pieces, dialect) if header else _within(pieces[1:-1], dialect)
+            if why:
+                return line, why
+        line += len(split_lines(cell + "x")) - 1
+    return line, ""
+
+
+def _within(inner: Sequence[str], dialect: Dialect) -> str:
+    if len(inner) < (LEAST_LINES if dialect.width > 2 else LEAST_LINES_OF_TWO):
+        return ""
+    rows = list(csv.reader(inner[:MOST_LINES], delimiter=dialect.delimiter))
+    if sum(len(each) == dialect.width for each in rows) < LEAST_SHARE * len(rows):
+        return ""
+    if 2 * sum(_is_like_a_row(each, dialect) for each in rows) < len(rows):
+        return ""
+    return f"the {len(inner):,} lines after it look like rows of the table"
+
+
+def _in_header(row: Sequence[str], number: int, pieces: Sequence[str], dialect: Dialect) -> str:
+    lines = [each.split(dialect.delimiter) for each in pieces]
+    lines[0] = [*row[:number], *lines[0]]
+    lines[-1] = [*lines[-1], *row[number + 1 :]]
+    if len(lines) > 2 and len(lines[-1]) != dialect.width:
+        # The quote that closes the cell by chance may stand in a row of its own making.
+        lines.pop()
+    if any(len(each) != dialect.width for each in lines):
+        return ""
+    if not any(dialect.kinds) and dialect.width == 2 and len(lines) == 2:
+        return ""
+    if not all(_is_like_a_row(each, dialect) for each in lines[1:]):
+        return ""
+    return "the header and the lines after it would be one cell, and these look like rows of the table"
+
+
+def _is_like_a_row(cells: Sequence[str], dialect: Dialect) -> bool:
+    if len(cells) != dialect.width:
+        return False
+    typed = [(cell, kind) for cell, kind in zip(cells, dialect.kinds, strict=False) if kind]
+    if typed:
+        return 2 * sum(kind_of(cell) in (kind, "missing") for cell, kind in typed) > len(typed)
+    spaced = any(cell.startswith(" ") for cell in (dialect.header or ())[1:])
+    return spaced or not all(cell.startswith(" ") for cell in cells[1:])
