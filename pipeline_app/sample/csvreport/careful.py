@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .dialects import LONGEST_CELL, Dialect, split_lines
+from .dialects import LONGEST_CELL, Dialect
 from .errors import UnreadableFile
 from .scanning import LINES_NAMED
 from .swallowed import swallowed
