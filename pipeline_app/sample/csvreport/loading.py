@@ -19,7 +19,7 @@ from typing import Final
 import duckdb
 
 from .careful import Account, rewrite
-from .database import COLUMNS_OF_A_PART, TABLE, WIDE, Database, combined, names, text
+from .database import COLUMNS_OF_A_PART, TABLE, WIDE, Database, combined, is_nameable, names, text
 from .dialects import Dialect
 from .plain import Plain
 from .scanning import CHUNK_BYTES
@@ -127,6 +127,11 @@ class _Bytes:
 
 
 def _read(database: Database, path: Path, delimiter: str, columns: list[str], *, header: bool, more: str) -> None:
+    if not is_nameable(path.absolute()):
+        link = database.folder / "input.csv"
+        if not link.is_symlink():
+            link.symlink_to(path.absolute())
+        path = link
     # A name may have signs that would make it a pattern of names.
     place = re.sub(r"[*?[]", r"[\g<0>]", str(path.absolute()))
     kinds = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)

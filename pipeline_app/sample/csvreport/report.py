@@ -23,6 +23,7 @@ from .notes import notes
 from .plain import Plain, dialect_of, plain_text
 from .rows import drop_duplicates, write_cleaned
 from .scanning import scan
+from .wording import file_name
 
 CHART_NAME: Final = "chart.svg"
 CLEANED_NAME: Final = "cleaned.csv"
@@ -55,7 +56,7 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
         database.finish(columns)
         described = _described(database, decide_kinds(database, columns, dialect.delimiter), top)
     summary = {
-        "file": source.name,
+        "file": file_name(source),
         "generator": {"name": "csvreport", "version": release},
         "format": _format(encoding, dialect, account, plain),
         "rows": {
