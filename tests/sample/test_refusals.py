@@ -88,6 +88,29 @@ def test_a_cell_of_many_lines_that_is_closed_is_a_cell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('id, n\n1, "a, b"\n2, "c, d"\n', 2),
+        ('id;n\n0;x\n1;  "a; b"\n', 3),
+        ('id\tn\n1\t "a\tb"\n2\t "c\td"\n', 2),
+        ('id, "n, m"\n1,2,3\n', 1),
+        ('id,n\n0,x\n1, "a\nb"\n', 3),
+        (lines("id,n,m", [f"{n},x,y" for n in range(30)]) + '30, "x, y"\n', 32),
+    ],
+)
+def test_a_blank_before_a_quote_that_is_meant_to_keep_a_delimiter_is_named(
+    tmp_path: Path, content: str, line: int
+) -> None:
+    with pytest.raises(UnreadableFile, match=rf"Line {line} has a blank .* a quote.*Remove the blanks"):
+        process(tmp_path, content)
+
+
+@pytest.mark.parametrize("rows", [['1, "a"', '2, "b"'], ['1, "7 inch', '2, "8 inch', "3, x"], ['1, "7 inch', "2,x"]])
+def test_a_blank_before_a_quote_that_keeps_no_delimiter_is_text(tmp_path: Path, rows: list[str]) -> None:
+    assert process(tmp_path, lines("id,n", rows)).rows[1:] == [row.split(",") for row in rows]
+
+
+@pytest.mark.parametrize(
     ("header", "cell"),
     [
         ("id,comment,score", "Hi,\n- good, fast, cheap\n- small, light, neat\nBye"),

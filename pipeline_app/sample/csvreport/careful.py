@@ -17,7 +17,7 @@ from typing import Final
 from .dialects import LONGEST_CELL, Dialect
 from .errors import UnreadableFile
 from .scanning import LINES_NAMED
-from .swallowed import swallowed
+from .swallowed import Halves, swallowed
 
 MOST_COLUMNS: Final = 20_000
 _END_OF_FILE: Final = "\x1a"
@@ -36,6 +36,7 @@ class Account:
         header: the cells of the first row, where that is a header.
         extra_empty: rows with more cells than the header, all of them empty.
         long: rows with more cells than the header; ``long_lines`` are the first of them.
+        several: rows with cells of several lines, the header among them; ``several_line`` is that of the first.
         short: rows with fewer cells than the header; ``short_lines`` are the first of them.
         longest: the longest row, in characters as it is written again.
         rows: how many were read, without the header.
@@ -51,6 +52,8 @@ class Account:
     long_lines: list[int] = field(default_factory=list)
     longest: int = 0
     rows: int = 0
+    several: int = 0
+    several_line: int = 0
     short: int = 0
     short_lines: list[int] = field(default_factory=list)
 
@@ -59,7 +62,7 @@ def rewrite(source: Path, offset: int, dialect: Dialect, target: Path) -> Accoun
     """Read a table and write its rows, without the header, to a file with every cell in quotes.
 
     Raises:
-        UnreadableFile: a quote is not closed, or most rows do not fit the header.
+        UnreadableFile: a quote is not closed or stands behind a blank, or most rows do not fit the header.
     """
     try:
         return _rewrite(source, offset, dialect, target, stand_in="")
@@ -80,6 +83,7 @@ def rewrite(source: Path, offset: int, dialect: Dialect, target: Path) -> Accoun
 def _rewrite(source: Path, offset: int, dialect: Dialect, target: Path, stand_in: str) -> Account:
     csv.field_size_limit(LONGEST_CELL)
     account = Account(width=dialect.width)
+    halves = Halves(dialect.delimiter)
     line, first = dialect.skipped, dialect.header is not None
     with target.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -94,9 +98,12 @@ def _rewrite(source: Path, offset: int, dialect: Dialect, target: Path, stand_in
                 break
             began, line = line + 1, dialect.skipped + reader.line_num
             if line > began:
+                account.several += 1
+                account.several_line = account.several_line or began
                 opened, why = swallowed(row, dialect, began, header=first)
                 if why:
                     raise UnreadableFile(_unclosed(opened, why))
+            halves.check(row, began)
             if stand_in:
                 row = [cell.replace(stand_in, '"') for cell in row]
             if first and row:

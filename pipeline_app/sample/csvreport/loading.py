@@ -11,6 +11,7 @@ up to the size of the file.
 
 from __future__ import annotations
 
+import csv
 import re
 from itertools import zip_longest
 from pathlib import Path
@@ -23,6 +24,7 @@ from .database import COLUMNS_OF_A_PART, TABLE, WIDE, Database, combined, is_nam
 from .dialects import Dialect
 from .plain import Plain
 from .scanning import CHUNK_BYTES
+from .swallowed import HALF
 
 LEAST_LINE_BYTES: Final = 2 << 20
 
@@ -85,9 +87,35 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
         )
         if database.row(f"SELECT count(*) FROM {TABLE} WHERE {suspicious}")[0]:
             return None
+    if found.blank_before_quote:
+        # A quote there keeps no delimiter in the cell, though it may be meant to.
+        halves = combined([f"regexp_matches({n}, {text(HALF.pattern)})" for n in columns], "OR")
+        if database.row(f"SELECT count(*) FROM {TABLE} WHERE {halves}")[0]:
+            return None
     outside = (found.feeds - feeds) or (found.returns - returns)
     blank = max(0, outside - all_rows + (not found.ends_line))
-    return Account(blank=blank, rows=rows, width=dialect.width)
+    account = Account(blank=blank, rows=rows, width=dialect.width)
+    if feeds or returns:
+        _note_several(database, plain, dialect, account)
+    return account
+
+
+def _note_several(database: Database, plain: Plain, dialect: Dialect, account: Account) -> None:
+    """Note how many rows have cells of several lines, and the line of the first."""
+    several = combined([f"regexp_matches({n}, '[\\r\\n]')" for n in names(dialect.width)], "OR")
+    account.several, before = database.row(f"SELECT count(*), min(rowid) FROM {TABLE} WHERE {several}")
+    account.several_line = dialect.skipped + (dialect.header is not None) + before + 1
+    if not account.blank:
+        return
+    # Blank lines may stand before it.
+    with plain.path.open(encoding="utf-8", newline="") as file:
+        file.seek(plain.offset)
+        reader, line = csv.reader(file, delimiter=dialect.delimiter), 0
+        for _ in reader:
+            if reader.line_num > line + 1:
+                break
+            line = reader.line_num
+    account.several_line = dialect.skipped + line + 1
 
 
 def _counts(database: Database, columns: list[str], delimiter: str, quoted: bool) -> list[int]:
@@ -113,6 +141,7 @@ class _Bytes:
 
     def __init__(self, path: Path, offset: int, delimiter: str) -> None:
         self.delimiters = self.feeds = self.quotes = self.returns = self.size = 0
+        self.blank_before_quote = False
         sign, last = delimiter.encode(), b""
         with path.open("rb") as file:
             file.seek(offset)
@@ -122,6 +151,9 @@ class _Bytes:
                 self.feeds += chunk.count(b"\n")
                 self.returns += chunk.count(b"\r")
                 self.quotes += chunk.count(b'"')
+                self.blank_before_quote = self.blank_before_quote or any(
+                    each in chunk or (last + chunk[:1]) == each for each in (b' "', b'\t"')
+                )
                 last = chunk[-1:]
         self.ends_line = last in (b"\n", b"\r")
 

@@ -45,6 +45,9 @@ def _format(summary: dict[str, Any]) -> list[str]:
         )
     if form["escape"] == "\\":
         found.append("A quote inside of a quoted cell is written as backslash and quote.")
+    if form["several_lines"]:
+        rows = "1 row has" if form["several_lines"] == 1 else f"{form['several_lines']:,} rows have"
+        found.append(f"{rows} cells of several lines, first on line {form['several_lines_first']:,}.")
     renamed = [each for each in summary["columns"] if each["name"] != each["header"]]
     if renamed and form["header_line"] is not None:
         names = listed([each["name"] for each in renamed])

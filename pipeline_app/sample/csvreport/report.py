@@ -105,4 +105,6 @@ def _format(encoding: Encoding, dialect: Dialect, account: Account, plain: Plain
         "header_line": dialect.skipped + 1 if dialect.header is not None else None,
         "preamble": list(dialect.preamble),
         "extra_empty": account.extra_empty,
+        "several_lines": account.several,
+        "several_lines_first": account.several_line or None,
     }

@@ -1,4 +1,6 @@
-"""Whether a cell of several lines is one, or rows of the table behind a quote that was not closed.
+"""Whether quotes do what they seem to: keep lines and delimiters in a cell.
+
+A cell of several lines may be one, or rows of the table behind a quote that was not closed.
 
 A line within the cell is like a row if it has as many cells, and in the columns of numbers and dates such values. Prose
 has commas too, but a blank behind each, and no numbers where the table has them.
@@ -7,18 +9,51 @@ has commas too, but a blank behind each, and no numbers where the table has them
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from .dialects import Dialect, split_lines
+from .errors import UnreadableFile
 from .values import kind_of
 
+# A blank before a quote; in SQL too.
+HALF: Final = re.compile(r'^[ \t]+"')
 # Of the lines within a cell, so many are looked at.
 MOST_LINES: Final = 50
 LEAST_SHARE: Final = 0.9
 # So many lines within a cell have to look like rows, of which those of two cells are met by chance more often.
 LEAST_LINES: Final = 2
 LEAST_LINES_OF_TWO: Final = 5
+
+
+class Halves:
+    """Looks for cells that are cut in two, because a blank before the quote makes the quote a part of the text."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._line = 0
+
+    def check(self, row: Sequence[str], line: int) -> None:
+        """Look at the next row, which begins on a line.
+
+        Raises:
+            UnreadableFile: quotes open behind a blank in one cell and close in another.
+        """
+        opened, self._line = self._line, 0
+        for cell in row:
+            if cell.count('"') % 2 == 0:
+                continue
+            opens = HALF.match(cell) is not None
+            if opened and not opens and cell.rstrip().endswith('"'):
+                raise UnreadableFile(
+                    f"Line {opened} has a blank between a delimiter and a quote. There the quote is a part of the text "
+                    f"and does not keep {self._delimiter!r} or a line end in the cell, as it seems to be meant to. "
+                    "Remove the blanks before the quotes."
+                )
+            opened = line if opens else 0
+        if opened and row and HALF.match(row[-1]):
+            self._line = opened
 
 
 def swallowed(row: Sequence[str], dialect: Dialect, line: int, *, header: bool) -> tuple[int, str]:
