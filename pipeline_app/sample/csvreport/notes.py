@@ -30,6 +30,11 @@ def _format(summary: dict[str, Any]) -> list[str]:
         sign = _DELIMITERS.get(form["delimiter"], repr(form["delimiter"]))
         hint = ", as its first line says" if form["delimiter_hinted"] else ""
         found.append(f"Cells are separated by {sign}{hint}.")
+    elif form["unsplit"]:
+        signs = listed([_DELIMITERS.get(sign, repr(sign)) for sign in form["unsplit"]])
+        found.append(
+            f"It has a single column, as its first line has one cell: the {signs} in the others are part of them."
+        )
     else:
         found.append("It has a single column.")
     if form["header_line"] is None:

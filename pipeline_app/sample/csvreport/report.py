@@ -101,6 +101,7 @@ def _format(encoding: Encoding, dialect: Dialect, account: Account, plain: Plain
         "wrong_lines": plain.wrong_lines,
         "delimiter": dialect.delimiter,
         "delimiter_hinted": dialect.hinted,
+        "unsplit": dialect.unsplit,
         "escape": "\\" if account.backslash else '"',
         "header_line": dialect.skipped + 1 if dialect.header is not None else None,
         "preamble": list(dialect.preamble),
