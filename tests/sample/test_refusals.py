@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import zipfile
@@ -34,6 +35,30 @@ def _zip(name: str) -> bytes:
         (_zip("xl/workbook.xml"), r"an Excel workbook\. Save the sheet as CSV"),
         ("a,b\nä,2\n".encode("utf-16-le"), r"UTF-16.*without a byte order mark.*Save it as UTF-8"),
         ("a,b\nä,2\n".encode("utf-16-be"), r"UTF-16.*without a byte order mark.*Save it as UTF-8"),
+        (b"\xff\xfe", r"It is empty"),
+        (b"\xfe\xff", r"It is empty"),
+        (b"\xff\xfe\x00\x00", r"It is empty"),
+        ("\n \u00a0\n".encode("utf-16"), r"It is empty"),
+        (b"sep=;\n", r"It is empty"),
+        (b'\xef\xbb\xbf"sep=,"\r\n\r\n', r"It is empty"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg">\n<g/>\n</svg>\n', r"HTML or XML page"),
+        (b"<title>Sign in</title>\n<p>a, b\n", r"HTML or XML page"),
+        (b"<p>\nSorry, no.\n", r"HTML or XML page"),
+        (b"<soap:body>\n<x/></soap:body>\n", r"HTML or XML page"),
+        (b"[1,2,3]", r"It is JSON"),
+        (b'["a",\n "b"]\n', r"It is JSON"),
+        (b"[" + b"12345,\n" * 60_000 + b"1]", r"It is JSON"),
+        (b"{}", r"It is JSON"),
+        (b"[]\n", r"It is JSON"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 12345\n",
+            r"Git LFS.*git lfs pull",
+        ),
+        (bz2.compress(b"a,b\n"), r"compressed with bzip2\. Unpack it"),
+        (bz2.compress(b""), r"compressed with bzip2\. Unpack it"),
+        (b"PAR1\x15\x04\x15\x10", r"a Parquet file"),
+        (b"GIF89a\x01\x00\x01\x00\x80\x00\x00", r"a GIF picture"),
+        (b"%PDF-1.7\n", r"a PDF document"),
         (b"a,b\n1,2\n3,\x004\n" + b"5,6\n" * 90, r"Line 3 has a byte of value zero.*Export it again"),
         (b"a,b\r1,2\r3,\x004\r" + b"5,6\r" * 90, r"Line 3 has a byte of value zero"),
         (bytes(range(1, 32)) * 40, r"not text"),
@@ -42,6 +67,20 @@ def _zip(name: str) -> bytes:
 def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, told: str) -> None:
     with pytest.raises(UnreadableFile, match=told):
         process(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("PAR1,PAR2", "PAR1;x", "BZh,n", "BZh9,n", "GIF8,n", "GIF89a,n", "Rar!,n", "%PDF,n", "Obj,n", "7z,n"),
+        *("<meta>,n", "<table>;n", "<title>\tn", "<head> ,n", "<p>|n", "<table_name>,n", "<script/>,n"),
+        *("[1],n", "[a,b]", "{},n", "{x},n", "version,n", "sep=,n", "version https://git-lfs.github.com,n"),
+    ],
+)
+def test_a_header_that_begins_as_other_files_do_is_a_header(tmp_path: Path, header: str) -> None:
+    sign = next(each for each in ",;\t|" if each in header)
+    made = process(tmp_path, lines(header, [f"1{sign}2", f"3{sign}4"]))
+    assert made.rows == [header.split(sign), ["1", "2"], ["3", "4"]]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -59,7 +59,7 @@ def dialect_of(path: Path, scan: Scan, encoding: Encoding) -> Dialect:
     while True:
         text, whole = sample(path, scan, encoding, size)
         if size == SAMPLE_BYTES:
-            check_text(text)
+            check_text(text, whole=whole)
         dialect = decide(text, whole=whole)
         if whole or dialect.seen >= LEAST_ROWS or size >= LARGEST_SAMPLE_BYTES:
             return dialect
