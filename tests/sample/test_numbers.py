@@ -141,6 +141,7 @@ def test_what_is_no_quantity_for_certain_stays_text_and_says_why(tmp_path: Path,
     [
         (["1.234", "12.345", "101.234"], 101.234, "point", "large"),
         (["1.234", "5", "-7.123"], 5, "point", "large"),
+        ([*map(str, range(3_000)), "4.321"], 2999, "point", "large"),
         (["€1.234", "€12.345"], 12.345, "point", "large"),
         (["1,250 €", "10,500 €"], 10.5, "comma", "large"),
         (["$1,250", "$10,500"], 10500, "point", "small"),

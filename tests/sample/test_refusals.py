@@ -154,6 +154,7 @@ def test_a_blank_before_a_quote_that_keeps_no_delimiter_is_text(tmp_path: Path, 
     [
         ("id,comment,score", "Hi,\n- good, fast, cheap\n- small, light, neat\nBye"),
         ("id,comment,score", "Hi,\ngood,fast,cheap\nsmall,light,neat\nBye"),
+        ("id,comment,score", "1, 2, 3\n4, 5, 6\n7, 8, 9\nend"),
         ("id,comment,score", "Ich habe\nBrot, Milch, Eier\n12 Uhr, Mittag, Essen\ngekauft"),
     ],
 )

@@ -63,11 +63,13 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
         elif found["number"] + found["date"] + found["truth"] >= SAMPLE_SHARE * found.total() and (found or missing):
             others.append(column)
     pattern = text(values.PLAIN)
-    odd = ask(database, filled(numbers), [f"count_if(NOT regexp_full_match(v, {pattern}))"])
-    plain = [column for column, (count,) in odd.items() if not count]
+    odd = ask(
+        database, filled(numbers), [f"count_if(NOT regexp_full_match(v, {pattern}))", "count_if(contains(v, '.'))"]
+    )
+    plain = [column for column, (count, _) in odd.items() if not count]
     kinds |= dict.fromkeys(plain, Kind(decimal=".", type="number"))
     # All of their points could as well group thousands, as far as the sample shows.
-    unclear = [column for column in plain if _may_group(samples[column][0])]
+    unclear = [column for column in plain if odd[column][1] and _may_group(samples[column][0])]
     for column, (some, decimal) in _points(database, unclear).items():
         if some and not decimal:
             kinds[column] = replace(kinds[column], because="open")
@@ -75,8 +77,7 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
 
 
 def _may_group(sample: Sequence[str]) -> bool:
-    points = [cell for cell in sample if "." in cell]
-    return bool(points) and all(re.fullmatch(GROUP, cell) for cell in points)
+    return all(re.fullmatch(GROUP, cell) for cell in sample if "." in cell)
 
 
 def _by_forms(database: Database, columns: Sequence[str], repeating: Container[str] = ()) -> dict[str, Kind]:

@@ -3,7 +3,7 @@
 A cell of several lines may be one, or rows of the table behind a quote that was not closed.
 
 A line within the cell is like a row if it has as many cells, and in the columns of numbers and dates such values. Prose
-has commas too, but a blank behind each, and no numbers where the table has them.
+has commas too, but a blank behind each, or no numbers where the table has them.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def _in_header(row: Sequence[str], number: int, pieces: Sequence[str], dialect: 
 def _is_like_a_row(cells: Sequence[str], dialect: Dialect) -> bool:
     if len(cells) != dialect.width:
         return False
-    typed = [(cell, kind) for cell, kind in zip(cells, dialect.kinds, strict=False) if kind]
-    if typed:
-        return 2 * sum(kind_of(cell) in (kind, "missing") for cell, kind in typed) > len(typed)
     spaced = any(cell.startswith(" ") for cell in (dialect.header or ())[1:])
-    return spaced or not all(cell.startswith(" ") for cell in cells[1:])
+    if not spaced and all(cell.startswith(" ") for cell in cells[1:]):
+        return False
+    typed = [(cell, kind) for cell, kind in zip(cells, dialect.kinds, strict=False) if kind]
+    return 2 * sum(kind_of(cell) in (kind, "missing") for cell, kind in typed) > len(typed) or not typed
