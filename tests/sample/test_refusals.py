@@ -49,6 +49,9 @@ def _zip(name: str) -> bytes:
         (b'["a",\n "b"]\n', r"It is JSON"),
         (b"[" + b"12345,\n" * 60_000 + b"1]", r"It is JSON"),
         (b"{}", r"It is JSON"),
+        (b"<html", r"HTML or XML page"),
+        (b"SQLite format 3\x00\x10\x00", r"an SQLite database"),
+        (b"PK\x05\x06" + bytes(18), r"a zip archive"),
         (b"[]\n", r"It is JSON"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 12345\n",
@@ -72,8 +75,22 @@ def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, told: str) ->
 @pytest.mark.parametrize(
     "header",
     [
-        *("PAR1,PAR2", "PAR1;x", "BZh,n", "BZh9,n", "GIF8,n", "GIF89a,n", "Rar!,n", "%PDF,n", "Obj,n", "7z,n"),
-        *("<meta>,n", "<table>;n", "<title>\tn", "<head> ,n", "<p>|n", "<table_name>,n", "<script/>,n"),
+        *(
+            "PAR1,PAR2",
+            "PAR1;x",
+            "BZh,n",
+            "BZh9,n",
+            "GIF8,n",
+            "GIF89a,n",
+            "Rar!,n",
+            "%PDF,n",
+            "Obj,n",
+            "7z,n",
+            "PK,n",
+            "{\\rtf,n",
+            "SQLite format 3,n",
+        ),
+        *("<meta>,n", "<table>;n", "<title>\tn", "<head> ,n", "<p>|n", "<table_name>,n", "<script/>,n", "<!DOCTYPE,n"),
         *("[1],n", "[a,b]", "{},n", "{x},n", "version,n", "sep=,n", "version https://git-lfs.github.com,n"),
     ],
 )

@@ -105,7 +105,7 @@ def _as_numbers(forms: list[Form], total: int, base: Kind) -> Kind | None:
     reason = ""
     if count["naming"]:
         reason = "leading zeros, or a plus sign before many digits: these name something"
-    elif exponents[True] and not exponents[False]:
+    elif exponents[True] and not (exponents[False] or count["."] or count[","]):
         reason = "digits around an E, without a decimal sign and a sign of the exponent, may name something"
     elif count["quad"] and not count[","]:
         reason = "these are addresses or versions"

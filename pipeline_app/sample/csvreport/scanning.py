@@ -36,11 +36,11 @@ _SIGNATURES: Final = {
     b"\xfd7zXZ": f"compressed with xz. {_COMPRESSED}",
     b"%PDF-": f"a PDF document. {_EXPORT}",
     b"Obj\x01": f"an Avro file. {_EXPORT}",
-    b"SQLite format 3": f"an SQLite database. {_EXPORT}",
+    b"SQLite format 3\x00": f"an SQLite database. {_EXPORT}",
     b"\xd0\xcf\x11\xe0": "an old Office document, such as .xls. Save the sheet as CSV.",
     b"\x89PNG": "a PNG picture.",
     b"\xff\xd8\xff": "a JPEG picture.",
-    b"{\\rtf": "a document in RTF. Save it as plain text.",
+    b"{\\rtf1": "a document in RTF. Save it as plain text.",
 }
 # Letters that a table may begin with too, if nothing else follows them that the format asks for.
 _BINARY: Final = {
@@ -52,9 +52,9 @@ _BINARY: Final = {
 }
 # A tag alone in a cell is the name of a column.
 _MARKUP: Final = re.compile(
-    r"\s*<(?:!doctype\b|!--|\?xml\b|"
+    r"\s*<(?:!doctype(?=[\s>])|!--|\?xml\b|"
     r"(?:[a-z]\w*:)?(?:html|head|title|body|table|div|p|meta|link|style|script|svg|rss|feed|urlset|workbook|kml|gpx)"
-    r"(?=[\s>/])(?!\s*/?>[ ]*[,;|\t\x01\x1f^~]))",
+    r"(?=[\s>/]|$)(?!\s*/?>[ ]*[,;|\t\x01\x1f^~]))",
     re.IGNORECASE,
 )
 _JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
@@ -200,7 +200,7 @@ def _check_start(start: bytes) -> None:
     for pattern, kind in _BINARY.items():
         if re.match(pattern, start, re.DOTALL):
             raise UnreadableFile(f"It is {kind}")
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         kind = "an Excel workbook. Save the sheet as CSV." if b"xl/" in start or b"[Content_Types]" in start else ""
         raise UnreadableFile(f"It is {kind or f'a zip archive. {_COMPRESSED}'}")
     if start[257:262] == b"ustar":

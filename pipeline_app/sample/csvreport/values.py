@@ -49,7 +49,7 @@ _UNITS: Final = "|".join(sorted(map(re.escape, ["%", "‰", *_CODES.split(), *_S
 PLAIN: Final = r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?"
 LEADING_ZERO: Final = r"^[^0-9]*0[0-9]"
 _QUAD: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
-_BARE_EXPONENT: Final = re.compile("[+-]?[0-9]+[eE][0-9]{1,3}")
+_BARE_EXPONENT: Final = re.compile("[0-9]+[eE][0-9]{1,3}")
 _UNIT: Final = re.compile(rf"[+\-{MINUS}(]?[{BLANKS}]?({_UNITS})?[^a-zA-Z]*?[{BLANKS}]?({_UNITS})?[-{MINUS})]?")
 
 
