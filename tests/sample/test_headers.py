@@ -45,6 +45,8 @@ def test_all_names_are_unique_and_not_empty(headers: list[str]) -> None:
     [
         ('id,"Amount\n(EUR)",x', ["id", "Amount\n(EUR)", "x"]),
         ('id,"Name, first\nand last",x', ["id", "Name, first\nand last", "x"]),
+        ('id,"Name\nfirst, last",x', ["id", "Name\nfirst, last", "x"]),
+        ('"Amount\n(EUR)","Rate\n(%)",x', ["Amount\n(EUR)", "Rate\n(%)", "x"]),
         ('id,"an ""a""",x', ["id", 'an "a"', "x"]),
         ('id,"an \\"a\\"",x', ["id", 'an "a"', "x"]),
     ],

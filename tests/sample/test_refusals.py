@@ -121,6 +121,10 @@ def test_the_line_of_a_quote_that_swallows_rows_is_named(tmp_path: Path, end: st
         ('id,"name,v\n1,a,2\n2,b",3\n3,c,4\n4,d,5\n', 1),
         ('id,"name,v\n1,a",2\n3,c,4\n4,d,5\n', 1),
         ('id,name,"v\n1,a,2\n2,b,3"\n4,c,4\n', 1),
+        ('id,"name,v\n1,a,2\n2,b,3"\n', 1),
+        ('id,"name,v\n1,a,2"\n', 1),
+        ('id,"name,v\n1,a,2\n2,b,3"\n4,c\n', 1),
+        ('# x\nid;"name;v\r\n1;a;2\r\n2;b;3"\r\n', 2),
         ('Report\n\nid,"name,v\n1,a,2\n2,b",3\n3,c,4\n4,d,5\n', 3),
         ('id,"name,v\n' + "1,some text,2\n" * 30_000 + '3,b",4\n5,c,6\n', 1),
     ],
@@ -178,6 +182,11 @@ def test_a_blank_before_a_quote_that_keeps_no_delimiter_is_text(tmp_path: Path, 
 def test_prose_with_as_many_commas_as_the_table_is_a_cell(tmp_path: Path, header: str, cell: str) -> None:
     made = process(tmp_path, f'{header}\n1,"{cell}",5\n2,ok,4\n')
     assert made.rows == [header.split(","), ["1", cell, "5"], ["2", "ok", "4"]]
+
+
+def test_a_cell_of_many_lines_beside_delimiters_alone_is_a_cell(tmp_path: Path) -> None:
+    cell = "\n".join("abcdefgh")
+    assert process(tmp_path, f'n\n"{cell}",\nx,\ny,\n').rows == [["n"], [cell], ["x"], ["y"]]
 
 
 def test_prose_in_a_table_of_texts_is_a_cell(tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ def table_start(rows: Sequence[Row], remarks: int, width: int, delimiter: str) -
         start, before, gap = first, [], False
     if not before:
         return _behind_filled_up(rows, start, width), False
+    if width == 2 and len(before) == 1 and not gap and all(not row.cells[-1] for row in rows[start:] if row.cells):
+        # Each row ends in a delimiter, but the header does not.
+        return first, False
     found = votes(rows[start].cells, _cells(rows[start + 1 :]))
     if gap or len(rows[first].cells) > 1:
         return start, False

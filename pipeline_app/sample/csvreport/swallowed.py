@@ -67,7 +67,7 @@ def swallowed(row: Sequence[str], dialect: Dialect, line: int, *, header: bool) 
     """
     for number, cell in enumerate(row):
         pieces = [each.rstrip("\r\n") for each in split_lines(cell)]
-        if dialect.width > 1 and len(pieces) > 1:
+        if dialect.delimiter and len(pieces) > 1:
             why = _in_header(row, number, pieces, dialect) if header else _within(pieces[1:-1], dialect)
             if why:
                 return line, why
@@ -76,12 +76,12 @@ def swallowed(row: Sequence[str], dialect: Dialect, line: int, *, header: bool) 
 
 
 def _within(inner: Sequence[str], dialect: Dialect) -> str:
-    if len(inner) < (LEAST_LINES if dialect.width > 2 else LEAST_LINES_OF_TWO):
+    if dialect.width < 2 or len(inner) < (LEAST_LINES if dialect.width > 2 else LEAST_LINES_OF_TWO):
         return ""
     rows = list(csv.reader(inner[:MOST_LINES], delimiter=dialect.delimiter))
     if sum(len(each) == dialect.width for each in rows) < LEAST_SHARE * len(rows):
         return ""
-    if 2 * sum(_is_like_a_row(each, dialect) for each in rows) < len(rows):
+    if 2 * sum(_is_like_a_row(each, dialect, dialect.width) for each in rows) < len(rows):
         return ""
     return f"the {len(inner):,} lines after it look like rows of the table"
 
@@ -90,23 +90,28 @@ def _in_header(row: Sequence[str], number: int, pieces: Sequence[str], dialect: 
     lines = [each.split(dialect.delimiter) for each in pieces]
     lines[0] = [*row[:number], *lines[0]]
     lines[-1] = [*lines[-1], *row[number + 1 :]]
-    if len(lines) > 2 and len(lines[-1]) != dialect.width:
+    width = len(lines[0])
+    # Where there are few rows but those in the cell, these tell how many cells a row has.
+    telling = len(lines) > 2 or not dialect.seen
+    if len(lines) > 2 and len(lines[-1]) != width:
         # The quote that closes the cell by chance may stand in a row of its own making.
         lines.pop()
-    if any(len(each) != dialect.width for each in lines):
+    if width < 2 or any(len(each) != width for each in lines) or not (width == dialect.width or telling):
         return ""
-    if not any(dialect.kinds) and dialect.width == 2 and len(lines) == 2:
+    if width == dialect.width == 2 and len(lines) == 2 and dialect.seen and not any(dialect.kinds):
         return ""
-    if not all(_is_like_a_row(each, dialect) for each in lines[1:]):
+    if not all(_is_like_a_row(each, dialect, width) for each in lines[1:]):
         return ""
     return "the header and the lines after it would be one cell, and these look like rows of the table"
 
 
-def _is_like_a_row(cells: Sequence[str], dialect: Dialect) -> bool:
-    if len(cells) != dialect.width:
+def _is_like_a_row(cells: Sequence[str], dialect: Dialect, width: int) -> bool:
+    if len(cells) != width:
         return False
     spaced = any(cell.startswith(" ") for cell in (dialect.header or ())[1:])
     if not spaced and all(cell.startswith(" ") for cell in cells[1:]):
         return False
+    if width != dialect.width:
+        return True
     typed = [(cell, kind) for cell, kind in zip(cells, dialect.kinds, strict=False) if kind]
     return 2 * sum(kind_of(cell) in (kind, "missing") for cell, kind in typed) > len(typed) or not typed
