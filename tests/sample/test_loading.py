@@ -38,6 +38,21 @@ def test_rows_are_what_they_are(tmp_path: Path, text: str, rows: list[list[str]]
     assert made.summary["rows"]["read"] == 20 + len(rows)
 
 
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b'n\n"a\rb"\nc\n', [["a\rb"], ["c"]]),
+        (b'n\n"\r\n\r\r"\nc\n', [["\r\n\r\r"], ["c"]]),
+        (b'a,b\r\n1,"x\r\ny\r\nw\r\nv"\r\n2,z\r\n', [["1", "x\r\ny\r\nw\r\nv"], ["2", "z"]]),
+        (b'a,b\r\n1,"x\r\ny"\r\n2\r\n', [["1", "x\r\ny"], ["2", ""]]),
+        (b'a,b\n1,"x\ry"\n2,3,4\n5,6\n7,8\n', [["1", "x\ry", ""], ["2", "3", "4"], ["5", "6", ""], ["7", "8", ""]]),
+        (b'id,n\r\n1,"a \\"b\\"\r\nc"\r\n2,"x"\r\n', [["1", 'a "b"\r\nc'], ["2", "x"]]),
+    ],
+)
+def test_the_first_line_end_may_stand_within_a_cell(tmp_path: Path, content: bytes, rows: list[list[str]]) -> None:
+    assert process(tmp_path, content).rows[1:] == rows
+
+
 def test_empty_cells_behind_the_last_column_are_told(tmp_path: Path) -> None:
     made = process(tmp_path, f"a,b\n{ROWS}98,2,\n")
     assert made.rows[-1] == ["98", "2"]

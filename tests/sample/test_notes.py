@@ -54,6 +54,10 @@ def test_what_was_left_out_stands_everywhere(
         (lines("1,Ann,2020-01-01", ["2,Bob,2020-01-02", "3,Eve,2020-01-03"]), "There is no header, since"),
         ("a,b\n1,\\N\n2,3\n4,5\n", "“\\N” counts as missing: b."),
         (lines("id,x,x", ["1,2,3", "4,5,6"]), "1 header empty or there twice: now x_2."),
+        ('a,b\n0,x\n1,"y\nz"\n', "1 row has cells of several lines, first on line 3."),
+        ('\na,b\n\n0,x\n1,"y\nz"\n2,"u\r\nv"\n', "2 rows have cells of several lines, first on line 5."),
+        ('Title\n\na,"b\nc"\n1,"y\nz"\n', "2 rows have cells of several lines, first on line 3."),
+        ('a\nx\n"y\nz"\n', "1 row has cells of several lines, first on line 3."),
         (lines("id,t", ["1,25/12/2026", "2,01/02/2026"]), "Dates have the day first: t."),
         (
             'a,b\n1,"he said \\"hi\\" to you"\n2,"x"\n',

@@ -88,6 +88,20 @@ def test_figures_are_those_of_pandas_to_12_digits(tmp_path: Path) -> None:
         (["1.250,00 €", "-3,50 €", "7 €"], -3.5, 1250, "€"),
         (["5 %", "7.5%", "-1%"], -1, 7.5, "%"),
         (["1e3", "2.5E-2", "7"], 0.025, 1000, ""),
+        (["1e3", "2E+2"], 200, 1000, ""),
+        (["1.2E5", "1.4E3"], 1400, 120000, ""),
+        (["1e5", "2.5", "3.75"], 2.5, 100000, ""),
+        (["-1E5", "2E3"], -100000, 2000, ""),
+        # A dash behind the decimal sign says that there are no cents.
+        (["5,-", "1.234,-"], 5, 1234, ""),
+        (["5,--", "-7,\u2013", "(8,-)", "9,50"], -8, 9.5, ""),
+        (["5.-", "7.50", "1'234.--"], 5, 1234, ""),
+        (["kr 100,-", "kr 1.250,50"], 100, 1250.5, "kr"),
+        (["5,- €", "1.234,— €", "-3,\u2212 €"], -3, 1234, "€"),
+        (["5,00-", "7,5-", "3-", "5,-"], -7.5, 5, ""),
+        (["€ 5-", "7 €-", "3- €"], -7, -3, "€"),
+        # Of a table with semicolons too.
+        (["$1,250", "$10,500"], 1250, 10500, "$"),
     ],
 )
 def test_notations_are_read(tmp_path: Path, cells: list[str], least: float, greatest: float, unit: str) -> None:
@@ -109,6 +123,8 @@ def test_notations_are_read(tmp_path: Path, cells: list[str], least: float, grea
         (["9007199254740993", "9007199254740992", "1"], "2^53"),
         (["$5", "€6", "£7"], "mixed units"),
         (["5 %", "6", "7 %"], "mixed units"),
+        (["12E5", "13E7"], "may name something"),
+        (["12E5", "1400", "7"], "may name something"),
         (["1,5", "1.5", "2,25", "2.25"], "decimal"),
     ],
 )
@@ -120,6 +136,33 @@ def test_what_is_no_quantity_for_certain_stays_text_and_says_why(tmp_path: Path,
     assert "mean" not in column
     assert [row[1] for row in made.rows[1:]] == cells
     assert any("Kept as text" in each and told in each for each in made.summary["decided"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "greatest", "sign", "other"),
+    [
+        (["1.234", "12.345", "101.234"], 101.234, "point", "large"),
+        (["1.234", "5", "-7.123"], 5, "point", "large"),
+        ([*map(str, range(3_000)), "4.321"], 2999, "point", "large"),
+        (["€1.234", "€12.345"], 12.345, "point", "large"),
+        (["1,250 €", "10,500 €"], 10.5, "comma", "large"),
+        (["$1,250", "$10,500"], 10500, "point", "small"),
+    ],
+)
+def test_what_may_be_a_thousand_times_as_much_is_told(
+    tmp_path: Path, cells: list[str], greatest: float, sign: str, other: str
+) -> None:
+    made = process(tmp_path, lines("k;v", [f"k{n};{cell}" for n, cell in enumerate(cells)]))
+    assert made.column("v")["max"] == greatest
+    (told,) = [each for each in made.summary["decided"] if each.startswith(f"The decimal sign is a {sign}, told by")]
+    assert "custom" in told
+    assert f"1,000 times as {other}" in told
+
+
+@pytest.mark.parametrize("cells", [["1.234", "0.345"], ["1.234", "2000.25"], ["1", "2"], ["1.5", "2.25"]])
+def test_what_can_be_read_in_one_way_alone_needs_no_telling(tmp_path: Path, cells: list[str]) -> None:
+    made = process(tmp_path, lines("k;v", [f"k{n};{cell}" for n, cell in enumerate(cells)]))
+    assert not any("decimal sign" in each for each in made.summary["decided"])
 
 
 def test_a_group_of_three_behind_a_point_is_a_fraction_unless_other_columns_have_decimal_commas(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .dialects import Dialect, split_lines
+from .dialects import LONGEST_CELL, Dialect
 from .errors import UnreadableFile
 from .scanning import LINES_NAMED
+from .swallowed import Halves, swallowed
 
-LONGEST_CELL: Final = 16 << 20
 MOST_COLUMNS: Final = 20_000
 _END_OF_FILE: Final = "\x1a"
 _ESCAPED: Final = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
@@ -33,8 +33,10 @@ class Account:
     Attributes:
         backslash: whether quotes inside of quotes are written as backslash and quote.
         blank: lines with nothing on them.
+        header: the cells of the first row, where that is a header.
         extra_empty: rows with more cells than the header, all of them empty.
         long: rows with more cells than the header; ``long_lines`` are the first of them.
+        several: rows with cells of several lines, the header among them; ``several_line`` is that of the first.
         short: rows with fewer cells than the header; ``short_lines`` are the first of them.
         longest: the longest row, in characters as it is written again.
         rows: how many were read, without the header.
@@ -45,10 +47,13 @@ class Account:
     backslash: bool = False
     blank: int = 0
     extra_empty: int = 0
+    header: tuple[str, ...] = ()
     long: int = 0
     long_lines: list[int] = field(default_factory=list)
     longest: int = 0
     rows: int = 0
+    several: int = 0
+    several_line: int = 0
     short: int = 0
     short_lines: list[int] = field(default_factory=list)
 
@@ -57,7 +62,7 @@ def rewrite(source: Path, offset: int, dialect: Dialect, target: Path) -> Accoun
     """Read a table and write its rows, without the header, to a file with every cell in quotes.
 
     Raises:
-        UnreadableFile: a quote is not closed, or most rows do not fit the header.
+        UnreadableFile: a quote is not closed or stands behind a blank, or most rows do not fit the header.
     """
     try:
         return _rewrite(source, offset, dialect, target, stand_in="")
@@ -78,6 +83,7 @@ def rewrite(source: Path, offset: int, dialect: Dialect, target: Path) -> Accoun
 def _rewrite(source: Path, offset: int, dialect: Dialect, target: Path, stand_in: str) -> Account:
     csv.field_size_limit(LONGEST_CELL)
     account = Account(width=dialect.width)
+    halves = Halves(dialect.delimiter)
     line, first = dialect.skipped, dialect.header is not None
     with target.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -91,12 +97,20 @@ def _rewrite(source: Path, offset: int, dialect: Dialect, target: Path, stand_in
             if row is None:
                 break
             began, line = line + 1, dialect.skipped + reader.line_num
-            if line - began > 1:
-                _check_swallowed(row, dialect, began)
+            if line > began:
+                account.several += 1
+                account.several_line = account.several_line or began
+                opened, why = swallowed(row, dialect, began, header=first)
+                if why:
+                    raise UnreadableFile(_unclosed(opened, why))
+            halves.check(row, began)
             if stand_in:
                 row = [cell.replace(stand_in, '"') for cell in row]
             if first and row:
                 first = False
+                account.header = tuple(row[: len(dialect.header or ())])
+                if len(account.header) != len(dialect.header or ()) or any(row[len(account.header) :]):
+                    raise UnreadableFile(_unclosed(began, "the header has other cells than it seems to have"))
                 continue
             row = _fitted(row, dialect.width, began, account)
             if row:
@@ -157,18 +171,6 @@ def _stand_in(source: Path, offset: int) -> str:
             used.update(each for each in line if 0xE000 <= ord(each) < 0xF900)
     free = (chr(each) for each in _STAND_INS if chr(each) not in used)
     return next(free, "") if found else ""
-
-
-def _check_swallowed(row: list[str], dialect: Dialect, line: int) -> None:
-    """See that no cell of several lines is made of rows of the table, as it is where a quote was not closed."""
-    width = dialect.width
-    for cell in row:
-        inner = split_lines(cell)[1:-1]
-        if width > 1 and len(inner) >= (2 if width > 2 else 5):
-            widths = [len(each) for each in csv.reader(inner[:50], delimiter=dialect.delimiter)]
-            if widths.count(width) >= 0.9 * len(widths):
-                raise UnreadableFile(_unclosed(line, f"the {len(inner):,} lines after it look like rows of the table"))
-        line += len(split_lines(cell + "x")) - 1
 
 
 def _unreadable(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ import duckdb
 from .errors import UnreadableFile
 from .export import NoResults, export
 from .report import make_report
-from .wording import rows_line
+from .wording import file_name, rows_line
 
 DATA_ERROR: Final = 65
 SYSTEM_ERROR: Final = 71
@@ -27,6 +29,10 @@ def release() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 65 with a sentence on standard error if a file cannot be read."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal or log in another encoding than UTF-8 is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     return _export(given[1:]) if given[:1] == ["export"] else _report(given)
 
@@ -44,17 +50,18 @@ def _report(given: list[str]) -> int:
     options = parser.parse_args(given)
     if options.top < 1:
         parser.error(f"--top is {options.top}; it must be 1 or more.")
+    name = file_name(options.input)
     try:
         summary = make_report(options.input, options.output, options.top, release())
     except UnreadableFile as error:
-        print(f"csvreport: {options.input.name} cannot be read as CSV. {error}", file=sys.stderr)
+        print(f"csvreport: {name} cannot be read as CSV. {error}", file=sys.stderr)
         return DATA_ERROR
     except (OSError, duckdb.Error) as error:
-        print(f"csvreport: {options.input.name} could not be processed. {_reason(error)}", file=sys.stderr)
+        print(f"csvreport: {name} could not be processed. {_reason(error)}", file=sys.stderr)
         return SYSTEM_ERROR
-    print(f"{options.input.name}: {rows_line(summary)}")
+    print(f"{name}: {rows_line(summary)}")
     for sentence in summary["left_out"]:
-        print(f"{options.input.name}: {sentence}")
+        print(f"{name}: {sentence}")
     return 0
 
 
@@ -65,7 +72,11 @@ def _reason(error: Exception) -> str:
             "or split the file."
         )
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"The machine refused something, such as room on the disk for temporary files: {text}"
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
+        return f"There is no room on the disk for the results or for temporary files: {text}"
+    if isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError | PermissionError):
+        return f"The results cannot be written to {error.filename}: {error.strerror}. Name another folder for them."
+    return f"The machine refused something: {text}"
 
 
 def _export(given: list[str]) -> int:
@@ -77,6 +88,9 @@ def _export(given: list[str]) -> int:
     except NoResults as error:
         print(f"csvreport: {error}", file=sys.stderr)
         return DATA_ERROR
+    except OSError as error:
+        print(f"csvreport: {options.results} could not be exported. {_reason(error)}", file=sys.stderr)
+        return SYSTEM_ERROR
     print(f"Wrote {path.name}.")
     return 0
 

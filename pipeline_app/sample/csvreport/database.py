@@ -8,6 +8,7 @@ All cells are kept as the texts that they are, in columns ``c0``, ``c1`` and so 
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,6 +112,11 @@ def names(width: int) -> list[str]:
 def text(value: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def is_nameable(path: Path) -> bool:
+    """Tell whether a query can name a path; one whose bytes are not UTF-8 it cannot."""
+    return os.fsencode(path).decode("utf-8", "ignore") == str(path)
 
 
 def combined(expressions: Sequence[str], operator: str) -> str:

@@ -7,37 +7,28 @@ equals the one by which more cells are numbers and dates.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from .beginnings import Row, comments, table_start
+from .headers import is_header, main_kind
 from .values import kind_of
 
 # In the order in which one is preferred where two read the sample equally well.
 DELIMITERS: Final = (",", ";", "\t", "|", "\x1f", "\x01", "^", "~")
 # A character that no text has, by which a file of one column is not split.
 NO_DELIMITER: Final = "\x1e"
-MOST_PREAMBLE: Final = 50
 SAMPLE_ROWS: Final = 500
 TYPED_ROWS: Final = 200
+# A sample that shows fewer rows of the table is made larger.
+LEAST_ROWS: Final = 20
+LONGEST_CELL: Final = 16 << 20
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|$)")
 _HINT: Final = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?\s*', re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the sample, and the lines of the file (from 1) that it begins and ends on."""
-
-    cells: tuple[str, ...]
-    first_line: int
-    last_line: int
-
-    @property
-    def blank(self) -> bool:
-        """Whether the line has nothing in it."""
-        return not any(cell.strip() for cell in self.cells) and len(self.cells) < 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +39,22 @@ class Dialect:
         delimiter: empty where the file has a single column.
         header: the first row's cells where it is a header; None where the file has none.
         hinted: whether its first line names the delimiter, as Excel's ``sep=;`` does.
+        kinds: of each column, what nearly all of its cells in the sample are: ``number``, ``date`` or empty.
         preamble: lines before the table, as they are.
+        seen: how many rows of the table are complete in the sample.
         skipped: how many lines come before the table, the blank ones included.
+        unsplit: signs in the rows of a single column that look like delimiters, but its first line has one cell.
         width: the number of cells in a row.
     """
 
     delimiter: str
     header: tuple[str, ...] | None
     hinted: bool = False
+    kinds: tuple[str, ...] = ()
     preamble: tuple[str, ...] = ()
+    seen: int = 0
     skipped: int = 0
+    unsplit: str = ""
     width: int
 
     @property
@@ -71,6 +68,8 @@ class _Attempt:
     dialect: Dialect
     share: float
     typed: float
+    # Whether it is more likely a single column, some signs of which look like delimiters.
+    single: bool
 
 
 def split_lines(text: str) -> list[str]:
@@ -87,17 +86,21 @@ def decide(sample: str, *, whole: bool) -> Dialect:
     if hint is None and lines and lines[0].strip().strip('"').lower() == "sep=":
         hint = _HINT.fullmatch("sep=\t")
     if hint:
-        found = _attempt(lines[1:], hint["delimiter"], whole) or _single(lines[1:], whole)
-        return replace(found.dialect, hinted=True, skipped=found.dialect.skipped + 1)
-    attempts = [each for delimiter in DELIMITERS if (each := _attempt(lines, delimiter, whole))]
+        hinted = _attempt(lines[1:], hint["delimiter"], whole) or _single(lines[1:], whole)
+        return replace(hinted.dialect, hinted=True, skipped=hinted.dialect.skipped + 1)
+    found = [each for delimiter in DELIMITERS if (each := _attempt(lines, delimiter, whole))]
+    attempts = [each for each in found if not each.single]
     if not attempts:
-        return _single(lines, whole).dialect
+        unsplit = "".join(each.dialect.delimiter for each in found)
+        return replace(_single(lines, whole).dialect, unsplit=unsplit)
     # Of equals, max takes the first.
     return max(attempts, key=lambda each: (round(each.share, 2), round(each.typed, 2), each.dialect.width)).dialect
 
 
 def _rows(lines: Sequence[str], delimiter: str, whole: bool) -> list[Row]:
-    reader = csv.reader(lines, delimiter=delimiter)
+    csv.field_size_limit(LONGEST_CELL)
+    # The empty line at the end is a row of its own, unless a quote is still open.
+    reader = csv.reader(itertools.chain(lines, [""]), delimiter=delimiter)
     rows: list[Row] = []
     line = 0
     try:
@@ -105,58 +108,52 @@ def _rows(lines: Sequence[str], delimiter: str, whole: bool) -> list[Row]:
             rows.append(Row(tuple(cells), line + 1, reader.line_num))
             line = reader.line_num
             if len(rows) == SAMPLE_ROWS:
-                return rows
+                break
     except csv.Error:
         # A cell longer than the reader takes: what came before it has to do.
         return rows
-    # The last row of a sample that was cut within a quoted cell is none.
-    return rows if whole or len(rows) < 2 else rows[:-1]
+    if line <= len(lines):
+        return rows
+    last = rows.pop()
+    if last.first_line > len(lines) or (not whole and len(rows) >= LEAST_ROWS):
+        return rows
+    # The quote may have been opened by mistake, so what comes behind it is split as if it were none.
+    behind = lines[last.first_line - 1 :][:SAMPLE_ROWS]
+    return rows + [
+        Row(tuple(each.rstrip("\r\n").split(delimiter)), number, number)
+        for number, each in enumerate(behind, start=last.first_line)
+    ]
 
 
 def _attempt(lines: Sequence[str], delimiter: str, whole: bool) -> _Attempt | None:
     rows = _rows(lines, delimiter, whole)
-    widths = Counter(len(row.cells) for row in rows if not row.blank)
+    remarks = comments(rows)
+    widths = Counter(len(row.cells) for row in rows[remarks:] if not row.blank)
     if not widths:
         return None
     width, _ = max(widths.items(), key=lambda item: (item[1], item[0]))
     if width < 2:
         # Most rows are not split, but a header that is, and half of the rows, speak for a ragged table.
-        first = next(len(row.cells) for row in rows if not row.blank)
+        first = next(len(row.cells) for row in rows[remarks:] if not row.blank)
         split = sum(count for each, count in widths.items() if each > 1)
         if first < 2 or 2 * split < widths.total():
             return None
         width = first
-    start = _table_start(rows, width)
+    start, single = table_start(rows, remarks, width, delimiter)
     table = [row for row in rows[start:] if not row.blank]
-    # Whatever stands before the table speaks against it a little.
-    share = sum(len(row.cells) == width for row in table) / (len(table) + sum(not row.blank for row in rows[:start]))
+    # Whatever stands before the table, but for remarks, speaks against it a little.
+    before = sum(not row.blank for row in rows[min(remarks, start) : start])
+    share = sum(len(row.cells) == width for row in table) / (len(table) + before)
     dialect = _with_header(rows, start, width, delimiter)
-    if start and len(rows[0].cells) < 2 and dialect.header is None and not any(row.blank for row in rows[:start]):
-        # What stands before it is more likely the header of a single column.
-        return None
     cells = [cell for row in table[:TYPED_ROWS] for cell in row.cells]
     typed = sum(kind_of(cell) in ("date", "number") for cell in cells) / len(cells)
-    return _Attempt(dialect, share, typed)
+    return _Attempt(dialect, share, typed, single)
 
 
 def _single(lines: Sequence[str], whole: bool) -> _Attempt:
     rows = _rows(lines, NO_DELIMITER, whole)
-    start = next((number for number, row in enumerate(rows) if not row.blank), 0)
-    return _Attempt(_with_header(rows, start, 1, ""), 1.0, 0.0)
-
-
-def _table_start(rows: Sequence[Row], width: int) -> int:
-    """Return the number of the row that the table begins with; titles and remarks may stand before it."""
-    first = next(number for number, row in enumerate(rows) if not row.blank)
-    start = next((number for number, row in enumerate(rows) if len(row.cells) == width), first)
-    if start > MOST_PREAMBLE:
-        return first
-    before = [row for row in rows[first:start] if not row.blank]
-    gap = any(row.blank for row in rows[first:start])
-    # A row that is only a little shorter is a row of the table, unless a blank line stands between.
-    if all(2 * len(row.cells) <= width or len(row.cells) == 1 for row in before) or gap:
-        return start
-    return first
+    start, _ = table_start(rows, comments(rows), 1, "")
+    return _Attempt(_with_header(rows, start, 1, ""), 1.0, 0.0, single=False)
 
 
 def _with_header(rows: Sequence[Row], start: int, width: int, delimiter: str) -> Dialect:
@@ -166,12 +163,14 @@ def _with_header(rows: Sequence[Row], start: int, width: int, delimiter: str) ->
     if len(names) == width - 1 and below and all(len(cells) < width or not cells[-1] for cells in below):
         # Each row ends in a delimiter, but the header does not.
         width -= 1
-    preamble = tuple(delimiter.join(row.cells) for row in rows[:start] if not row.blank)
+    preamble = tuple(delimiter.join(row.cells) for row in rows[:start] if any(each.strip() for each in row.cells))
     table = [row.cells for row in rows[start + 1 :] if not row.blank]
     return Dialect(
         delimiter=delimiter,
-        header=names if _is_header(names, table[:TYPED_ROWS]) else None,
+        header=names if is_header(names, table[:TYPED_ROWS]) else None,
+        kinds=tuple(main_kind(table[:TYPED_ROWS], number) for number in range(width)),
         preamble=preamble,
+        seen=len(table),
         skipped=first.first_line - 1,
         # A header with more names than the rows have cells makes them short.
         width=max(width, len(names)),
@@ -183,35 +182,3 @@ def _trimmed(cells: tuple[str, ...], width: int) -> tuple[str, ...]:
     while len(cells) > width and not cells[-1]:
         cells = cells[:-1]
     return cells
-
-
-def _is_header(first: Sequence[str], table: Sequence[Sequence[str]]) -> bool:
-    """Tell whether a first row names the columns, by how its cells differ from those below."""
-    kinds = [kind_of(cell) for cell in first]
-    if not table:
-        return not all(kind in ("date", "missing", "number") for kind in kinds) or all(not cell for cell in first)
-    if "text" in kinds and _are_years(first, kinds, table):
-        return True
-    votes = 0
-    for number, kind in enumerate(kinds):
-        below = Counter(kind_of(row[number]) for row in table if number < len(row))
-        del below["missing"]
-        if not below:
-            continue
-        main, count = below.most_common(1)[0]
-        if main in ("date", "number") and count >= 0.8 * below.total():
-            votes += -1 if kind == main else 1 if kind in ("text", "truth") else 0
-    if votes:
-        return votes > 0
-    return not all(kind in ("date", "missing", "number") for kind in kinds) or all(not cell.strip() for cell in first)
-
-
-def _are_years(first: Sequence[str], kinds: Sequence[str], table: Sequence[Sequence[str]]) -> bool:
-    """Tell whether the numbers of a first row are years that name columns, as in ``country,2019,2020``."""
-    numbers = [cell.strip() for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
-    years = [int(each) for each in numbers if re.fullmatch(r"(?:1[89]|20|21)[0-9]{2}", each)]
-    if len(years) < 2 or len(years) < len(numbers) or len(set(years)) < len(years):
-        return False
-    return any(
-        cell.strip() not in numbers for row in table for cell, kind in zip(row, kinds, strict=False) if kind == "number"
-    )

@@ -48,10 +48,19 @@ def export(folder: Path) -> Path:
         summary = json.loads((folder / SUMMARY_NAME).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NoResults(f"There are no results to export: {error.filename} is missing.") from error
+    except OSError as error:
+        raise NoResults(f"The results cannot be exported: {error.filename}: {error.strerror}.") from error
     except ValueError as error:
         raise NoResults(f"The results cannot be exported: {folder / SUMMARY_NAME} is damaged ({error}).") from error
+    try:
+        page = _page(summary)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise NoResults(
+            f"The results cannot be exported: {folder / SUMMARY_NAME} is no summary that this version of csvreport "
+            f"wrote ({type(error).__name__}: {error}). Process the file anew."
+        ) from error
     path = folder / REPORT_NAME
-    path.write_text(_page(summary), encoding="utf-8")
+    path.write_text(page, encoding="utf-8")
     return path
 
 

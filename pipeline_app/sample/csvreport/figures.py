@@ -136,7 +136,7 @@ def _numbers(database: Database, kinds: Mapping[str, Kind]) -> dict[str, dict[st
         result = results[column] = {"read": count}
         if kind.unit:
             result["unit"] = kind.unit
-        if kind.forms and kind.decimal:
+        if (kind.forms or kind.because) and kind.decimal:
             result["decimal"] = kind.decimal
         if kind.because:
             result["decimal_because"] = kind.because

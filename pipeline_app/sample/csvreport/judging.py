@@ -78,6 +78,7 @@ def judge(forms: list[Form]) -> Kind:
 def _as_numbers(forms: list[Form], total: int, base: Kind) -> Kind | None:
     count: Counter[str] = Counter()
     units: Counter[str] = Counter()
+    exponents: Counter[bool] = Counter()
     ambiguous_signs: set[str] = set()
     for form in forms:
         cell = form.example
@@ -97,11 +98,15 @@ def _as_numbers(forms: list[Form], total: int, base: Kind) -> Kind | None:
         else:
             count["." if point else ","] += form.count
         units[unit] += form.count
+        if "e" in cell.lower():
+            exponents[values.is_bare_exponent(cell)] += values.is_bare_exponent(cell) or values.has_exponent(cell)
     if sum(count.values()) < REQUIRED_SHARE * total:
         return None
     reason = ""
     if count["naming"]:
         reason = "leading zeros, or a plus sign before many digits: these name something"
+    elif exponents[True] and not (exponents[False] or count["."] or count[","]):
+        reason = "digits around an E, without a decimal sign and a sign of the exponent, may name something"
     elif count["quad"] and not count[","]:
         reason = "these are addresses or versions"
     elif len(units) > 1:
@@ -115,7 +120,7 @@ def _as_numbers(forms: list[Form], total: int, base: Kind) -> Kind | None:
         return Kind(reason=reason)
     decimal = "." if count["."] else "," if count[","] else ""
     if count["ambiguous"] and not decimal:
-        # To be settled by the other columns; this is what it is by custom.
+        # To be settled by the other columns, else by custom.
         return replace(base, because="open", decimal=ambiguous_signs.pop(), type="number", unit=next(iter(units)))
     return replace(base, decimal=decimal, type="number", unit=next(iter(units)))
 

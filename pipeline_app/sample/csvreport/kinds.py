@@ -9,6 +9,7 @@ settled by the other columns, else by custom.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import replace
@@ -28,6 +29,12 @@ SAMPLE_SIZE: Final = 1_000
 MOST_FORMS: Final = 5_000
 # A column whose sample has so few different cells is taken for one that repeats them.
 FEW: Final = 100
+# A plain number whose point could as well group thousands.
+GROUP: Final = r"-?[1-9][0-9]{0,2}\.[0-9]{3}"
+# Countries with these signs write a decimal point, so a comma beside one groups thousands.
+_POINT_UNITS: Final = "$ £ ¥ ₹ ₩ ฿ US$ A$ C$ AUD CAD GBP HKD INR JPY KRW MXN NZD PHP SGD THB TWD USD"
+POINT_UNITS: Final = frozenset(_POINT_UNITS.split())
+OTHERWISE: Final = "read the other way, its numbers are 1,000 times as"
 
 
 def decide(database: Database, columns: Sequence[str], delimiter: str) -> dict[str, Kind]:
@@ -56,10 +63,21 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
         elif found["number"] + found["date"] + found["truth"] >= SAMPLE_SHARE * found.total() and (found or missing):
             others.append(column)
     pattern = text(values.PLAIN)
-    odd = ask(database, filled(numbers), [f"count_if(NOT regexp_full_match(v, {pattern}))"])
-    plain = [column for column, (count,) in odd.items() if not count]
+    odd = ask(
+        database, filled(numbers), [f"count_if(NOT regexp_full_match(v, {pattern}))", "count_if(contains(v, '.'))"]
+    )
+    plain = [column for column, (count, _) in odd.items() if not count]
     kinds |= dict.fromkeys(plain, Kind(decimal=".", type="number"))
+    # All of their points could as well group thousands, as far as the sample shows.
+    unclear = [column for column in plain if odd[column][1] and _may_group(samples[column][0])]
+    for column, (some, decimal) in _points(database, unclear).items():
+        if some and not decimal:
+            kinds[column] = replace(kinds[column], because="open")
     return kinds | _by_forms(database, [*others, *(column for column in numbers if odd[column][0])], repeating)
+
+
+def _may_group(sample: Sequence[str]) -> bool:
+    return all(re.fullmatch(GROUP, cell) for cell in sample if "." in cell)
 
 
 def _by_forms(database: Database, columns: Sequence[str], repeating: Container[str] = ()) -> dict[str, Kind]:
@@ -100,22 +118,32 @@ def _settle_decimals(database: Database, kinds: dict[str, Kind], delimiter: str)
             }
         elif any(decimal for _, decimal in points.values()):
             known = {"."}
-    for column, kind in numbers.items():
-        if not kind.because:
+    for column in numbers:
+        kind = kinds[column]
+        if kind.because != "open":
             continue
         if len(known) == 1:
             kinds[column] = replace(kind, because="the other columns", decimal=next(iter(known)))
-        elif kind.decimal == "." or delimiter != ",":
-            sign = "point" if kind.decimal == "." else "comma"
-            kinds[column] = replace(kind, because=f"custom: a single {sign}")
+        elif kind.decimal == ",":
+            kinds[column] = _commas_by_custom(kind, delimiter)
         else:
-            because = "custom: commas group thousands where they also separate cells"
-            kinds[column] = replace(kind, because=because, decimal=".")
+            kinds[column] = replace(kind, because=f"custom: a single point ({OTHERWISE} large)")
+
+
+def _commas_by_custom(kind: Kind, delimiter: str) -> Kind:
+    custom = ""
+    if delimiter == ",":
+        custom = "commas group thousands where they also separate cells"
+    elif kind.unit in POINT_UNITS:
+        custom = f"commas beside {kind.unit} group thousands"
+    if custom:
+        return replace(kind, because=f"custom: {custom} ({OTHERWISE} small)", decimal=".")
+    return replace(kind, because=f"custom: a single comma ({OTHERWISE} large)")
 
 
 def _points(database: Database, columns: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Return how many of a column's plain numbers have a point, and how many one that cannot group thousands."""
-    group = text(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
+    group = text(GROUP)
     found = ask(
         database,
         filled(columns),

@@ -11,6 +11,7 @@ up to the size of the file.
 
 from __future__ import annotations
 
+import csv
 import re
 from itertools import zip_longest
 from pathlib import Path
@@ -19,10 +20,11 @@ from typing import Final
 import duckdb
 
 from .careful import Account, rewrite
-from .database import COLUMNS_OF_A_PART, TABLE, WIDE, Database, combined, names, text
+from .database import COLUMNS_OF_A_PART, TABLE, WIDE, Database, combined, is_nameable, names, text
 from .dialects import Dialect
 from .plain import Plain
 from .scanning import CHUNK_BYTES
+from .swallowed import HALF
 
 LEAST_LINE_BYTES: Final = 2 << 20
 
@@ -33,7 +35,9 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
     Raises:
         UnreadableFile: see :func:`careful.rewrite`.
     """
-    if (dialect.delimiter and dialect.delimiter.isprintable()) or dialect.delimiter == "\t":
+    # The database's reader drops a header without a look at its quotes.
+    plain_header = not any(set(cell) & set('"\r\n') for cell in dialect.header or ())
+    if plain_header and ((dialect.delimiter and dialect.delimiter.isprintable()) or dialect.delimiter == "\t"):
         account = _quick(database, plain, dialect)
         if account is not None:
             return account
@@ -41,7 +45,9 @@ def load(database: Database, plain: Plain, dialect: Dialect) -> Account:
     account = rewrite(plain.path, plain.offset, dialect, rewritten)
     columns = names(account.width)
     longest = max(LEAST_LINE_BYTES, 4 * account.longest)
-    more = ", parallel = false" + (f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else "")
+    # The database takes what ends the first line for what ends all, even within quotes, unless it is told.
+    more = r", parallel = false, new_line = '\n'"
+    more += f", max_line_size = {longest}" if longest > LEAST_LINE_BYTES else ""
     _read(database, rewritten, ",", columns, header=False, more=f"{more}, null_padding = {account.long > 0}")
     rewritten.unlink()
     read = database.row(f"SELECT count(*) FROM {TABLE}")[0]
@@ -81,9 +87,35 @@ def _quick(database: Database, plain: Plain, dialect: Dialect) -> Account | None
         )
         if database.row(f"SELECT count(*) FROM {TABLE} WHERE {suspicious}")[0]:
             return None
+    if found.blank_before_quote:
+        # A quote there keeps no delimiter in the cell, though it may be meant to.
+        halves = combined([f"regexp_matches({n}, {text(HALF.pattern)})" for n in columns], "OR")
+        if database.row(f"SELECT count(*) FROM {TABLE} WHERE {halves}")[0]:
+            return None
     outside = (found.feeds - feeds) or (found.returns - returns)
     blank = max(0, outside - all_rows + (not found.ends_line))
-    return Account(blank=blank, rows=rows, width=dialect.width)
+    account = Account(blank=blank, rows=rows, width=dialect.width)
+    if feeds or returns:
+        _note_several(database, plain, dialect, account)
+    return account
+
+
+def _note_several(database: Database, plain: Plain, dialect: Dialect, account: Account) -> None:
+    """Note how many rows have cells of several lines, and the line of the first."""
+    several = combined([f"regexp_matches({n}, '[\\r\\n]')" for n in names(dialect.width)], "OR")
+    account.several, before = database.row(f"SELECT count(*), min(rowid) FROM {TABLE} WHERE {several}")
+    account.several_line = dialect.skipped + (dialect.header is not None) + before + 1
+    if not account.blank:
+        return
+    # Blank lines may stand before it.
+    with plain.path.open(encoding="utf-8", newline="") as file:
+        file.seek(plain.offset)
+        reader, line = csv.reader(file, delimiter=dialect.delimiter), 0
+        for _ in reader:
+            if reader.line_num > line + 1:
+                break
+            line = reader.line_num
+    account.several_line = dialect.skipped + line + 1
 
 
 def _counts(database: Database, columns: list[str], delimiter: str, quoted: bool) -> list[int]:
@@ -109,6 +141,7 @@ class _Bytes:
 
     def __init__(self, path: Path, offset: int, delimiter: str) -> None:
         self.delimiters = self.feeds = self.quotes = self.returns = self.size = 0
+        self.blank_before_quote = False
         sign, last = delimiter.encode(), b""
         with path.open("rb") as file:
             file.seek(offset)
@@ -118,11 +151,19 @@ class _Bytes:
                 self.feeds += chunk.count(b"\n")
                 self.returns += chunk.count(b"\r")
                 self.quotes += chunk.count(b'"')
+                self.blank_before_quote = self.blank_before_quote or any(
+                    each in chunk or (last + chunk[:1]) == each for each in (b' "', b'\t"')
+                )
                 last = chunk[-1:]
         self.ends_line = last in (b"\n", b"\r")
 
 
 def _read(database: Database, path: Path, delimiter: str, columns: list[str], *, header: bool, more: str) -> None:
+    if not is_nameable(path.absolute()):
+        link = database.folder / "input.csv"
+        if not link.is_symlink():
+            link.symlink_to(path.absolute())
+        path = link
     # A name may have signs that would make it a pattern of names.
     place = re.sub(r"[*?[]", r"[\g<0>]", str(path.absolute()))
     kinds = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)

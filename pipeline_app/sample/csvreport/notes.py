@@ -30,6 +30,11 @@ def _format(summary: dict[str, Any]) -> list[str]:
         sign = _DELIMITERS.get(form["delimiter"], repr(form["delimiter"]))
         hint = ", as its first line says" if form["delimiter_hinted"] else ""
         found.append(f"Cells are separated by {sign}{hint}.")
+    elif form["unsplit"]:
+        signs = listed([_DELIMITERS.get(sign, repr(sign)) for sign in form["unsplit"]])
+        found.append(
+            f"It has a single column, as its first line has one cell: the {signs} in the others are part of them."
+        )
     else:
         found.append("It has a single column.")
     if form["header_line"] is None:
@@ -45,6 +50,9 @@ def _format(summary: dict[str, Any]) -> list[str]:
         )
     if form["escape"] == "\\":
         found.append("A quote inside of a quoted cell is written as backslash and quote.")
+    if form["several_lines"]:
+        rows = "1 row has" if form["several_lines"] == 1 else f"{form['several_lines']:,} rows have"
+        found.append(f"{rows} cells of several lines, first on line {form['several_lines_first']:,}.")
     renamed = [each for each in summary["columns"] if each["name"] != each["header"]]
     if renamed and form["header_line"] is not None:
         names = listed([each["name"] for each in renamed])

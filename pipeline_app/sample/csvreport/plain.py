@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .dialects import Dialect, split_lines
+from .dialects import LEAST_ROWS, LONGEST_CELL, Dialect, decide, split_lines
 from .encodings import Encoding
 from .errors import UnreadableFile
-from .scanning import CHUNK_BYTES, LINES_NAMED, Lines, Scan
+from .scanning import CHUNK_BYTES, LINES_NAMED, Lines, Scan, check_text
 
 SAMPLE_BYTES: Final = 1 << 18
+# As large as the longest cell may be.
+LARGEST_SAMPLE_BYTES: Final = LONGEST_CELL
 # Of what is not ASCII in another encoding than UTF-8, so much may be wrong.
 WRONG_SHARE: Final = 0.01
 
@@ -37,14 +39,31 @@ class Plain:
     wrong_lines: list[int] = field(default_factory=list)
 
 
-def sample(path: Path, scan: Scan, encoding: Encoding) -> tuple[str, bool]:
-    """Return the beginning of a file's text, and whether that is all of it."""
+def sample(path: Path, scan: Scan, encoding: Encoding, size: int = SAMPLE_BYTES) -> tuple[str, bool]:
+    """Return the beginning of a file's text, of a size in bytes, and whether that is all of it."""
     with path.open("rb") as file:
         file.seek(0 if encoding.codec in ("utf-16", "utf-32") else scan.mark)
-        data = file.read(SAMPLE_BYTES)
+        data = file.read(size)
         whole = not file.read(1)
     # What the sample cuts is not given out.
     return codecs.getincrementaldecoder(encoding.codec)("replace").decode(data, final=whole), whole
+
+
+def dialect_of(path: Path, scan: Scan, encoding: Encoding) -> Dialect:
+    """Return the dialect of a file, decided on a sample that is large enough for its header and some rows.
+
+    Raises:
+        UnreadableFile: it is no table.
+    """
+    size = SAMPLE_BYTES
+    while True:
+        text, whole = sample(path, scan, encoding, size)
+        if size == SAMPLE_BYTES:
+            check_text(text, whole=whole)
+        dialect = decide(text, whole=whole)
+        if whole or dialect.seen >= LEAST_ROWS or size >= LARGEST_SAMPLE_BYTES:
+            return dialect
+        size *= 4
 
 
 def plain_text(path: Path, scan: Scan, encoding: Encoding, dialect: Dialect, folder: Path) -> Plain:
@@ -75,7 +94,7 @@ def plain_text(path: Path, scan: Scan, encoding: Encoding, dialect: Dialect, fol
                     result.wrong_lines += lines.with_sign(text, "\ufffd", more) if more > 0 else []
                 lines.feed(text)
             if skip:
-                # The lines before the table are all in the sample, which is smaller than this piece.
+                # The lines before the table may be longer than this piece.
                 parts = split_lines(held + text)
                 held = "" if len(parts) > skip or not data else held + text
                 text = "".join(parts[skip:]) if not held else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .database import text
-from .values import BLANKS, GAPS, MINUS, Decimal, Order, date_pattern, number_pattern
+from .values import BLANKS, GAPS, MINUS, NO_CENTS, Decimal, Order, date_pattern, number_pattern
 
 
 def number_expression(column: str, decimal: Decimal, unit: str, examples: Sequence[str]) -> str:
@@ -23,6 +23,9 @@ def number_expression(column: str, decimal: Decimal, unit: str, examples: Sequen
     value = f"translate({value}, {text(kept + dropped)}, {text(kept.replace(',', '.').replace(MINUS, '-'))})"
     if "(" in seen:
         value = rf"regexp_replace({value}, '^\((.*)\)$', '-\1')"
+    if any(each in seen for each in NO_CENTS + "="):
+        # A dash behind the decimal sign stands for no cents, and is no minus.
+        value = rf"regexp_replace({value}, '\.[{NO_CENTS}=]+$', '')"
     if any(each.strip(BLANKS + unit)[-1:] in ("-", MINUS) for each in examples if each.strip(BLANKS + unit)):
         value = rf"regexp_replace({value}, '^([0-9.]+)-$', '-\1')"
     if "+" in seen:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from .careful import Account
 from .chart import chart
 from .database import Database, names
-from .dialects import Dialect, decide
+from .dialects import Dialect
 from .encodings import NAMES, Encoding
 from .encodings import decide as decide_encoding
 from .export import SUMMARY_NAME
@@ -20,9 +20,10 @@ from .judging import Kind
 from .kinds import decide as decide_kinds
 from .loading import load
 from .notes import notes
-from .plain import Plain, plain_text, sample
+from .plain import Plain, dialect_of, plain_text
 from .rows import drop_duplicates, write_cleaned
-from .scanning import check_text, scan
+from .scanning import scan
+from .wording import file_name
 
 CHART_NAME: Final = "chart.svg"
 CLEANED_NAME: Final = "cleaned.csv"
@@ -42,14 +43,12 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
     """
     looked = scan(source)
     encoding = decide_encoding(looked)
-    beginning, whole = sample(source, looked, encoding)
-    check_text(beginning)
-    dialect = decide(beginning, whole=whole)
+    dialect = dialect_of(source, looked, encoding)
     with Database() as database:
         plain = plain_text(source, looked, encoding, dialect, database.folder)
         account = load(database, plain, dialect)
         columns = names(account.width)
-        headers = [*(dialect.header or ()), *[""] * account.width][: account.width]
+        headers = [*(account.header or dialect.header or ()), *[""] * account.width][: account.width]
         named = unique_names(headers)
         duplicates = drop_duplicates(database, columns, wrong=plain.wrong > 0)
         output.mkdir(exist_ok=True, parents=True)
@@ -57,7 +56,7 @@ def make_report(source: Path, output: Path, top: int, release: str) -> dict[str,
         database.finish(columns)
         described = _described(database, decide_kinds(database, columns, dialect.delimiter), top)
     summary = {
-        "file": source.name,
+        "file": file_name(source),
         "generator": {"name": "csvreport", "version": release},
         "format": _format(encoding, dialect, account, plain),
         "rows": {
@@ -102,8 +101,11 @@ def _format(encoding: Encoding, dialect: Dialect, account: Account, plain: Plain
         "wrong_lines": plain.wrong_lines,
         "delimiter": dialect.delimiter,
         "delimiter_hinted": dialect.hinted,
+        "unsplit": dialect.unsplit,
         "escape": "\\" if account.backslash else '"',
         "header_line": dialect.skipped + 1 if dialect.header is not None else None,
         "preamble": list(dialect.preamble),
         "extra_empty": account.extra_empty,
+        "several_lines": account.several,
+        "several_lines_first": account.several_line or None,
     }

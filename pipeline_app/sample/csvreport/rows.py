@@ -10,7 +10,7 @@ import io
 import shutil
 from pathlib import Path
 
-from .database import TABLE, Database, combined, text
+from .database import TABLE, Database, combined, is_nameable, text
 
 
 def drop_duplicates(database: Database, columns: list[str], *, wrong: bool) -> int:
@@ -51,16 +51,17 @@ def write_cleaned(database: Database, columns: list[str], names: list[str], path
     # What stands for NULL, which no cell is, is written with quotes where it is a cell. An empty cell needs none, but a
     # line with nothing on it would be no row.
     null = "\x1e" if len(columns) > 1 else ""
-    target = database.folder / "cleaned.csv" if by_itself else path
+    target = database.folder / "cleaned.csv" if by_itself or not is_nameable(path.absolute()) else path
     database.rows(
         f"COPY (SELECT {listed} FROM {TABLE}) TO {text(str(target))} (FORMAT csv, DELIMITER ',', ESCAPE '\"', "
         f"HEADER {not by_itself}, NULLSTR {text(null)}, QUOTE '\"')"
     )
-    if by_itself:
+    if target != path:
         with path.open("wb") as file, target.open("rb") as rest:
-            header = io.StringIO()
-            csv.writer(header, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(names)
-            file.write(header.getvalue().encode("utf-8"))
+            if by_itself:
+                header = io.StringIO()
+                csv.writer(header, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(names)
+                file.write(header.getvalue().encode("utf-8"))
             shutil.copyfileobj(rest, file)
         target.unlink()
 

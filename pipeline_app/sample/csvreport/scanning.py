@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,21 +32,34 @@ _SIGNATURES: Final = {
     b"\x1f\x8b": f"compressed with gzip. {_COMPRESSED}",
     b"(\xb5/\xfd": f"compressed with Zstandard. {_COMPRESSED}",
     b"7z\xbc\xaf\x27\x1c": f"a 7z archive. {_COMPRESSED}",
-    b"BZh": f"compressed with bzip2. {_COMPRESSED}",
-    b"Rar!": f"a RAR archive. {_COMPRESSED}",
+    b"Rar!\x1a\x07": f"a RAR archive. {_COMPRESSED}",
     b"\xfd7zXZ": f"compressed with xz. {_COMPRESSED}",
-    b"%PDF": f"a PDF document. {_EXPORT}",
-    b"PAR1": f"a Parquet file. {_EXPORT}",
+    b"%PDF-": f"a PDF document. {_EXPORT}",
     b"Obj\x01": f"an Avro file. {_EXPORT}",
-    b"SQLite format 3": f"an SQLite database. {_EXPORT}",
+    b"SQLite format 3\x00": f"an SQLite database. {_EXPORT}",
     b"\xd0\xcf\x11\xe0": "an old Office document, such as .xls. Save the sheet as CSV.",
     b"\x89PNG": "a PNG picture.",
     b"\xff\xd8\xff": "a JPEG picture.",
-    b"GIF8": "a GIF picture.",
-    b"{\\rtf": "a document in RTF. Save it as plain text.",
+    b"{\\rtf1": "a document in RTF. Save it as plain text.",
 }
-_MARKUP: Final = re.compile(r"\s*<(?:!doctype|!--|html|head|body|table|div|meta|script|\?xml)", re.IGNORECASE)
+# Letters that a table may begin with too, if nothing else follows them that the format asks for.
+_BINARY: Final = {
+    rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)": f"compressed with bzip2. {_COMPRESSED}",
+    # The header of a data page, of which the first field is a number of 32 bits.
+    rb"PAR[1E][\x00-\x1f\x80-\xff]": f"a Parquet file. {_EXPORT}",
+    # Width, height and flags, of which no letters are made by chance.
+    rb"GIF8[79]a(?=.{0,8}[\x00-\x08\x0e-\x1f\x80-\xff])": "a GIF picture.",
+}
+# A tag alone in a cell is the name of a column.
+_MARKUP: Final = re.compile(
+    r"\s*<(?:!doctype(?=[\s>])|!--|\?xml\b|"
+    r"(?:[a-z]\w*:)?(?:html|head|title|body|table|div|p|meta|link|style|script|svg|rss|feed|urlset|workbook|kml|gpx)"
+    r"(?=[\s>/]|$)(?!\s*/?>[ ]*[,;|\t\x01\x1f^~]))",
+    re.IGNORECASE,
+)
 _JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
+_LFS: Final = re.compile(r"version https://git-lfs\.github\.com/spec/v\d+\s+(?:\w[^\n]*\n)*oid ")
+_HINT_ALONE: Final = re.compile(r'\s*"?sep=[^\r\n]?"?\s*', re.IGNORECASE)
 # Control characters that no table has. A vertical tab breaks lines within cells; an escape changes ISO-2022's alphabet.
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
 
@@ -176,30 +190,55 @@ def _note_wrong(text: str, wrong: int, lines: Lines, result: Scan) -> None:
 
 
 def _check_start(start: bytes) -> None:
-    if not start.strip(b" \t\r\n\x00\xef\xbb\xbf"):
+    mark = next((each for each in MARKS if start.startswith(each)), b"")
+    # Blanks and line ends have bytes of zero in some encodings.
+    if not start[len(mark) :].strip(b" \t\r\n\x00"):
         raise UnreadableFile("It is empty.")
     for signature, kind in _SIGNATURES.items():
         if start.startswith(signature):
             raise UnreadableFile(f"It is {kind}")
-    if start.startswith(b"PK\x03\x04"):
+    for pattern, kind in _BINARY.items():
+        if re.match(pattern, start, re.DOTALL):
+            raise UnreadableFile(f"It is {kind}")
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         kind = "an Excel workbook. Save the sheet as CSV." if b"xl/" in start or b"[Content_Types]" in start else ""
         raise UnreadableFile(f"It is {kind or f'a zip archive. {_COMPRESSED}'}")
     if start[257:262] == b"ustar":
         raise UnreadableFile(f"It is a tar archive. {_COMPRESSED}")
 
 
-def check_text(sample: str) -> None:
-    """See that a text is not one of another kind.
+def check_text(sample: str, *, whole: bool) -> None:
+    """See that a text, or the beginning of one, is not of another kind.
 
     Raises:
-        UnreadableFile: it is HTML, XML or JSON.
+        UnreadableFile: it is HTML, XML, JSON or a pointer to a file, or it is empty.
     """
+    if whole and (not sample.strip() or _HINT_ALONE.fullmatch(sample)):
+        raise UnreadableFile("It is empty.")
+    if _LFS.match(sample):
+        raise UnreadableFile(
+            "It is a pointer of Git LFS in place of the file. Run 'git lfs pull', and upload the file itself."
+        )
     if _MARKUP.match(sample):
         raise UnreadableFile(
             "It is an HTML or XML page, such as a sign-in page that was saved in place of the file. Download it anew."
         )
-    if _JSON.match(sample):
+    if _JSON.match(sample) or _is_json(sample, whole=whole):
         raise UnreadableFile(f"It is JSON. {_EXPORT}")
+
+
+def _is_json(sample: str, *, whole: bool) -> bool:
+    """Tell whether a text is a JSON array or object, or as many elements of an array as a sample shows."""
+    text = sample.strip()
+    if text[:1] not in ("[", "{"):
+        return False
+    if not whole:
+        text = text[: max(text.rfind(","), 1)] + "]"
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _zeros(chunk: bytes, line: int) -> str:

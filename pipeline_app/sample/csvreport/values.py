@@ -24,6 +24,8 @@ NAMING_DIGITS: Final = 8
 LONGEST: Final = 64
 
 MINUS: Final = "\u2212"
+# What stands for the cents of a whole price, as in "5,-" or "5.--".
+NO_CENTS: Final = "-\u2012\u2013\u2014\u2015" + MINUS
 BLANKS: Final = " \u00a0\u2009\u202f"
 # What groups thousands beside commas and points.
 GAPS: Final = BLANKS + "'\u2019"
@@ -47,6 +49,7 @@ _UNITS: Final = "|".join(sorted(map(re.escape, ["%", "‰", *_CODES.split(), *_S
 PLAIN: Final = r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?"
 LEADING_ZERO: Final = r"^[^0-9]*0[0-9]"
 _QUAD: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_BARE_EXPONENT: Final = re.compile("[0-9]+[eE][0-9]{1,3}")
 _UNIT: Final = re.compile(rf"[+\-{MINUS}(]?[{BLANKS}]?({_UNITS})?[^a-zA-Z]*?[{BLANKS}]?({_UNITS})?[-{MINUS})]?")
 
 
@@ -59,15 +62,17 @@ def number_pattern(decimal: Decimal, unit: str = "") -> str:
         # The last form is India's: 12,34,567.
         whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[,{GAPS}][0-9]{{3}})+|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}})"
     point = re.escape(decimal)
-    core = rf"(?:{whole}(?:{point}[0-9]*)?(?:[eE][+-]?[0-9]{{1,3}})?|{point}[0-9]+)"
+    exact = rf"(?:{whole}(?:{point}[0-9]+)?(?:[eE][+-]?[0-9]{{1,3}})?|{point}[0-9]+)"
+    core = rf"(?:{exact}|{whole}{point}(?:[{NO_CENTS}]{{1,2}}|=|[eE][+-]?[0-9]{{1,3}})?)"
     gap, sign = f"[{BLANKS}]?", rf"[+\-{MINUS}]"
     if unit:
         mark = re.escape(unit)
         body = f"(?:{mark}{gap}{core}|{core}{gap}{mark})"
-        forms = [f"{sign}?{gap}{body}", f"{mark}{gap}{sign}{core}", rf"{body}[\-{MINUS}]", rf"\({body}\)"]
-        forms += [rf"{mark}{gap}\({core}\)", rf"\({core}\){gap}{mark}", rf"{core}[\-{MINUS}]{gap}{mark}"]
+        forms = [f"{sign}?{gap}{body}", f"{mark}{gap}{sign}{core}", rf"\({body}\)"]
+        forms += [rf"{mark}{gap}\({core}\)", rf"\({core}\){gap}{mark}", rf"{exact}[\-{MINUS}]{gap}{mark}"]
+        forms += [rf"{mark}{gap}{exact}[\-{MINUS}]", rf"{exact}{gap}{mark}[\-{MINUS}]"]
     else:
-        forms = [f"{sign}?{gap}{core}", rf"{core}[\-{MINUS}]", rf"\({core}\)"]
+        forms = [f"{sign}?{gap}{core}", rf"{exact}[\-{MINUS}]", rf"\({core}\)"]
     blanks = f"[{BLANKS}]*"
     return f"{blanks}(?:{'|'.join(forms)}){blanks}"
 
@@ -96,6 +101,16 @@ def unit_of(cell: str) -> str:
     """Return the currency or percent sign that a cell carries if it is a number with one; empty where it has none."""
     match = _UNIT.fullmatch(cell.strip(BLANKS)) if len(cell) <= LONGEST else None
     return (match[1] or match[2] or "") if match else ""
+
+
+def is_bare_exponent(cell: str) -> bool:
+    """Tell whether a cell is digits, an E and digits, such as ``12E5``: a number, or the name of an article."""
+    return _BARE_EXPONENT.fullmatch(cell.strip(BLANKS)) is not None
+
+
+def has_exponent(cell: str) -> bool:
+    """Tell whether a cell that is a number has an exponent that is for certain one, such as ``1.2E5`` or ``1e+05``."""
+    return re.search("[0-9.,][eE][+-]?[0-9]", cell) is not None and not is_bare_exponent(cell)
 
 
 def date_readings(cell: str) -> list[tuple[Order, str]]:

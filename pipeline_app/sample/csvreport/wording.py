@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from .texts import ELLIPSIS, one_line
@@ -27,6 +29,11 @@ def short(text: str, length: int) -> str:
     """Return a text on one line, cut to a number of characters."""
     text = one_line(text[: length + 1])
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}{ELLIPSIS}"
+
+
+def file_name(path: Path) -> str:
+    """Return a file's name on one line; bytes of it that are not UTF-8 become U+FFFD, since no text can carry them."""
+    return one_line(os.fsencode(path.name).decode("utf-8", "replace"))
 
 
 def moment(text: str) -> str:
