@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_app.sample.csvreport import plain
 from pipeline_app.sample.csvreport.encodings import NAMES
+from pipeline_app.sample.csvreport.errors import UnreadableFile
 from tests.sample.inputs import process
 
 
@@ -59,3 +61,38 @@ def test_an_encoding_that_was_not_chosen_but_fits_is_told(tmp_path: Path, codec:
         assert NAMES.get(codec, codec) in form["encoding_others"]
     for place in (made.summary["decided"][0], made.page(), " ".join(made.chart_texts())):
         assert "which is not certain" in place
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("marks", [1, 2, 3])
+def test_marks_before_marks_are_no_part_of_the_first_header(tmp_path: Path, codec: str, marks: int) -> None:
+    made = process(tmp_path, ("\ufeff" * marks + "id,n\n1,Łódź\n").encode(codec))
+    assert made.rows == [["id", "n"], ["1", "Łódź"]]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("sample_bytes", [1 << 20, 16])
+def test_a_zero_in_a_text_of_wide_characters_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, sample_bytes: int
+) -> None:
+    monkeypatch.setattr(plain, "SAMPLE_BYTES", sample_bytes)
+    with pytest.raises(UnreadableFile, match=r"Line 3 has a character of value zero"):
+        process(tmp_path, "id,n\r\n1,a\r\n2,b\0c\r\n3,d\r\n".encode(codec))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"id,n\n1,a\n" + b"\0" * 9000, "Line 3 has a byte of value zero"),
+        (b"id,n\n1,a\n" + b"\0" * 3, "Line 3 has a byte of value zero"),
+        (b"a\0b\0c\n1\x002\x003\n", "Line 1 has a byte of value zero"),
+        (b"id\0name\n" + b"12\0Anna\n" * 900, "Line 1 has a byte of value zero"),
+        ("氏名,住所\n山田,東京\n".encode("utf-16-le"), "UTF-16 .*without a byte order mark"),
+        ("氏名,住所\n山田,東京\n".encode("utf-16-be"), "UTF-16 .*without a byte order mark"),
+        ("a,b\r\n1,2\r\n".encode("utf-32-le"), "UTF-16 .*without a byte order mark"),
+        ("a,b,c".encode("utf-16-le"), "UTF-16 .*without a byte order mark"),
+    ],
+)
+def test_zeros_are_named_for_what_they_are(tmp_path: Path, content: bytes, told: str) -> None:
+    with pytest.raises(UnreadableFile, match=told):
+        process(tmp_path, content)

@@ -29,7 +29,8 @@ NAMES: Final = {
     "cp1257": "Windows-1257", "cp874": "Windows-874", "cp932": "Shift-JIS", "cp949": "EUC-KR", "euc_jp": "EUC-JP",
     "gb18030": "GB18030", "iso2022_jp": "ISO-2022-JP", "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2",
     "iso8859_5": "ISO-8859-5", "iso8859_7": "ISO-8859-7", "koi8_r": "KOI8-R", "koi8_u": "KOI8-U",
-    "mac_roman": "Mac Roman", "utf-16": "UTF-16", "utf-32": "UTF-32", "utf-8": "UTF-8",
+    "mac_roman": "Mac Roman", "utf-16-be": "UTF-16", "utf-16-le": "UTF-16", "utf-32-be": "UTF-32",
+    "utf-32-le": "UTF-32", "utf-8": "UTF-8",
 }  # fmt: skip
 # What a text may lose before its encoding is not believed.
 MOST_ODD: Final = 0.12

@@ -13,7 +13,7 @@ from typing import Final
 from .dialects import Dialect, split_lines
 from .encodings import Encoding
 from .errors import UnreadableFile
-from .scanning import CHUNK_BYTES, LINES_NAMED, Lines, Scan
+from .scanning import CHUNK_BYTES, LINES_NAMED, Lines, Scan, refuse_zeros
 
 SAMPLE_BYTES: Final = 1 << 18
 # Of what is not ASCII in another encoding than UTF-8, so much may be wrong.
@@ -38,20 +38,26 @@ class Plain:
 
 
 def sample(path: Path, scan: Scan, encoding: Encoding) -> tuple[str, bool]:
-    """Return the beginning of a file's text, and whether that is all of it."""
+    """Return the beginning of a file's text, and whether that is all of it.
+
+    Raises:
+        UnreadableFile: it has a character of value zero.
+    """
     with path.open("rb") as file:
-        file.seek(0 if encoding.codec in ("utf-16", "utf-32") else scan.mark)
+        file.seek(scan.mark)
         data = file.read(SAMPLE_BYTES)
         whole = not file.read(1)
     # What the sample cuts is not given out.
-    return codecs.getincrementaldecoder(encoding.codec)("replace").decode(data, final=whole), whole
+    text = codecs.getincrementaldecoder(encoding.codec)("replace").decode(data, final=whole)
+    refuse_zeros(text, Lines())
+    return text, whole
 
 
 def plain_text(path: Path, scan: Scan, encoding: Encoding, dialect: Dialect, folder: Path) -> Plain:
     """Return the table's text, copied into a folder where the file itself will not do.
 
     Raises:
-        UnreadableFile: the encoding does not hold for all of the file.
+        UnreadableFile: the encoding does not hold for all of the file, or a character of value zero is in it.
     """
     if encoding.codec == "utf-8" and not scan.wrong and not dialect.skipped:
         return Plain(offset=scan.mark, path=path)
@@ -63,11 +69,12 @@ def plain_text(path: Path, scan: Scan, encoding: Encoding, dialect: Dialect, fol
     lines, other = Lines(), 0
     skip, held = dialect.skipped, ""
     with path.open("rb") as source, result.path.open("w", encoding="utf-8", newline="") as target:
-        source.seek(0 if encoding.codec in ("utf-16", "utf-32") else scan.mark)
+        source.seek(scan.mark)
         while True:
             data = source.read(CHUNK_BYTES)
             text = decoder.decode(data, final=not data)
             if not utf8:
+                refuse_zeros(text, lines)
                 other += len(text) if not text.isascii() else 0
                 if wrong := text.count("\ufffd"):
                     result.wrong += wrong

@@ -17,11 +17,11 @@ LINES_NAMED: Final = 10
 WRONG_SHARE: Final = 0.25
 
 MARKS: Final = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
 # Files that are given a name in .csv by mistake, by how they begin.
@@ -48,6 +48,10 @@ _MARKUP: Final = re.compile(r"\s*<(?:!doctype|!--|html|head|body|table|div|meta|
 _JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
 # Control characters that no table has. A vertical tab breaks lines within cells; an escape changes ISO-2022's alphabet.
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
+_ZERO: Final = (
+    "Line {line} has a {what} of value zero, which no text has: it is a binary file, or it was damaged when it was "
+    "written. Export it again."
+)
 
 
 @dataclass
@@ -57,7 +61,7 @@ class Scan:
     Attributes:
         codec: of its byte order mark, or ``utf-8`` where it is that but for some bytes; empty where it is neither.
         evidence: lines that are not ASCII, from which the encoding is told where it is not UTF-8.
-        mark: the length of its byte order mark in bytes.
+        mark: the length of its byte order mark in bytes; of all, where programs each put one before the other's.
         size: in bytes.
         wrong: how many bytes (or sequences of them) are not UTF-8.
         wrong_lines: the first lines that have such, counted from 1.
@@ -116,7 +120,10 @@ def scan(path: Path) -> Scan:
             _check_start(start)
             for mark, codec in MARKS.items():
                 if start.startswith(mark):
-                    result.codec, result.mark = codec, len(mark)
+                    result.codec = codec
+                    result.mark = len(mark)
+                    while start.startswith(mark, result.mark):
+                        result.mark += len(mark)
                     break
             if result.codec in ("", "utf-8"):
                 _scan_bytes(start, file, result)
@@ -202,15 +209,39 @@ def check_text(sample: str) -> None:
         raise UnreadableFile(f"It is JSON. {_EXPORT}")
 
 
+def refuse_zeros(text: str, lines: Lines) -> None:
+    """See that a piece of text, which has not been counted yet, has no character of value zero.
+
+    Raises:
+        UnreadableFile: it has one.
+    """
+    if "\0" in text:
+        (line,) = lines.with_sign(text, "\0", 1)
+        raise UnreadableFile(_ZERO.format(line=line, what="character"))
+
+
 def _zeros(chunk: bytes, line: int) -> str:
-    head = chunk[:4096]
-    share = max(head[0::2].count(0), head[1::2].count(0)) / max(1, len(head) // 2)
-    if share > 0.3:
+    if any(_is_wide(chunk[:4096], codec) for codec in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")):
         return (
             "It is UTF-16 (or UTF-32) without a byte order mark, which could be read in two ways. Save it as UTF-8, or "
             "as UTF-16 with a mark."
         )
-    return (
-        f"Line {line} has a byte of value zero, which no text has: it is a binary file, or it was damaged when it was "
-        "written. Export it again."
-    )
+    return _ZERO.format(line=line, what="byte")
+
+
+def _is_wide(head: bytes, codec: str) -> bool:
+    """Return whether bytes that have zeros are text in an encoding of two or four bytes each.
+
+    Then no zero is left in the text, and the bytes of line ends are line ends there too. So it is not where a file
+    ends in zeros, or has them between its cells.
+    """
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    if not text or "\0" in text:
+        return False
+    ends = sum(head.count(end) for end in (b"\n", b"\r"))
+    if not ends:
+        return sum(map(str.isascii, text)) > 0.5 * len(text)
+    return sum(text.count(end) for end in "\n\r") > 0.5 * ends
