@@ -96,3 +96,51 @@ def test_a_zero_in_a_text_of_wide_characters_is_named(
 def test_zeros_are_named_for_what_they_are(tmp_path: Path, content: bytes, told: str) -> None:
     with pytest.raises(UnreadableFile, match=told):
         process(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("codec", "text", "others"),
+    [
+        ("iso2022_jp", "亜鐚,1", []),
+        ("iso2022_jp", "山田太郎,東京都\n佐藤,大阪府", []),
+        ("iso2022_jp_ext", "ﾔﾏﾀﾞ,1", []),
+        ("iso2022_kr", "홍길동,서울", []),
+        ("hz", "王小明,北京市\n张伟,上海", ["UTF-8"]),
+        ("utf-7", "Müller,Köln", ["UTF-8"]),
+        ("utf-7", "日本語,東京", ["UTF-8"]),
+    ],
+)
+def test_letters_that_are_written_in_ascii_are_read(tmp_path: Path, codec: str, text: str, others: list[str]) -> None:
+    content = f"a,b\n{text}\n".encode(codec)
+    made = process(tmp_path, content)
+    assert made.rows == [["a", "b"], *(line.split(",") for line in text.split("\n"))]
+    assert made.summary["format"]["encoding_others"] == others
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+49 30 1234,a",
+        "+493012345678,+4930-1",
+        "A+B,C+-D",
+        "+Foo-Bar,+Tom",
+        "~{name}~,x",
+        "~{x~},~{",
+        "\x1b[31mred\x1b[0m,x",
+        "+-,1",
+    ],
+)
+def test_ascii_that_stands_for_itself_stays_what_it_is(tmp_path: Path, text: str) -> None:
+    made = process(tmp_path, f"a,b\n{text}\n1,2\n")
+    assert made.rows[1] == text.split(",")
+    assert made.summary["format"]["encoding_others"] == []
+
+
+def test_a_letter_in_ascii_is_found_behind_the_first_megabytes(tmp_path: Path) -> None:
+    made = process(tmp_path, b"a,b\n" + b"1,+-\n" * 500_000 + "東京,1\n".encode("iso2022_jp"))
+    assert made.rows[-1] == ["東京", "1"]
+
+
+def test_an_encoding_in_ascii_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"ISO-2022-CN.*Save it as UTF-8"):
+        process(tmp_path, b"a,b\n\x1b$)A\x0e=;;;\x0f,1\n")

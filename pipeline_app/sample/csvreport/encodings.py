@@ -14,6 +14,7 @@ from typing import Final
 from charset_normalizer import from_bytes
 
 from .errors import UnreadableFile
+from .escapes import written_in_ascii
 from .scanning import Scan
 
 # In the order in which one is preferred where several make the same sense. Encodings of terminals and of mainframes
@@ -21,16 +22,17 @@ from .scanning import Scan
 CODECS: Final = (
     "cp1252", "iso8859_15", "cp1250", "iso8859_2", "cp1251", "koi8_r", "koi8_u", "iso8859_5", "cp866", "cp1253",
     "iso8859_7", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp932", "euc_jp", "gb18030", "big5", "cp949",
-    "iso2022_jp", "mac_roman", "cp850", "cp852", "cp437",
+    "mac_roman", "cp850", "cp852", "cp437",
 )  # fmt: skip
 NAMES: Final = {
     "big5": "Big5", "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
     "cp1253": "Windows-1253", "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256",
     "cp1257": "Windows-1257", "cp874": "Windows-874", "cp932": "Shift-JIS", "cp949": "EUC-KR", "euc_jp": "EUC-JP",
-    "gb18030": "GB18030", "iso2022_jp": "ISO-2022-JP", "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2",
+    "gb18030": "GB18030", "hz": "HZ", "iso2022_jp_ext": "ISO-2022-JP", "iso2022_kr": "ISO-2022-KR",
+    "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2",
     "iso8859_5": "ISO-8859-5", "iso8859_7": "ISO-8859-7", "koi8_r": "KOI8-R", "koi8_u": "KOI8-U",
     "mac_roman": "Mac Roman", "utf-16-be": "UTF-16", "utf-16-le": "UTF-16", "utf-32-be": "UTF-32",
-    "utf-32-le": "UTF-32", "utf-8": "UTF-8",
+    "utf-32-le": "UTF-32", "utf-7": "UTF-7", "utf-8": "UTF-8",
 }  # fmt: skip
 # What a text may lose before its encoding is not believed.
 MOST_ODD: Final = 0.12
@@ -39,7 +41,7 @@ UNSEEN_MESS: Final = 0.1
 # In a text of few words, a reading that is odder by so much may be the right one all the same.
 MOST_DOUBT: Final = 0.08
 WORDS_OF_DOUBT: Final = 8
-_MULTIBYTE: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030", "iso2022_jp"})
+_MULTIBYTE: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030"})
 # The letters beyond ASCII of languages that are written in Latin letters, by the encodings that are made for them.
 _WESTERN: Final = ("äöüß", "àâæçéèêëîïôœùûü", "áéíóúñü", "áâãàçéêíóôõú", "åäöéøæ", "àèéìòù", "éëïöüèê", "áðéíóúýþæö")
 _CENTRAL: Final = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșşțţ", "äöüß")
@@ -70,6 +72,10 @@ def decide(scan: Scan) -> Encoding:
     Raises:
         UnreadableFile: it makes no sense in any.
     """
+    if scan.escaped and (codecs := written_in_ascii(scan.escaped)):
+        if codecs[0] == "iso2022_cn":
+            raise UnreadableFile("It is ISO-2022-CN, which is not known here. Save it as UTF-8.")
+        return Encoding(codecs[0], codecs[1:])
     if scan.codec:
         return Encoding(scan.codec)
     evidence = scan.evidence

@@ -38,19 +38,13 @@ class Plain:
 
 
 def sample(path: Path, scan: Scan, encoding: Encoding) -> tuple[str, bool]:
-    """Return the beginning of a file's text, and whether that is all of it.
-
-    Raises:
-        UnreadableFile: it has a character of value zero.
-    """
+    """Return the beginning of a file's text, and whether that is all of it."""
     with path.open("rb") as file:
         file.seek(scan.mark)
         data = file.read(SAMPLE_BYTES)
         whole = not file.read(1)
     # What the sample cuts is not given out.
-    text = codecs.getincrementaldecoder(encoding.codec)("replace").decode(data, final=whole)
-    refuse_zeros(text, Lines())
-    return text, whole
+    return codecs.getincrementaldecoder(encoding.codec)("replace").decode(data, final=whole), whole
 
 
 def plain_text(path: Path, scan: Scan, encoding: Encoding, dialect: Dialect, folder: Path) -> Plain:

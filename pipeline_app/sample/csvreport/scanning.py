@@ -46,12 +46,15 @@ _SIGNATURES: Final = {
 }
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|!--|html|head|body|table|div|meta|script|\?xml)", re.IGNORECASE)
 _JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
-# Control characters that no table has. A vertical tab breaks lines within cells; an escape changes ISO-2022's alphabet.
-_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
+# Control characters that no table has. A vertical tab breaks lines within cells; an escape and the two shifts
+# change ISO-2022's alphabet.
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x0e\x0f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
 _ZERO: Final = (
     "Line {line} has a {what} of value zero, which no text has: it is a binary file, or it was damaged when it was "
     "written. Export it again."
 )
+# What announces other letters where a file is all ASCII: the escapes of ISO-2022, the braces of HZ, the plus of UTF-7.
+_ESCAPES: Final = re.compile(rb"\x1b[$(]|~\{|\+(?!-)")
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Scan:
     Attributes:
         codec: of its byte order mark, or ``utf-8`` where it is that but for some bytes; empty where it is neither.
         evidence: lines that are not ASCII, from which the encoding is told where it is not UTF-8.
+        escaped: of a file that is all ASCII, lines that may stand for other letters.
         mark: the length of its byte order mark in bytes; of all, where programs each put one before the other's.
         size: in bytes.
         wrong: how many bytes (or sequences of them) are not UTF-8.
@@ -69,6 +73,7 @@ class Scan:
 
     codec: str = ""
     evidence: bytes = b""
+    escaped: bytes = b""
     mark: int = 0
     size: int = 0
     wrong: int = 0
@@ -149,6 +154,8 @@ def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
         controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
         if chunk.isascii() and not decoder.getstate()[0]:
             lines.feed(chunk.decode("ascii"))
+            if not other and not result.codec and len(result.escaped) < EVIDENCE_BYTES:
+                result.escaped += _escaped(chunk, EVIDENCE_BYTES - len(result.escaped))
         else:
             ascii_free = chunk.translate(None, bytes(range(128)))
             other += len(ascii_free)
@@ -172,6 +179,27 @@ def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
         result.wrong, result.wrong_lines = 0, []
     else:
         result.codec = "utf-8"
+    if other:
+        result.escaped = b""
+
+
+def _escaped(chunk: bytes, room: int) -> bytes:
+    """Return the lines of a piece that may stand for letters beyond ASCII, without those that the piece cuts."""
+    if not any(sign in chunk for sign in (b"\x1b", b"~{", b"+")):
+        return b""
+    found = bytearray()
+    done = 0
+    for match in _ESCAPES.finditer(chunk):
+        if match.start() < done:
+            continue
+        if len(found) >= room:
+            break
+        start = max(chunk.rfind(end, done, match.start()) for end in (b"\n", b"\r")) + 1 or done
+        ends = [place for end in (b"\n", b"\r") if (place := chunk.find(end, match.start())) >= 0]
+        done = min(ends, default=len(chunk))
+        if done < len(chunk) or len(chunk) < CHUNK_BYTES:
+            found += chunk[start:done] + b"\n"
+    return bytes(found)
 
 
 def _note_wrong(text: str, wrong: int, lines: Lines, result: Scan) -> None:
