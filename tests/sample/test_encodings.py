@@ -63,6 +63,65 @@ def test_an_encoding_that_was_not_chosen_but_fits_is_told(tmp_path: Path, codec:
         assert "which is not certain" in place
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        # A space that does not break is the same in all encodings of Windows and of ISO.
+        ("1\u00a0234,56\n2\u00a0345,67", set()),
+        ("1\u00a0234,56 €\n2\u00a0345,67 €", {"Windows-1251"}),
+        ("25 °C\n30 °C", set()),
+        ("20 µg/m³\n21 µg/m³", {"Windows-1250", "ISO-8859-2"}),
+        ("5 µm", {"ISO-8859-2"}),
+        ("Zn [µg/L]\n1", {"ISO-8859-2"}),
+        ("5 m³", {"Windows-1250", "ISO-8859-2"}),
+        ("5±2", set()),
+        ("±5%", set()),
+        ("5\u00d72", {"Windows-1255"}),
+        ("5 \u00d7 3 cm²", {"Windows-1250", "ISO-8859-2"}),
+        ("1½", {"cp850", "ISO-8859-2"}),
+        ("½ cup\n¼ cup", {"ISO-8859-15"}),
+        ("nº 5", {"Windows-1250", "ISO-8859-2"}),
+        ("1ª", {"Mac Roman"}),
+        ("§ 5", {"cp866"}),
+        ("¡Hola!", {"ISO-8859-2"}),
+        ("¿Qué?", set()),
+        ("¿Qué?\n20 µg/m³ de São João", set()),
+        ("“so”\nit\u2019s", {"Mac Roman"}),
+        ("©\u00a0ACME®", {"ISO-8859-2"}),
+        ("Ø 10 mm", {"cp850"}),
+    ],
+)
+def test_signs_of_western_files_are_read_and_what_else_they_may_be_is_told(
+    tmp_path: Path, text: str, told: set[str]
+) -> None:
+    made = process(tmp_path, f"id;n\n0;x\n1;{text.replace(chr(10), chr(10) + '2;')}\n".encode("cp1252"))
+    assert made.summary["format"]["encoding"] == "Windows-1252"
+    assert [row[1] for row in made.rows[2:]] == text.split("\n")
+    others = set(made.summary["format"]["encoding_others"])
+    assert told <= others
+    assert others <= told or told
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp932", "㈱山田商店/㈱東京/㈲佐藤"),
+        ("cp932", "髙橋/㈱山田"),
+        ("gb18030", "张伟/王芳/李娜/刘洋"),
+        ("cp1250", "Győző/Székesfehérvár"),
+        ("cp1254", "Güneş/Iş\u0131k"),
+        ("cp850", "Müller/Größe/Straße/Köln"),
+        ("cp1255", "שלום ישראל/דוד כהן"),
+        ("iso8859_6", "محمد أحمد/القاهرة"),
+        ("mac_cyrillic", "Иван Петров/Москва"),
+        ("iso8859_15", "Zoé/1 €"),
+    ],
+)
+def test_few_words_are_enough_where_another_encoding_has_odd_ones(tmp_path: Path, codec: str, text: str) -> None:
+    made = process(tmp_path, f"id,n\n1,{text.replace('/', chr(10) + '2,')}\n".encode(codec))
+    assert [row[1] for row in made.rows[1:]] == text.split("/")
+
+
 @pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("marks", [1, 2, 3])
 def test_marks_before_marks_are_no_part_of_the_first_header(tmp_path: Path, codec: str, marks: int) -> None:

@@ -7,7 +7,6 @@ most usual is taken, and the others are told; where none makes sense, the file i
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,42 +14,35 @@ from charset_normalizer import from_bytes
 
 from .errors import UnreadableFile
 from .escapes import written_in_ascii
+from .oddities import oddity, signs_alone
 from .scanning import Scan
 
-# In the order in which one is preferred where several make the same sense. Encodings of terminals and of mainframes
-# are left out: they fit almost everything.
+# In the order in which one is preferred where several make the same sense. Those of mainframes are left out: they
+# fit almost everything.
 CODECS: Final = (
     "cp1252", "iso8859_15", "cp1250", "iso8859_2", "cp1251", "koi8_r", "koi8_u", "iso8859_5", "cp866", "cp1253",
-    "iso8859_7", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp932", "euc_jp", "gb18030", "big5", "cp949",
-    "mac_roman", "cp850", "cp852", "cp437",
+    "iso8859_7", "cp1254", "cp1255", "cp1256", "iso8859_6", "cp1257", "cp874", "cp932", "euc_jp", "gb18030",
+    "big5", "cp949", "mac_roman", "mac_cyrillic", "cp850", "cp852", "cp437", "cp857", "cp737", "cp862",
 )  # fmt: skip
 NAMES: Final = {
     "big5": "Big5", "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
     "cp1253": "Windows-1253", "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256",
     "cp1257": "Windows-1257", "cp874": "Windows-874", "cp932": "Shift-JIS", "cp949": "EUC-KR", "euc_jp": "EUC-JP",
     "gb18030": "GB18030", "hz": "HZ", "iso2022_jp_ext": "ISO-2022-JP", "iso2022_kr": "ISO-2022-KR",
-    "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2",
-    "iso8859_5": "ISO-8859-5", "iso8859_7": "ISO-8859-7", "koi8_r": "KOI8-R", "koi8_u": "KOI8-U",
+    "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2", "iso8859_5": "ISO-8859-5", "iso8859_6": "ISO-8859-6",
+    "iso8859_7": "ISO-8859-7", "koi8_r": "KOI8-R", "koi8_u": "KOI8-U", "mac_cyrillic": "Mac Cyrillic",
     "mac_roman": "Mac Roman", "utf-16-be": "UTF-16", "utf-16-le": "UTF-16", "utf-32-be": "UTF-32",
     "utf-32-le": "UTF-32", "utf-7": "UTF-7", "utf-8": "UTF-8",
 }  # fmt: skip
 # What a text may lose before its encoding is not believed.
-MOST_ODD: Final = 0.12
+MOST_ODD: Final = 0.14
 NEAR: Final = 0.015
 UNSEEN_MESS: Final = 0.1
+# How odd another reading may be that is told where a file has no letters beyond ASCII but signs.
+MOST_ODD_BESIDE_SIGNS: Final = 0.45
 # In a text of few words, a reading that is odder by so much may be the right one all the same.
 MOST_DOUBT: Final = 0.08
 WORDS_OF_DOUBT: Final = 8
-_MULTIBYTE: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030"})
-# The letters beyond ASCII of languages that are written in Latin letters, by the encodings that are made for them.
-_WESTERN: Final = ("äöüß", "àâæçéèêëîïôœùûü", "áéíóúñü", "áâãàçéêíóôõú", "åäöéøæ", "àèéìòù", "éëïöüèê", "áðéíóúýþæö")
-_CENTRAL: Final = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșşțţ", "äöüß")
-_ALPHABETS: Final = {
-    "cp1250": _CENTRAL, "cp1252": _WESTERN,
-    "cp1254": ("çğ\u0131iöşüâî",), "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
-    "cp437": _WESTERN, "cp850": _WESTERN, "cp852": _CENTRAL, "iso8859_15": _WESTERN, "iso8859_2": _CENTRAL,
-    "mac_roman": _WESTERN,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,6 +78,10 @@ def decide(scan: Scan) -> Encoding:
             messes[codec] = match.chaos / 2 - match.coherence / 10
     texts = {codec: evidence.decode(codec, errors="replace") for codec in CODECS}
     oddities = {codec: oddity(text, codec) for codec, text in texts.items()}
+    if signs_alone(texts["cp1252"]):
+        # Signs between words and figures. Where another encoding has letters in their places, that is told.
+        others = [each for each in CODECS if oddities[each] <= MOST_ODD_BESIDE_SIGNS and texts[each] != texts["cp1252"]]
+        return Encoding("cp1252", tuple(sorted(others, key=oddities.__getitem__)))
     costs = {codec: oddities[codec] + messes[codec] for codec in CODECS}
     best = min(costs.values())
     if best > MOST_ODD:
@@ -104,57 +100,3 @@ def _doubt(text: str) -> float:
     """Return how much odder than the text another reading may be and still be the right one: less, the more words."""
     words = {word for word in re.split(r"[\s,;|\"]+", text) if not word.isascii()}
     return max(NEAR, min(MOST_DOUBT, WORDS_OF_DOUBT * MOST_DOUBT / max(1, len(words))))
-
-
-def oddity(text: str, codec: str) -> float:
-    """Return how odd a text is, from 0 (natural) to 1 and more, by its characters beyond ASCII."""
-    total = odd = 0.0
-    letters: list[str] = []
-    for place, character in enumerate(text):
-        if character.isascii():
-            continue
-        total += 1
-        before = text[place - 1] if place else "\n"
-        after = text[place + 1] if place + 1 < len(text) else "\n"
-        odd += _oddity(character, before, after)
-        if character.isalpha() and _script(character) == "LATIN":
-            letters.append(character.lower())
-    if not total:
-        return 1.0
-    odd /= total
-    if codec in _ALPHABETS and letters:
-        known = max(sum(letter in alphabet for letter in letters) / len(letters) for alphabet in _ALPHABETS[codec])
-        odd += 0.15 * (1 - known)
-    elif codec in _MULTIBYTE and sum(map(str.isalpha, text)) < 0.5 * total:
-        odd += 0.1
-    return odd
-
-
-def _oddity(character: str, before: str, after: str) -> float:
-    category = unicodedata.category(character)
-    if character == "\ufffd" or category in ("Cc", "Cn", "Co"):
-        return 2.0
-    letters = before.isalpha(), after.isalpha()
-    if category == "Mn":
-        return 0.0 if before.isalpha() and not before.isascii() else 1.0
-    if category == "Lu" and before.islower():
-        # A capital within a word.
-        return 1.0
-    if category[0] == "L":
-        # A single letter that stands behind a digit or a blank is more likely a sign, such as a currency's.
-        lonely = not any(letters) and (before.isdigit() or after.isdigit() or before == " ")
-        mixed = any(each.isalpha() and _script(each) != _script(character) for each in (before, after))
-        return 1.0 if mixed else 0.6 if lonely else 0.0
-    if category == "Sc" or character in "\u2019\u2018“”\u2013—…«»„°§·•™©®\u00b4\u201a ":
-        return 0.0 if not all(letters) or character in "\u2019\u2018\u00b4·\u2013—" else 1.0
-    if all(letters):
-        return 1.0
-    # Frames, mathematics, and signs before a letter as in "£ukasz".
-    return 0.5 if any(letters) or category in ("So", "Sm") else 0.2
-
-
-def _script(character: str) -> str:
-    if character.isascii():
-        return "LATIN"
-    script = unicodedata.name(character, "").split(" ")[0]
-    return "CJK" if script in ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH", "FULLWIDTH", "KATAKANA-HIRAGANA") else script
