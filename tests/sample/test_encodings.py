@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.sample.csvreport import plain
-from pipeline_app.sample.csvreport.encodings import NAMES
+from pipeline_app.sample.csvreport.encodings import NAMES, decide
 from pipeline_app.sample.csvreport.errors import UnreadableFile
+from pipeline_app.sample.csvreport.scanning import scan
 from tests.sample.inputs import process
 
 
@@ -205,3 +206,45 @@ def test_a_letter_in_ascii_is_found_behind_the_first_megabytes(tmp_path: Path) -
 def test_an_encoding_in_ascii_that_is_not_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"ISO-2022-CN.*Save it as UTF-8"):
         process(tmp_path, b"a,b\n\x1b$)A\x0e=;;;\x0f,1\n")
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([("Müller", "utf-8", 20), ("Köln", "cp1252", 20)], "line 2 is UTF-8, and line 22 is not"),
+        ([("Müller", "utf-8", 5), ("Köln", "cp1252", 40)], "line 2 is UTF-8, and line 7 is not"),
+        ([("Köln", "cp1252", 3), ("Müller", "utf-8", 2)], "line 5 is UTF-8, and line 2 is not"),
+        ([("Köln", "cp1252", 250_000), ("Müller", "utf-8", 2)], "line 250002 is UTF-8, and line 2 is not"),
+        ([("Łódź", "cp1250", 9), ("Łódź", "utf-8", 3)], "line 11 is UTF-8, and line 2 is not"),
+        ([("Москва", "cp1251", 9), ("Тверь", "utf-8", 3)], "line 11 is UTF-8, and line 2 is not"),
+        ([("山田太郎", "cp932", 20), ("東京都", "utf-8", 3)], "line 22 is UTF-8, and line 2 is not"),
+        ([("王小明", "gb18030", 20), ("北京市", "utf-8", 3)], "line 22 is UTF-8, and line 2 is not"),
+        ([("Köln 5 €", "cp1252", 20), ("10 €", "utf-8", 3)], "line 22 is UTF-8, and line 2 is not"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_two_encodings_is_refused(
+    tmp_path: Path, parts: list[tuple[str, str, int]], told: str, end: str
+) -> None:
+    content = b"id,name" + end.encode()
+    for text, codec, count in parts:
+        content += f"1,{text}{end}".encode(codec) * count
+    path = tmp_path / "input.csv"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile, match=told):
+        decide(scan(path))
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1252", "CAFÉ\u2122/Köln/Müller/Straße"),
+        ("cp1251", "\u0417\u0456/Київ/Одеса/Наталія"),
+        ("gb18030", "小/大/王小明/张伟/\u8bd7/\u8054/\u901a/北京市"),
+        ("cp949", "홍길동/김철수/이영희/서울/부산/빵"),
+        ("cp932", "ﾔﾏﾀﾞ/山田太郎/東京都/ﾌ\uff71/佐藤"),
+    ],
+)
+def test_letters_that_are_utf_8_by_chance_refuse_nothing(tmp_path: Path, codec: str, text: str) -> None:
+    made = process(tmp_path, f"id,n\n1,{text.replace('/', chr(10) + '2,')}\n".encode(codec))
+    assert [row[1] for row in made.rows[1:]] == text.split("/")

@@ -14,7 +14,7 @@ from charset_normalizer import from_bytes
 
 from .errors import UnreadableFile
 from .escapes import written_in_ascii
-from .oddities import oddity, signs_alone
+from .oddities import CJK, oddity, signs_alone
 from .scanning import Scan
 
 # In the order in which one is preferred where several make the same sense. Those of mainframes are left out: they
@@ -40,6 +40,10 @@ NEAR: Final = 0.015
 UNSEEN_MESS: Final = 0.1
 # How odd another reading may be that is told where a file has no letters beyond ASCII but signs.
 MOST_ODD_BESIDE_SIGNS: Final = 0.45
+# How much odder lines are in the encoding of the others than in UTF-8 where they are UTF-8 indeed; rare characters of
+# East Asia are odd anyway.
+BY_CHANCE: Final = 0.05
+BY_CHANCE_CJK: Final = 0.2
 # In a text of few words, a reading that is odder by so much may be the right one all the same.
 MOST_DOUBT: Final = 0.08
 WORDS_OF_DOUBT: Final = 8
@@ -84,6 +88,7 @@ def decide(scan: Scan) -> Encoding:
         return Encoding("cp1252", tuple(sorted(others, key=oddities.__getitem__)))
     costs = {codec: oddities[codec] + messes[codec] for codec in CODECS}
     best = min(costs.values())
+    _refuse_two(scan, min(CODECS, key=costs.__getitem__))
     if best > MOST_ODD:
         raise UnreadableFile(
             "Its encoding cannot be told: it is not UTF-8, and its letters make no sense in any other encoding that is "
@@ -94,6 +99,25 @@ def decide(scan: Scan) -> Encoding:
     # Those that read the same text are no other reading.
     others = [codec for codec in CODECS if oddities[codec] <= believed and texts[codec] != texts[chosen]]
     return Encoding(chosen, tuple(sorted(others, key=oddities.__getitem__)))
+
+
+def _refuse_two(scan: Scan, codec: str) -> None:
+    """See that a file is not in two encodings, some of its lines in UTF-8 and the others in another.
+
+    Letters of UTF-8 hardly ever come by chance. Where they do, they are as natural in the encoding of the other lines.
+
+    Raises:
+        UnreadableFile: it is.
+    """
+    if not scan.fitting:
+        return
+    by_chance = scan.fitting.decode(codec, errors="replace")
+    natural = oddity(scan.fitting.decode("utf-8"), "utf-8")
+    if natural <= MOST_ODD and oddity(by_chance, codec) > natural + (BY_CHANCE_CJK if codec in CJK else BY_CHANCE):
+        raise UnreadableFile(
+            f"It is in two encodings: line {scan.fitting_line} is UTF-8, and line {scan.wrong_lines[0]} is not. Files "
+            "of several programs were put together, or one wrote into the file of another. Save each part as UTF-8."
+        )
 
 
 def _doubt(text: str) -> float:

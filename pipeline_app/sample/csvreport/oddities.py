@@ -38,7 +38,7 @@ _SCRIPTS: Final = {
 }  # fmt: skip
 # How far down the list the letters of a text are on average, as a share of it.
 USUAL_RANK: Final = 0.4
-_CJK: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030"})
+CJK: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030"})
 
 # Signs that stand beside letters or figures, by what is before and behind them.
 _SIGNS: Final[dict[str, Callable[[str, str], bool]]] = {
@@ -91,7 +91,7 @@ def oddity(text: str, codec: str) -> float:
             if len(written) > 1 and all(map(str.isupper, as_written)):
                 # KOI8 has the capitals where others have the small letters.
                 odd += 0.04
-    if codec in _CJK and len(letters) < 0.5 * len(others):
+    if codec in CJK and len(letters) < 0.5 * len(others):
         odd += 0.1
     return odd
 
@@ -120,11 +120,11 @@ def _oddity(character: str, before: str, after: str, codec: str) -> float:
         return 0.0 if before.isalpha() and not before.isascii() else NEVER
     if category[0] == "L":
         return _oddity_of_letter(character, before, after, codec) or (
-            _unused(character, codec) if codec in _CJK else 0.0
+            _unused(character, codec) if codec in CJK else 0.0
         )
     if before.isalpha() and after.isalpha():
-        return _unused(character, codec) if codec in _CJK and script(character) == "CJK" else NEVER
-    if codec in _CJK:
+        return _unused(character, codec) if codec in CJK and script(character) == "CJK" else NEVER
+    if codec in CJK:
         return _unused(character, codec)
     if character == "¤":
         # It gave its place to the sign of the euro in most encodings, and was hardly in use before.
@@ -138,6 +138,11 @@ def _oddity_of_letter(character: str, before: str, after: str, codec: str) -> fl
     if character in "ﾞﾟｰ" and script(before) != "CJK":
         # What changes the sound of the kana before it.
         return NEVER
+    if "\uff66" <= character <= "\uff9f" and any(
+        each.isalpha() and not "\uff66" <= each <= "\uff9f" for each in (before, after)
+    ):
+        # Kana of half width is not written within words of others.
+        return 0.5
     if character.isupper() and before.islower():
         # A capital within a word.
         return NEVER

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from .errors import UnreadableFile
+from .evidence import EVIDENCE_BYTES, FITTING_BYTES, escaped_lines, fitting_lines
 
 CHUNK_BYTES: Final = 1 << 20
-EVIDENCE_BYTES: Final = 1 << 16
 LINES_NAMED: Final = 10
 # Of what is not ASCII, so much may be wrong in a file that counts as UTF-8 all the same.
 WRONG_SHARE: Final = 0.25
@@ -53,8 +53,6 @@ _ZERO: Final = (
     "Line {line} has a {what} of value zero, which no text has: it is a binary file, or it was damaged when it was "
     "written. Export it again."
 )
-# What announces other letters where a file is all ASCII: the escapes of ISO-2022, the braces of HZ, the plus of UTF-7.
-_ESCAPES: Final = re.compile(rb"\x1b[$(]|~\{|\+(?!-)")
 
 
 @dataclass
@@ -64,6 +62,8 @@ class Scan:
     Attributes:
         codec: of its byte order mark, or ``utf-8`` where it is that but for some bytes; empty where it is neither.
         evidence: lines that are not ASCII, from which the encoding is told where it is not UTF-8.
+        fitting: of those, some that are UTF-8 all the same, by chance or because the file is of two encodings.
+        fitting_line: the first of them, counted from 1.
         escaped: of a file that is all ASCII, lines that may stand for other letters.
         mark: the length of its byte order mark in bytes; of all, where programs each put one before the other's.
         size: in bytes.
@@ -73,6 +73,8 @@ class Scan:
 
     codec: str = ""
     evidence: bytes = b""
+    fitting: bytes = b""
+    fitting_line: int = 0
     escaped: bytes = b""
     mark: int = 0
     size: int = 0
@@ -94,6 +96,13 @@ class Lines:
         self.number += text.count("\n") + text.count("\r") - text.count("\r\n")
         if text:
             self._returned = text.endswith("\r")
+
+    def number_at(self, text: str) -> int:
+        """Return the number of the line on which the next piece ends, without taking it."""
+        ahead = Lines()
+        ahead.number, ahead._returned = self.number, self._returned
+        ahead.feed(text)
+        return ahead.number
 
     def with_sign(self, text: str, sign: str, most: int) -> list[int]:
         """Return the lines of the next piece that have a sign, at most so many, without taking the piece."""
@@ -154,14 +163,24 @@ def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
         controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
         if chunk.isascii() and not decoder.getstate()[0]:
             lines.feed(chunk.decode("ascii"))
-            if not other and not result.codec and len(result.escaped) < EVIDENCE_BYTES:
-                result.escaped += _escaped(chunk, EVIDENCE_BYTES - len(result.escaped))
+            if not other and not result.codec:
+                room = EVIDENCE_BYTES - len(result.escaped)
+                result.escaped += escaped_lines(chunk, room, ends=len(chunk) < CHUNK_BYTES)
         else:
             ascii_free = chunk.translate(None, bytes(range(128)))
             other += len(ascii_free)
             if len(result.evidence) < EVIDENCE_BYTES:
                 found = [line for line in chunk.splitlines(keepends=True) if not line.isascii()]
                 result.evidence += b"".join(found)[: EVIDENCE_BYTES - len(result.evidence)]
+            place, fitting = fitting_lines(
+                chunk,
+                FITTING_BYTES - len(result.fitting),
+                begins=result.size == len(chunk),
+                ends=len(chunk) < CHUNK_BYTES,
+            )
+            if fitting and not result.fitting:
+                result.fitting_line = lines.number_at(chunk[:place].decode("latin-1"))
+            result.fitting += fitting
             # A replacement character that the file has itself is not wrong.
             own = (decoder.getstate()[0] + chunk).count(b"\xef\xbf\xbd")
             text = decoder.decode(chunk)
@@ -176,30 +195,12 @@ def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
             "or tabs between its cells."
         )
     if result.wrong and not result.codec and result.wrong > WRONG_SHARE * other:
-        result.wrong, result.wrong_lines = 0, []
+        # The lines stay: where the file is of two encodings, they are those of the other one.
+        result.wrong = 0
     else:
         result.codec = "utf-8"
     if other:
         result.escaped = b""
-
-
-def _escaped(chunk: bytes, room: int) -> bytes:
-    """Return the lines of a piece that may stand for letters beyond ASCII, without those that the piece cuts."""
-    if not any(sign in chunk for sign in (b"\x1b", b"~{", b"+")):
-        return b""
-    found = bytearray()
-    done = 0
-    for match in _ESCAPES.finditer(chunk):
-        if match.start() < done:
-            continue
-        if len(found) >= room:
-            break
-        start = max(chunk.rfind(end, done, match.start()) for end in (b"\n", b"\r")) + 1 or done
-        ends = [place for end in (b"\n", b"\r") if (place := chunk.find(end, match.start())) >= 0]
-        done = min(ends, default=len(chunk))
-        if done < len(chunk) or len(chunk) < CHUNK_BYTES:
-            found += chunk[start:done] + b"\n"
-    return bytes(found)
 
 
 def _note_wrong(text: str, wrong: int, lines: Lines, result: Scan) -> None:
