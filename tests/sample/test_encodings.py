@@ -108,7 +108,12 @@ def test_signs_of_western_files_are_read_and_what_else_they_may_be_is_told(
     [
         ("cp932", "㈱山田商店/㈱東京/㈲佐藤"),
         ("cp932", "髙橋/㈱山田"),
+        ("cp932", "2024年1月/2024年2月/￥1000"),
+        ("cp932", "コード/ﾎﾞｰﾙﾍﾟﾝ 黒/消しｺﾞﾑ"),
         ("gb18030", "张伟/王芳/李娜/刘洋"),
+        ("gb18030", "朱镕基/陶喆"),
+        ("cp949", "金哲洙/서울"),
+        ("cp850", "café/olé"),
         ("cp1250", "Győző/Székesfehérvár"),
         ("cp1254", "Güneş/Iş\u0131k"),
         ("cp850", "Müller/Größe/Straße/Köln"),

@@ -35,7 +35,7 @@ NAMES: Final = {
     "utf-32-le": "UTF-32", "utf-7": "UTF-7", "utf-8": "UTF-8",
 }  # fmt: skip
 # What a text may lose before its encoding is not believed.
-MOST_ODD: Final = 0.14
+MOST_ODD: Final = 0.16
 NEAR: Final = 0.015
 UNSEEN_MESS: Final = 0.1
 # How odd another reading may be that is told where a file has no letters beyond ASCII but signs.

@@ -40,10 +40,13 @@ _SCRIPTS: Final = {
 USUAL_RANK: Final = 0.4
 CJK: Final = frozenset({"big5", "cp932", "cp949", "euc_jp", "gb18030"})
 
+# What hardly follows a letter or sign, but is the second byte of many characters of East Asia.
+_TRAILS: Final = frozenset("@\\^`{}~")
+
 # Signs that stand beside letters or figures, by what is before and behind them.
 _SIGNS: Final[dict[str, Callable[[str, str], bool]]] = {
     **dict.fromkeys("\u00a0\u202f\u2019\u2018\u00b4\u2013—", lambda before, after: True),
-    **dict.fromkeys("“”…«»„°§•™©®\u201a€£¥¢‰", lambda before, after: not (before.isalpha() and after.isalpha())),
+    **dict.fromkeys("“”…«»°§•™©®€£¥¢‰", lambda before, after: not (before.isalpha() and after.isalpha())),
     **dict.fromkeys("¶†‡", lambda before, after: not (before.isalnum() and after.isalnum())),
     **dict.fromkeys("±\u00d7÷", lambda before, after: not (before.isalpha() or after.isalpha())),
     **dict.fromkeys("²³", lambda before, after: before.isascii() and before not in " \n" and not after.isalpha()),
@@ -51,6 +54,7 @@ _SIGNS: Final[dict[str, Callable[[str, str], bool]]] = {
     "µ": lambda before, after: not before.isalpha() and after.isascii(),
     **dict.fromkeys("ºª", lambda before, after: before.isascii() and before.isalnum() and not after.isalnum()),
     **dict.fromkeys("¿¡", lambda before, after: not before.isalnum() and after not in " \n"),
+    **dict.fromkeys("\u201a„", lambda before, after: not before.isalnum() and after not in " \n"),
     **dict.fromkeys("№", lambda before, after: not before.isalpha()),
     "Ø": lambda before, after: not before.isalnum() and (after.isdigit() or after == " "),
     "·": lambda before, after: before.isalpha() == after.isalpha() and (not before.isalpha() or before in "lL"),
@@ -111,6 +115,8 @@ def _oddity(character: str, before: str, after: str, codec: str) -> float:
     category = unicodedata.category(character)
     if character == "\ufffd" or category in ("Cc", "Cn", "Co"):
         return BROKEN
+    if after in _TRAILS and codec not in CJK:
+        return 0.5
     if character in _SIGNS:
         if _SIGNS[character](before, after):
             return 0.0
@@ -150,18 +156,20 @@ def _oddity_of_letter(character: str, before: str, after: str, codec: str) -> fl
         return 0.4
     if any(each.isalpha() and script(each) != script(character) for each in (before, after)):
         return NEVER
+    size = _size(character, codec) if script(character) in ("CJK", "HANGUL") else 1
+    if size > 1:
+        # One that is a byte and an ASCII letter may be a sign and that letter, as in "25 °C".
+        return 0.6 if size == 2 and before == " " and not any(letters) else 0.0
     if before.isdigit() and after.isdigit():
         return NEVER
     # A single letter that stands behind a digit or a blank is more likely a sign, such as a currency's.
-    if script(character) in ("CJK", "HANGUL") and not _is_sign_by_another(character, codec):
-        return 0.0
     return 0.6 if not any(letters) and (before.isdigit() or after.isdigit() or before == " ") else 0.0
 
 
-def _is_sign_by_another(character: str, codec: str) -> bool:
-    """Return whether a character of East Asia is one byte, or one and a letter, which may be a sign and that letter."""
+def _size(character: str, codec: str) -> int:
+    """Return how many bytes a character of East Asia has: one, two of which one is an ASCII letter, or 3 for others."""
     encoded = character.encode(codec, errors="replace")
-    return len(encoded) == 1 or (len(encoded) == 2 and encoded[1] < 0x80)
+    return 1 if len(encoded) == 1 else 2 if len(encoded) == 2 and encoded[1] < 0x80 else 3
 
 
 @lru_cache(maxsize=1 << 16)
@@ -173,7 +181,7 @@ def _unused(character: str, codec: str) -> float:
     if codec in ("cp932", "euc_jp"):
         row, length = _row(character, "euc_jp")
         if length == 2 and row == 0x8E:
-            return 0.1 if codec == "cp932" else 0.4
+            return 0.05 if codec == "cp932" else 0.4
         if length == 2:
             return 0.0 if row < 0xD0 else 0.25
         return 0.05 if codec == "cp932" else 0.5
@@ -181,13 +189,13 @@ def _unused(character: str, codec: str) -> float:
         row, length = _row(character, "gb2312")
         if length == 2:
             return 0.0 if row in (0xA1, 0xA2, 0xA3) or 0xB0 <= row < 0xD8 else 0.25
-        return 0.5
+        return 0.3 if _row(character, "gbk")[1] else 0.5
     if codec == "big5":
         row, _ = _row(character, "big5")
         return 0.0 if row < 0xC9 else 0.25
     row, length = _row(character, "euc_kr")
     if length == 2:
-        return 0.0 if row < 0xA4 or 0xB0 <= row < 0xC9 else 0.4
+        return 0.0 if row < 0xA4 or 0xB0 <= row < 0xC9 else 0.15 if row >= 0xCA else 0.4
     return 0.3
 
 
