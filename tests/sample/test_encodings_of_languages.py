@@ -159,12 +159,20 @@ _LANGUAGES: Final = {
     "cp852": ("central",),
     "cp437": ("western",),
     "mac_latin2": ("central",),
+    "mac_turkish": ("turkish",),
+    "mac_greek": ("greek",),
+    "cp775": ("baltic",),
+    "cp861": ("nordic",),
+    "cp865": ("nordic",),
 }
 # What cannot be right for certain, by how many of the files of that encoding are not: the right one is told beside
 # another, or the file is refused.
 _NOT_CERTAIN: Final = {
-    "cp1255": 1, "cp850": 2, "cp862": 1, "cp874": 1, "iso8859_2": 1, "iso8859_8": 1, "mac_cyrillic": 1,
-    "mac_latin2": 3,
+    "cp1255": 1,
+    "cp775": 2,
+    "cp861": 2,
+    "cp865": 1,
+    "mac_greek": 2, "cp850": 2, "cp862": 1, "cp874": 1, "iso8859_2": 1, "iso8859_8": 1, "mac_cyrillic": 1,
 }  # fmt: skip
 
 

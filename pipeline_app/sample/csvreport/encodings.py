@@ -24,15 +24,19 @@ CODECS: Final = (
     "iso8859_7", "cp1254", "cp1255", "cp1256", "iso8859_6", "cp1257", "cp874", "cp932", "euc_jp", "gb18030",
     "big5", "cp949", "mac_roman", "mac_cyrillic", "cp850", "cp852", "cp437", "cp857", "cp737", "cp862",
 )  # fmt: skip
+# Those that hardly any file is in. One is told where it makes more sense than the others, and taken where that is much.
+RARE: Final = ("iso8859_4", "cp775", "cp861", "cp865", "mac_latin2", "mac_turkish", "mac_greek", "cp1258", "kz1048")
 NAMES: Final = {
     "big5": "Big5", "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
     "cp1253": "Windows-1253", "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256",
-    "cp1257": "Windows-1257", "cp874": "Windows-874", "cp932": "Shift-JIS", "cp949": "EUC-KR", "euc_jp": "EUC-JP",
-    "gb18030": "GB18030", "hz": "HZ", "iso2022_jp_ext": "ISO-2022-JP", "iso2022_kr": "ISO-2022-KR",
-    "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2", "iso8859_5": "ISO-8859-5", "iso8859_6": "ISO-8859-6",
-    "iso8859_7": "ISO-8859-7", "koi8_r": "KOI8-R", "koi8_u": "KOI8-U", "mac_cyrillic": "Mac Cyrillic",
-    "mac_roman": "Mac Roman", "utf-16-be": "UTF-16", "utf-16-le": "UTF-16", "utf-32-be": "UTF-32",
-    "utf-32-le": "UTF-32", "utf-7": "UTF-7", "utf-8": "UTF-8",
+    "cp1257": "Windows-1257", "cp1258": "Windows-1258", "cp874": "Windows-874", "cp932": "Shift-JIS",
+    "cp949": "EUC-KR", "euc_jp": "EUC-JP", "gb18030": "GB18030", "hz": "HZ", "iso2022_jp_ext": "ISO-2022-JP",
+    "iso2022_kr": "ISO-2022-KR", "iso8859_15": "ISO-8859-15", "iso8859_2": "ISO-8859-2", "iso8859_4": "ISO-8859-4",
+    "iso8859_5": "ISO-8859-5", "iso8859_6": "ISO-8859-6", "iso8859_7": "ISO-8859-7", "koi8_r": "KOI8-R",
+    "koi8_u": "KOI8-U", "kz1048": "KZ-1048", "mac_cyrillic": "Mac Cyrillic", "mac_greek": "Mac Greek",
+    "mac_latin2": "Mac Central European", "mac_roman": "Mac Roman", "mac_turkish": "Mac Turkish",
+    "utf-16-be": "UTF-16", "utf-16-le": "UTF-16", "utf-32-be": "UTF-32", "utf-32-le": "UTF-32", "utf-7": "UTF-7",
+    "utf-8": "UTF-8",
 }  # fmt: skip
 # What a text may lose before its encoding is not believed.
 MOST_ODD: Final = 0.16
@@ -76,28 +80,32 @@ def decide(scan: Scan) -> Encoding:
         return Encoding(scan.codec)
     evidence = scan.evidence
     # What the library finds no sense in is weighed too, at a price: it judges by languages, and a table has few words.
-    messes = dict.fromkeys(CODECS, UNSEEN_MESS)
-    for match in from_bytes(evidence, cp_isolation=list(CODECS), enable_fallback=False):
+    messes = dict.fromkeys((*CODECS, *RARE), UNSEEN_MESS)
+    for match in from_bytes(evidence, cp_isolation=list(messes), enable_fallback=False):
         for codec in {match.encoding, *match.could_be_from_charset} & messes.keys():
             messes[codec] = match.chaos / 2 - match.coherence / 10
-    texts = {codec: evidence.decode(codec, errors="replace") for codec in CODECS}
+    texts = {codec: evidence.decode(codec, errors="replace") for codec in messes}
     oddities = {codec: oddity(text, codec) for codec, text in texts.items()}
     if signs_alone(texts["cp1252"]):
         # Signs between words and figures. Where another encoding has letters in their places, that is told.
         others = [each for each in CODECS if oddities[each] <= MOST_ODD_BESIDE_SIGNS and texts[each] != texts["cp1252"]]
         return Encoding("cp1252", tuple(sorted(others, key=oddities.__getitem__)))
-    costs = {codec: oddities[codec] + messes[codec] for codec in CODECS}
-    best = min(costs.values())
-    _refuse_two(scan, min(CODECS, key=costs.__getitem__))
-    if best > MOST_ODD:
+    costs = {codec: oddities[codec] + mess for codec, mess in messes.items()}
+    best, rare = (min(each, key=costs.__getitem__) for each in (CODECS, RARE))
+    if costs[rare] < costs[best] - UNSEEN_MESS:
+        best = rare
+    _refuse_two(scan, best)
+    if costs[best] > MOST_ODD:
         raise UnreadableFile(
             "Its encoding cannot be told: it is not UTF-8, and its letters make no sense in any other encoding that is "
             "known here. Save it as UTF-8."
         )
-    chosen = next(codec for codec in CODECS if costs[codec] <= best + NEAR)
+    chosen = best if best is rare else next(codec for codec in CODECS if costs[codec] <= costs[best] + NEAR)
     believed = oddities[chosen] + _doubt(texts[chosen])
+    fitting = [codec for codec in CODECS if oddities[codec] <= believed]
+    fitting += [codec for codec in RARE if oddities[codec] < oddities[chosen]]
     # Those that read the same text are no other reading.
-    others = [codec for codec in CODECS if oddities[codec] <= believed and texts[codec] != texts[chosen]]
+    others = [codec for codec in fitting if texts[codec] != texts[chosen]]
     return Encoding(chosen, tuple(sorted(others, key=oddities.__getitem__)))
 
 

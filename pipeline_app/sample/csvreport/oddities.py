@@ -20,21 +20,24 @@ _ICELANDIC: Final = "áðéíóúýþæö"
 _WESTERN: Final = (
     "äöüß", "àâæçéèêëîïôœùûü", "áéíóúñü", _PORTUGUESE, "åäöéøæ", "àèéìòù", "éëïöüèê", _ICELANDIC, "äöõü",
 )  # fmt: skip
+_BALTIC: Final = ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž")
 _TURKISH: Final = ("çğ\u0131\u0130öşüâî",)
 _CENTRAL: Final = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșşțţ", "äöüß")
 _ALPHABETS: Final = {
     "cp1250": _CENTRAL, "cp1252": _WESTERN,
-    "cp1254": _TURKISH, "cp857": _TURKISH, "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
+    "cp1254": _TURKISH, "cp857": _TURKISH, "cp1257": _BALTIC,
     "cp437": _WESTERN, "cp850": _WESTERN, "cp852": _CENTRAL, "iso8859_15": _WESTERN, "iso8859_2": _CENTRAL,
     "mac_roman": _WESTERN,
+    "cp1258": ("àáâãèéêìíòóôõùúýăđĩũơư",), "cp775": _BALTIC, "cp861": ("åäöéøæ", _ICELANDIC),
+    "cp865": ("åäöéøæ", "äöüß"), "iso8859_4": _BALTIC, "mac_latin2": _CENTRAL, "mac_turkish": _TURKISH,
 }  # fmt: skip
 # Where a language never has a letter that it has: Portuguese writes õ before an e alone, and no word of Icelandic
 # begins with ð or ends in þ. So they tell Hungarian and Turkish from these.
 _NEVER_THERE: Final = {_PORTUGUESE: re.compile(r"õ(?!e)"), _ICELANDIC: re.compile(r"\bð|þ\b")}
 # The letters of languages in other scripts, the most frequent first.
 _SCRIPTS: Final = {
-    "ARABIC": ("Arabic", "Farsi"), "CYRILLIC": ("Russian", "Ukrainian", "Bulgarian", "Serbian"), "GREEK": ("Greek",),
-    "HEBREW": ("Hebrew",), "THAI": ("Thai",),
+    "ARABIC": ("Arabic", "Farsi"), "CYRILLIC": ("Russian", "Ukrainian", "Bulgarian", "Serbian", "Kazakh"),
+    "GREEK": ("Greek",), "HEBREW": ("Hebrew",), "THAI": ("Thai",),
 }  # fmt: skip
 # How far down the list the letters of a text are on average, as a share of it.
 USUAL_RANK: Final = 0.4
