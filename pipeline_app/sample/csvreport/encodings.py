@@ -47,7 +47,7 @@ MOST_ODD_BESIDE_SIGNS: Final = 0.45
 # How much odder lines are in the encoding of the others than in UTF-8 where they are UTF-8 indeed; rare characters of
 # East Asia are odd anyway.
 BY_CHANCE: Final = 0.05
-BY_CHANCE_CJK: Final = 0.2
+BY_CHANCE_CJK: Final = 0.26
 # In a text of few words, a reading that is odder by so much may be the right one all the same.
 MOST_DOUBT: Final = 0.08
 WORDS_OF_DOUBT: Final = 8

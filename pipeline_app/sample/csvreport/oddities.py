@@ -68,7 +68,8 @@ def signs_alone(text: str) -> bool:
     """Return whether all characters of a text beyond ASCII are signs, each where it belongs."""
     around = f"\n{text}\n"
     return all(
-        each.isascii() or (each in _SIGNS and _SIGNS[each](around[place], around[place + 2]))
+        each.isascii()
+        or (each in _SIGNS and around[place + 2] not in _TRAILS and _SIGNS[each](around[place], around[place + 2]))
         for place, each in enumerate(text)
     )
 
