@@ -18,7 +18,7 @@ _FILES: Final = {
         "2;Jürgen Groß;München;Gänsemarkt 1\n"
         "3;Schäfer;Würzburg;Königsallee 9\n",
         "id;prénom;ville;montant\n1;Hélène;Besançon;1 234,50\n2;François;Nîmes;88,00\n3;Zoé;Orléans;12,10\n",
-        "id,nome,cidade\n1,João,São Paulo\n2,Conceição,Brasília\n3,Antônio,Maceió\n",
+        "id,pessoa,cidade\n1,João,São Paulo\n2,Conceição,Brasília\n3,Antônio,Maceió\n",
     ),
     "nordic": (
         "id,navn,by\n1,Bjørn,Tromsø\n2,Åse Sæther,Ålesund\n",
