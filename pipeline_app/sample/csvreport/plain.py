@@ -13,7 +13,7 @@ from typing import Final
 from .dialects import LEAST_ROWS, LONGEST_CELL, Dialect, decide, split_lines
 from .encodings import Encoding
 from .errors import UnreadableFile
-from .scanning import CHUNK_BYTES, LINES_NAMED, Lines, Scan, check_text
+from .scanning import CHUNK_BYTES, LINES_NAMED, Lines, Scan, check_text, refuse_zeros
 
 SAMPLE_BYTES: Final = 1 << 18
 # As large as the longest cell may be.
@@ -42,7 +42,7 @@ class Plain:
 def sample(path: Path, scan: Scan, encoding: Encoding, size: int = SAMPLE_BYTES) -> tuple[str, bool]:
     """Return the beginning of a file's text, of a size in bytes, and whether that is all of it."""
     with path.open("rb") as file:
-        file.seek(0 if encoding.codec in ("utf-16", "utf-32") else scan.mark)
+        file.seek(scan.mark)
         data = file.read(size)
         whole = not file.read(1)
     # What the sample cuts is not given out.
@@ -70,7 +70,7 @@ def plain_text(path: Path, scan: Scan, encoding: Encoding, dialect: Dialect, fol
     """Return the table's text, copied into a folder where the file itself will not do.
 
     Raises:
-        UnreadableFile: the encoding does not hold for all of the file.
+        UnreadableFile: the encoding does not hold for all of the file, or a character of value zero is in it.
     """
     if encoding.codec == "utf-8" and not scan.wrong and not dialect.skipped:
         return Plain(offset=scan.mark, path=path)
@@ -82,11 +82,12 @@ def plain_text(path: Path, scan: Scan, encoding: Encoding, dialect: Dialect, fol
     lines, other = Lines(), 0
     skip, held = dialect.skipped, ""
     with path.open("rb") as source, result.path.open("w", encoding="utf-8", newline="") as target:
-        source.seek(0 if encoding.codec in ("utf-16", "utf-32") else scan.mark)
+        source.seek(scan.mark)
         while True:
             data = source.read(CHUNK_BYTES)
             text = decoder.decode(data, final=not data)
             if not utf8:
+                refuse_zeros(text, lines)
                 other += len(text) if not text.isascii() else 0
                 if wrong := text.count("\ufffd"):
                     result.wrong += wrong

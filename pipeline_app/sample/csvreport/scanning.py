@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from .errors import UnreadableFile
+from .evidence import EVIDENCE_BYTES, FITTING_BYTES, escaped_lines, fitting_lines
 
 CHUNK_BYTES: Final = 1 << 20
-EVIDENCE_BYTES: Final = 1 << 16
 LINES_NAMED: Final = 10
 # Of what is not ASCII, so much may be wrong in a file that counts as UTF-8 all the same.
 WRONG_SHARE: Final = 0.25
 
 MARKS: Final = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
 # Files that are given a name in .csv by mistake, by how they begin.
@@ -60,8 +60,13 @@ _MARKUP: Final = re.compile(
 _JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
 _LFS: Final = re.compile(r"version https://git-lfs\.github\.com/spec/v\d+\s+(?:\w[^\n]*\n)*oid ")
 _HINT_ALONE: Final = re.compile(r'\s*"?sep=[^\r\n]?"?\s*', re.IGNORECASE)
-# Control characters that no table has. A vertical tab breaks lines within cells; an escape changes ISO-2022's alphabet.
-_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
+# Control characters that no table has. A vertical tab breaks lines within cells; an escape and the two shifts
+# change ISO-2022's alphabet.
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x0e\x0f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
+_ZERO: Final = (
+    "Line {line} has a {what} of value zero, which no text has: it is a binary file, or it was damaged when it was "
+    "written. Export it again."
+)
 
 
 @dataclass
@@ -71,7 +76,10 @@ class Scan:
     Attributes:
         codec: of its byte order mark, or ``utf-8`` where it is that but for some bytes; empty where it is neither.
         evidence: lines that are not ASCII, from which the encoding is told where it is not UTF-8.
-        mark: the length of its byte order mark in bytes.
+        fitting: of those, some that are UTF-8 all the same, by chance or because the file is of two encodings.
+        fitting_line: the first of them, counted from 1.
+        escaped: of a file that is all ASCII, lines that may stand for other letters.
+        mark: the length of its byte order mark in bytes; of all, where programs each put one before the other's.
         size: in bytes.
         wrong: how many bytes (or sequences of them) are not UTF-8.
         wrong_lines: the first lines that have such, counted from 1.
@@ -79,6 +87,9 @@ class Scan:
 
     codec: str = ""
     evidence: bytes = b""
+    fitting: bytes = b""
+    fitting_line: int = 0
+    escaped: bytes = b""
     mark: int = 0
     size: int = 0
     wrong: int = 0
@@ -99,6 +110,13 @@ class Lines:
         self.number += text.count("\n") + text.count("\r") - text.count("\r\n")
         if text:
             self._returned = text.endswith("\r")
+
+    def number_at(self, text: str) -> int:
+        """Return the number of the line on which the next piece ends, without taking it."""
+        ahead = Lines()
+        ahead.number, ahead._returned = self.number, self._returned
+        ahead.feed(text)
+        return ahead.number
 
     def with_sign(self, text: str, sign: str, most: int) -> list[int]:
         """Return the lines of the next piece that have a sign, at most so many, without taking the piece."""
@@ -130,7 +148,10 @@ def scan(path: Path) -> Scan:
             _check_start(start)
             for mark, codec in MARKS.items():
                 if start.startswith(mark):
-                    result.codec, result.mark = codec, len(mark)
+                    result.codec = codec
+                    result.mark = len(mark)
+                    while start.startswith(mark, result.mark):
+                        result.mark += len(mark)
                     break
             if result.codec in ("", "utf-8"):
                 _scan_bytes(start, file, result)
@@ -156,12 +177,24 @@ def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
         controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
         if chunk.isascii() and not decoder.getstate()[0]:
             lines.feed(chunk.decode("ascii"))
+            if not other and not result.codec:
+                room = EVIDENCE_BYTES - len(result.escaped)
+                result.escaped += escaped_lines(chunk, room, ends=len(chunk) < CHUNK_BYTES)
         else:
             ascii_free = chunk.translate(None, bytes(range(128)))
             other += len(ascii_free)
             if len(result.evidence) < EVIDENCE_BYTES:
                 found = [line for line in chunk.splitlines(keepends=True) if not line.isascii()]
                 result.evidence += b"".join(found)[: EVIDENCE_BYTES - len(result.evidence)]
+            place, fitting = fitting_lines(
+                chunk,
+                FITTING_BYTES - len(result.fitting),
+                begins=result.size == len(chunk),
+                ends=len(chunk) < CHUNK_BYTES,
+            )
+            if fitting and not result.fitting:
+                result.fitting_line = lines.number_at(chunk[:place].decode("latin-1"))
+            result.fitting += fitting
             # A replacement character that the file has itself is not wrong.
             own = (decoder.getstate()[0] + chunk).count(b"\xef\xbf\xbd")
             text = decoder.decode(chunk)
@@ -176,9 +209,12 @@ def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
             "or tabs between its cells."
         )
     if result.wrong and not result.codec and result.wrong > WRONG_SHARE * other:
-        result.wrong, result.wrong_lines = 0, []
+        # The lines stay: where the file is of two encodings, they are those of the other one.
+        result.wrong = 0
     else:
         result.codec = "utf-8"
+    if other:
+        result.escaped = b""
 
 
 def _note_wrong(text: str, wrong: int, lines: Lines, result: Scan) -> None:
@@ -241,15 +277,39 @@ def _is_json(sample: str, *, whole: bool) -> bool:
     return True
 
 
+def refuse_zeros(text: str, lines: Lines) -> None:
+    """See that a piece of text, which has not been counted yet, has no character of value zero.
+
+    Raises:
+        UnreadableFile: it has one.
+    """
+    if "\0" in text:
+        (line,) = lines.with_sign(text, "\0", 1)
+        raise UnreadableFile(_ZERO.format(line=line, what="character"))
+
+
 def _zeros(chunk: bytes, line: int) -> str:
-    head = chunk[:4096]
-    share = max(head[0::2].count(0), head[1::2].count(0)) / max(1, len(head) // 2)
-    if share > 0.3:
+    if any(_is_wide(chunk[:4096], codec) for codec in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")):
         return (
             "It is UTF-16 (or UTF-32) without a byte order mark, which could be read in two ways. Save it as UTF-8, or "
             "as UTF-16 with a mark."
         )
-    return (
-        f"Line {line} has a byte of value zero, which no text has: it is a binary file, or it was damaged when it was "
-        "written. Export it again."
-    )
+    return _ZERO.format(line=line, what="byte")
+
+
+def _is_wide(head: bytes, codec: str) -> bool:
+    """Return whether bytes that have zeros are text in an encoding of two or four bytes each.
+
+    Then no zero is left in the text, and the bytes of line ends are line ends there too. So it is not where a file
+    ends in zeros, or has them between its cells.
+    """
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    if not text or "\0" in text:
+        return False
+    ends = sum(head.count(end) for end in (b"\n", b"\r"))
+    if not ends:
+        return sum(map(str.isascii, text)) > 0.5 * len(text)
+    return sum(text.count(end) for end in "\n\r") > 0.5 * ends
