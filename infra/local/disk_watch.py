@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from pipeline_app.worker.disk import RESERVE_BYTES, RESERVE_SHARE, mount_of
+from pipeline_app.worker.disk import mount_of, reserve_of
 
 from .watcher import Watcher
 
@@ -44,9 +44,9 @@ class DiskWatch:
     def look(self) -> None:
         """Look once; what has not changed is not told again."""
         disk = os.statvfs(self._folder)
-        free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        free = disk.f_bavail * disk.f_frsize
         # As much as the worker keeps free on its disk, which is this one unless it has a container of its own.
-        reserve = min(RESERVE_BYTES, int(total * RESERVE_SHARE))
+        reserve = reserve_of(disk)
         if free < min(FULL_BYTES, reserve // 2):
             self._on_full(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         elif free < reserve and not self._low:

@@ -59,7 +59,7 @@ class Disk:
         self._lock = threading.Lock()
         self._watches: list[Watch] = []
         total = self._status()
-        self._reserve_bytes = min(RESERVE_BYTES, int(total.f_blocks * total.f_frsize * RESERVE_SHARE))
+        self._reserve_bytes = reserve_of(total)
         # Some file systems have no fixed number of files and say 0.
         self._reserve_files = min(RESERVE_FILES, int(total.f_files * RESERVE_SHARE))
         self.max_output_files = settings.max_output_files
@@ -283,6 +283,11 @@ def measure(scratch: Path) -> Iterator[Usage]:
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             linked.add(file)
         yield usage
+
+
+def reserve_of(disk: os.statvfs_result) -> int:
+    """Return the bytes that are kept free on a file system."""
+    return min(RESERVE_BYTES, int(disk.f_blocks * disk.f_frsize * RESERVE_SHARE))
 
 
 def mount_of(path: Path) -> Path:

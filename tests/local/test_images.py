@@ -155,8 +155,9 @@ def test_without_a_docker_command_containers_are_refused(
         DockerBuilder(PROJECT, data, supervisor)
 
 
-def fake_docker(folder: Path, script: str) -> None:
+def fake_docker(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
     (folder / "docker").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "docker").chmod(0o755)
 
@@ -164,8 +165,7 @@ def fake_docker(folder: Path, script: str) -> None:
 def test_without_an_engine_containers_are_refused_with_its_words(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    fake_docker(tmp_path / "bin", "echo the daemon sleeps >&2; exit 1")
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    fake_docker(tmp_path / "bin", "echo the daemon sleeps >&2; exit 1", monkeypatch)
     with pytest.raises(ImageError, match="the daemon sleeps"):
         DockerBuilder(PROJECT, data, supervisor)
 
@@ -183,8 +183,7 @@ def test_docker_gets_the_application_the_artifact_and_the_build_arguments(
         'while [ $# -gt 1 ]; do echo "$1" >> args; [ "$1" = --iidfile ] && echo sha256:abc > "$2"; shift; done\n'
         "tar -t > files"
     )
-    fake_docker(tmp_path / "bin", script)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    fake_docker(tmp_path / "bin", script, monkeypatch)
     image = DockerBuilder(PROJECT, data, supervisor).build(build, artifact)
     folder = data.root / "images" / "docker"
     files = (folder / "files").read_text().splitlines()
@@ -208,9 +207,8 @@ def test_an_image_that_a_new_one_takes_the_place_of_is_removed(
         'while [ $# -gt 1 ]; do [ "$1" = --iidfile ] && cat "$HOME/next" > "$2"; shift; done\n'
         "cat >/dev/null"
     )
-    fake_docker(tmp_path / "bin", script)
+    fake_docker(tmp_path / "bin", script, monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     for identifier in ("sha256:one", "sha256:one", "sha256:two"):
         (tmp_path / "next").write_text(identifier)
         DockerBuilder(PROJECT, data, supervisor).build(build, artifact)
