@@ -106,6 +106,17 @@ def test_estimates_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert {each["count"] for each in made.column("k")["top"]} == {4}
 
 
+def test_estimates_are_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline_app.sample.csvreport.figures.MOST_DISTINCT", 20)
+    monkeypatch.setattr("pipeline_app.sample.csvreport.figures.MOST_ORDERED", 20)
+    # More rows than the database looks at in one piece, so that several threads share them.
+    content = lines("k,v", [f"k{n * n % 600_011},{n * n % 300_007}.25" for n in range(600_000)])
+    columns = [process(tmp_path, content).summary["columns"] for _ in range(3)]
+    assert columns[0][0]["top_exact"] is False
+    assert columns[0][1]["quantiles_exact"] is False
+    assert columns[0] == columns[1] == columns[2]
+
+
 def test_what_a_file_says_is_text_in_the_chart_and_the_report(tmp_path: Path) -> None:
     made = process(tmp_path, lines('"<script>alert(1)</script>&",b', ["<b>x</b>,1", "<b>x</b>,2"]))
     assert "<script>alert" not in made.page()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas
 import pytest
 
+from pipeline_app.sample.csvreport import values
 from pipeline_app.sample.csvreport.figures import QUANTILES
 from tests.bench.tables import write_table
 from tests.sample.inputs import lines, process
@@ -188,6 +189,22 @@ def test_dates_are_read(tmp_path: Path, cells: list[str], first: str, last: str)
     made = process(tmp_path, lines("k,t", [f"k{n},{cell}" for n, cell in enumerate(cells)]))
     column = made.column("t")
     assert (column["type"], column["first"], column["last"]) == ("date", first, last)
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "2026-02-30", "9999-12-31", "0000-01-01", "2026-01-02T24:00", "2026-01-02 3:04 PM"]
+)
+def test_plain_dates_are_told_from_others_as_all_forms_would_tell_them(
+    tmp_path: Path, odd: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [f"{2000 + n % 30}-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(3000)]
+    times = ["", "T01:02", " 01:02:03", "T01:02:03.456789"]
+    # More rows than the sample of them, which may miss the odd one.
+    rows = [f"{n},{day}{times[n % 4]},{day}" for n, day in enumerate(days)] + [f"x,{odd},2026-01-01"]
+    quick = process(tmp_path, lines("k,t,d", rows)).summary
+    monkeypatch.setattr(values, "PLAIN_DATE", "never")
+    assert process(tmp_path, lines("k,t,d", rows)).summary == quick
+    assert [each["type"] for each in quick["columns"][1:]] == ["date", "date"]
 
 
 def test_dates_whose_days_and_months_cannot_be_told_apart_stay_text(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -36,6 +37,7 @@ class Database:
         self.folder = Path(self._folder.name)
         allowed = limits()
         self._group_size = 1
+        self._threads = allowed.threads
         self._tables: dict[str, str] = {}
         self._connection = duckdb.connect(
             self.folder / "cells.duckdb",
@@ -62,6 +64,15 @@ class Database:
     ) -> None:
         self._connection.close()
         self._folder.cleanup()
+
+    @contextmanager
+    def one_by_one(self) -> Iterator[None]:
+        """Have the rows looked at in their order, as estimates need it that are to be the same each time."""
+        self.rows("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.rows(f"SET threads = {self._threads}")
 
     def finish(self, columns: Sequence[str]) -> None:
         """Take the table for complete and note how large it is, so that its columns can be asked for in groups.

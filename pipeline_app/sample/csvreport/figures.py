@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -26,7 +27,7 @@ DAY_MICROSECONDS: Final = 86_400_000_000
 FIRST_DATE: Final = "1000-01-01"
 LAST_DATE: Final = "2499-12-31"
 # What is counted one by one; beyond it HyperLogLog and the like estimate.
-MOST_DISTINCT: Final = 200_000
+MOST_DISTINCT: Final = 1_000_000
 MOST_ORDERED: Final = 10_000_000
 QUANTILES: Final = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 EXAMPLES: Final = 3
@@ -105,7 +106,8 @@ def _frequent(
 def _estimated(database: Database, column: str, given: str, top: int) -> list[dict[str, Any]]:
     """Return values that are among the most frequent; their own numbers are exact."""
     source = f"FROM {database.table(column)} WHERE {given} IS NOT NULL"
-    candidates = database.row(f"SELECT approx_top_k({column}, {10 * top}) {source}")[0]
+    with database.one_by_one():
+        candidates = database.row(f"SELECT approx_top_k({column}, {10 * top}) {source}")[0]
     rows = database.rows(
         f"SELECT left({column}, {LONGEST_SHOWN}), count(*) AS n {source} AND {column} IN "
         f"({', '.join(map(text, candidates))}) GROUP BY {column} ORDER BY n DESC, {column} LIMIT {top}"
@@ -123,12 +125,13 @@ def _numbers(database: Database, kinds: Mapping[str, Kind]) -> dict[str, dict[st
         those = {column: each for column, each in read.items() if _quantile(first[column][0]) == quantile}
         # Around a value in the middle nothing is lost, whatever the numbers' size; the first sum takes back what the
         # middle was off by.
-        spread |= ask(
-            database,
-            those,
-            ["fsum(v - b0)", "fsum((v - b0) * (v - b0))", f"{quantile}(v, {list(QUANTILES.values())})"],
-            beside={column: first[column][4:] for column in those},
-        )
+        with nullcontext() if quantile == "quantile_cont" else database.one_by_one():
+            spread |= ask(
+                database,
+                those,
+                ["fsum(v - b0)", "fsum((v - b0) * (v - b0))", f"{quantile}(v, {list(QUANTILES.values())})"],
+                beside={column: first[column][4:] for column in those},
+            )
     histograms = _histograms(database, read, {column: _Span(*first[column][1:4]) for column in read})
     results: dict[str, dict[str, Any]] = {}
     for column, kind in kinds.items():

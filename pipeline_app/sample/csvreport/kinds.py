@@ -51,6 +51,7 @@ def decide(database: Database, columns: Sequence[str], delimiter: str) -> dict[s
 def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
     kinds = dict.fromkeys(columns, Kind())
     numbers: list[str] = []
+    dates: list[str] = []
     others: list[str] = []
     # The same cells each time, from all over the table.
     samples = ask(database, filled(columns), [f"min_by(v, hash(r), {SAMPLE_SIZE}) FILTER (v IS NOT NULL)"])
@@ -60,6 +61,8 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
         missing = found.pop("missing", 0)
         if found and found["number"] == found.total():
             numbers.append(column)
+        elif sample and all(re.fullmatch(values.PLAIN_DATE, cell) for cell in sample):
+            dates.append(column)
         elif found["number"] + found["date"] + found["truth"] >= SAMPLE_SHARE * found.total() and (found or missing):
             others.append(column)
     pattern = text(values.PLAIN)
@@ -73,7 +76,13 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
     for column, (some, decimal) in _points(database, unclear).items():
         if some and not decimal:
             kinds[column] = replace(kinds[column], because="open")
-    return kinds | _by_forms(database, [*others, *(column for column in numbers if odd[column][0])], repeating)
+    odd_dates = ask(database, filled(dates), [f"count_if(NOT regexp_full_match(v, {text(values.PLAIN_DATE)}))"])
+    kinds |= {
+        column: Kind(mark="-", order="year first", type="date") for column, (count,) in odd_dates.items() if not count
+    }
+    odd |= odd_dates
+    others += [column for column in (*numbers, *dates) if odd[column][0]]
+    return kinds | _by_forms(database, others, repeating)
 
 
 def _may_group(sample: Sequence[str]) -> bool:

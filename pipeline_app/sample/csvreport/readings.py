@@ -37,7 +37,12 @@ def number_expression(column: str, decimal: Decimal, unit: str, examples: Sequen
 
 
 def date_expression(column: str, order: Order, mark: str, examples: Sequence[str]) -> str:
-    """Return what reads a cell as TIMESTAMP (of UTC where it has an offset), NULL where it is no date."""
+    """Return what reads a cell as TIMESTAMP (of UTC where it has an offset), NULL where it is no date.
+
+    Without examples all cells are plain dates.
+    """
+    if not examples:
+        return f"TRY_CAST({column} AS TIMESTAMP)"
     value = f"trim({column})" if any(each != each.strip() for each in examples) else column
     if order == "year first":
         if mark == ".":

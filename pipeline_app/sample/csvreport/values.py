@@ -47,6 +47,8 @@ _SIGNS: Final = [chr(each) for each in range(sys.maxunicode) if unicodedata.cate
 _UNITS: Final = "|".join(sorted(map(re.escape, ["%", "‰", *_CODES.split(), *_SIGNS]), key=len, reverse=True))
 
 PLAIN: Final = r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?"
+# Of ISO 8601, or with a blank before the time; the database reads it as it is.
+PLAIN_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?"
 LEADING_ZERO: Final = r"^[^0-9]*0[0-9]"
 _QUAD: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _BARE_EXPONENT: Final = re.compile("[0-9]+[eE][0-9]{1,3}")
