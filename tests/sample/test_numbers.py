@@ -192,12 +192,22 @@ def test_dates_are_read(tmp_path: Path, cells: list[str], first: str, last: str)
 
 
 @pytest.mark.parametrize(
-    "odd", ["", "2026-02-30", "9999-12-31", "0000-01-01", "2026-01-02T24:00", "2026-01-02 3:04 PM"]
+    "odd",
+    [
+        "",
+        "NULL",
+        "2026-01-02T03:04+09:00",
+        "2026-02-30",
+        "9999-12-31",
+        "0000-01-01",
+        "2026-01-02T24:00",
+        "2026-01-02 3:04 PM",
+    ],
 )
 def test_plain_dates_are_told_from_others_as_all_forms_would_tell_them(
     tmp_path: Path, odd: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    days = [f"{2000 + n % 30}-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(3000)]
+    days = [f"{2000 + n % 30}-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(9000)]
     times = ["", "T01:02", " 01:02:03", "T01:02:03.456789"]
     # More rows than the sample of them, which may miss the odd one.
     rows = [f"{n},{day}{times[n % 4]},{day}" for n, day in enumerate(days)] + [f"x,{odd},2026-01-01"]

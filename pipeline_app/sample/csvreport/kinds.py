@@ -76,11 +76,8 @@ def _first_look(database: Database, columns: Sequence[str]) -> dict[str, Kind]:
     for column, (some, decimal) in _points(database, unclear).items():
         if some and not decimal:
             kinds[column] = replace(kinds[column], because="open")
-    odd_dates = ask(database, filled(dates), [f"count_if(NOT regexp_full_match(v, {text(values.PLAIN_DATE)}))"])
-    kinds |= {
-        column: Kind(mark="-", order="year first", type="date") for column, (count,) in odd_dates.items() if not count
-    }
-    odd |= odd_dates
+    kinds |= dict.fromkeys(dates, Kind(mark="-", order="year first", type="date"))
+    odd |= ask(database, filled(dates), [f"count_if(NOT regexp_full_match(v, {text(values.PLAIN_DATE)}))"])
     others += [column for column in (*numbers, *dates) if odd[column][0]]
     return kinds | _by_forms(database, others, repeating)
 
