@@ -45,7 +45,16 @@ class Box(NamedTuple):
 def _boxes(card: ElementTree.Element) -> tuple[list[Box], list[Box]]:
     """Return the texts and the bars of a card."""
     texts: list[Box] = []
+    cut: set[ElementTree.Element] = set()
+    for inside in card.iter(SVG + "svg"):
+        if inside is not card:
+            # What is drawn within does not show beyond it.
+            cut |= set(inside)
+            x, y, wide, high = (float(inside.attrib[each]) for each in ("x", "y", "width", "height"))
+            texts.append(Box(x, y, x + wide, y + high, inside[0].text or ""))
     for element in card.iter(SVG + "text"):
+        if element in cut:
+            continue
         looks, text = element.attrib["class"].split(), element.text or ""
         size = SIZES[looks[0]]
         length = width(text, size, bold=looks[0] in BOLD)
@@ -76,11 +85,21 @@ def _table(name: str) -> str:
     if name == "left out":
         rows = [f"{n}.123456,2026-01-{n % 28 + 1:02}T10:00:00" for n in range(90)]
         return lines("number of things,date of things", [*rows, "x,9999-12-31", "y,z"])
+    if name == "scripts that no width is known of":
+        words = ["ที่นี่มีชื่อยาวมากๆ", "e" + "\u0335\u0321\u034a" * 9 + "vil", "မြန်မာဘာသာစကား", "ᚠᛇᚻ᛫ᛒᛦᚦ᛫ᚠᚱᚩᚠᚢᚱ"]
+        return lines(",".join(words), [",".join(f"{word}{n % 4}" for word in words) for n in range(90)])
     return lines("code,flag,empty", [f"id-{n},{'yes' if n % 2 else 'no'}," for n in range(20_000, 20_120)])
 
 
 @pytest.mark.parametrize(
-    "name", ["large amounts below long Japanese names", "long values", "left out", "identifiers and nothing"]
+    "name",
+    [
+        "large amounts below long Japanese names",
+        "long values",
+        "left out",
+        "identifiers and nothing",
+        "scripts that no width is known of",
+    ],
 )
 def test_texts_keep_to_their_place(tmp_path: Path, name: str) -> None:
     made = process(tmp_path, _table(name))
@@ -95,6 +114,14 @@ def test_texts_keep_to_their_place(tmp_path: Path, name: str) -> None:
             assert text.bottom <= CARD_HEIGHT - 5, text
             assert not [bar for bar in bars if text.overlaps(bar)], text
         assert not [pair for pair in combinations(texts, 2) if pair[0].overlaps(pair[1])]
+
+
+def test_a_text_whose_width_nobody_knows_is_cut_at_the_end_of_its_room(tmp_path: Path) -> None:
+    for card in _cards(process(tmp_path, _table("scripts that no width is known of"))):
+        inside = [each for each in card.iter(SVG + "svg") if each is not card]
+        # The name and the four values.
+        assert len(inside) == 5
+        assert all([each.tag for each in drawing] == [SVG + "text"] for drawing in inside)
 
 
 def test_amounts_are_shown_in_full(tmp_path: Path) -> None:

@@ -8,11 +8,15 @@ from xml.sax.saxutils import escape
 
 import svg
 
-from .texts import fitted, one_line, width
+from .texts import fitted, is_measured, one_line, width
 from .wording import left_out_line, moment, number
 
 BARS: Final = 6
 NAME_ROOM: Final = 160
+# What letters reach above and below their line, as a share of their size.
+ABOVE: Final = 1.0
+ANCHORED: Final = ("end", "middle")
+BELOW: Final = 0.3
 BOLD: Final = ("name", "title")
 CARD_HEIGHT: Final = 256
 CARD_WIDTH: Final = 336
@@ -31,9 +35,21 @@ COLOURS: Final = {"boolean": "#b45f9c", "date": "#2f8f7d", "number": "#3465c4", 
 def label(
     text: str, x: float, y: float, look: str, size: float, room: float, *, style: str | None = None
 ) -> svg.Element:
-    """Return a text of one line that takes no more than its room; what is cut off shows under the pointer."""
+    """Return a text of one line that takes no more than its room; what is cut off shows under the pointer.
+
+    A text whose width nobody knows before it is drawn is cut at the end of its room.
+    """
     shown = fitted(text, size, room, bold=look in BOLD)
-    element = svg.Text(x=x, y=y, class_=look.split(" "), style=style, text=escape(shown))
+    looks = look.split(" ")
+    element: svg.Element
+    if is_measured(shown) or looks[-1] in ANCHORED:
+        element = svg.Text(x=x, y=y, class_=looks, style=style, text=escape(shown))
+    else:
+        # A drawing within the drawing shows nothing beyond its edge.
+        rise = round(ABOVE * size, 1)
+        written = svg.Text(x=0, y=rise, class_=looks, style=style, text=escape(shown))
+        height = round((ABOVE + BELOW) * size, 1)
+        element = svg.SVG(x=x, y=round(y - rise, 1), width=round(room, 1), height=height, elements=[written])
     if shown == one_line(text):
         return element
     return svg.G(elements=[svg.Title(text=escape(one_line(text[:500]))), element])

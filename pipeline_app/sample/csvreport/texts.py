@@ -30,6 +30,15 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
     return sum(_hundredths(each, bold) for each in text) * size / 100
 
 
+def is_measured(text: str) -> bool:
+    """Tell whether the width of a text is known; of most scripts and of piled-up marks no font says it for all."""
+    for character in text:
+        base, *marks = list(unicodedata.normalize("NFD", character))
+        if len(marks) > 2 or not (base in _WIDTHS or unicodedata.east_asian_width(base) in ("W", "F")):
+            return False
+    return True
+
+
 def _hundredths(character: str, bold: bool) -> float:
     share = 1.0 if bold else REGULAR
     known = _WIDTHS.get(character)
