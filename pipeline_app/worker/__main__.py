@@ -16,10 +16,11 @@ from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS, JOBS_QUEUE, Contr
 from pipeline_app.rest.proxies import keep_near
 from pipeline_app.worker import health
 from pipeline_app.worker.azure_storage import connect
+from pipeline_app.worker.confinement.privileges import adopt_orphans, close_to_others
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.keepers import Keepers, NotConfined
 from pipeline_app.worker.loop import Drain, StorageRefused
-from pipeline_app.worker.process import adopt_orphans
 from pipeline_app.worker.scratch import worker_scratch
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.share_log import PrintableFormatter, ShareLog
@@ -49,6 +50,7 @@ def main() -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     adopt_orphans()
+    close_to_others()
     status = Status(image=settings.image, release=settings.release, slots=settings.slots)
 
     def pause(seconds: float) -> None:
@@ -58,11 +60,15 @@ def main() -> int:
 
     store, queue = connect(settings.connection, settings.names.container, pause)
     try:
-        with health.serve(status, settings.health_port) as port, worker_scratch(settings.scratch) as scratch:
+        with (
+            health.serve(status, settings.health_port) as port,
+            worker_scratch(settings.scratch) as scratch,
+            Keepers(settings, scratch) as keepers,
+        ):
             _log.info("worker of release %s serves /healthz and /status on port %d", settings.release, port)
             drain = Drain(
                 queue,
-                JobProcessor(settings, store, queue, scratch, stopping.is_set),
+                JobProcessor(settings, store, queue, scratch, stopping.is_set, keepers),
                 status,
                 stopping,
                 claim_seconds=settings.claim_seconds,
@@ -71,7 +77,7 @@ def main() -> int:
                 slots=settings.slots,
             )
             completed = drain.run()
-    except DiskFull as error:
+    except (DiskFull, NotConfined) as error:
         _log.error("The worker cannot run: %s", error)
         return EXIT_SETTINGS
     except StorageRefused as error:

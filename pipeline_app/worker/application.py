@@ -11,24 +11,27 @@ from pipeline_app.contract import EXPORT_PROBLEM
 from pipeline_app.worker import app_config
 from pipeline_app.worker.app_config import AppConfig, AppConfigError
 from pipeline_app.worker.disk import Watch
+from pipeline_app.worker.keepers import Place
 from pipeline_app.worker.outputs import OutputError, collect, left_elsewhere
-from pipeline_app.worker.process import run_step
 from pipeline_app.worker.results import LocalFile
 from pipeline_app.worker.run_log import RunLog
-from pipeline_app.worker.scratch import is_folder, put_back
+from pipeline_app.worker.scratch import OUTPUT, TEMPORARY, is_folder, put_back
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """How a run ended: the results if ``error`` is None, else why there are none, in a sentence.
 
-    ``warning`` says, in sentences, why a run that went well has none, as far as that can be told.
+    ``collected`` tells whether the results were looked at. ``warning`` says, in sentences, why a run that went well has
+    none, as far as that can be told.
     """
 
     config_sha256: str
     error: str | None
     exit_code: int | None
+    collected: bool = False
     files: tuple[LocalFile, ...] = ()
     warning: str | None = None
 
@@ -39,18 +42,18 @@ def run_application(
     input_file: Path,
     interrupted: Callable[[], bool],
     log: RunLog,
-    scratch: Path,
+    place: Place,
     watch: Watch,
 ) -> RunResult:
     """Run the application as the configs on the share say.
 
     Args:
         settings: names the command, the configs and the share.
-        input_file: the downloaded input.
+        input_file: the downloaded input, in the place's folder for it.
         interrupted: asked a few times a second; true ends the application.
         log: gets what the application prints.
-        scratch: the attempt's folder, with ``output`` (empty) and ``tmp`` in it.
-        watch: sees to it that the application keeps to the limits of that folder.
+        place: where it runs.
+        watch: sees to it that the application keeps to the limits of the place's folder.
 
     Raises:
         Interrupted: ``interrupted`` turned true.
@@ -60,17 +63,19 @@ def run_application(
     except AppConfigError as error:
         log.line(str(error))
         return RunResult(config_sha256="", error=str(error), exit_code=None)
-    values = {"input": str(input_file), "output": str(scratch / "output"), "share": str(settings.share)}
+    output, temporary = place.stage.folder / OUTPUT, place.stage.folder / TEMPORARY
+    values = {"input": str(input_file), "output": str(output), "share": str(settings.share)}
     exit_code: int | None = None
     for name, step in _steps(config):
         # A step before may have tidied up after itself.
-        put_back(scratch / "tmp")
+        put_back(temporary)
         command = step.command(settings.app_alias, values)
         log.line(f"[{name}] {command}")
-        result = run_step(
+        result = place.keeper.run_step(
             command,
-            cwd=scratch,
-            env={"TMPDIR": str(scratch / "tmp"), **step.env},
+            cwd=place.stage.work,
+            # There is no other home that it could write to.
+            env={"HOME": str(temporary), "TMPDIR": str(temporary), **step.env},
             exceeded=watch.exceeded,
             interrupted=interrupted,
             log=log,
@@ -78,7 +83,7 @@ def run_application(
         )
         exit_code = result.exit_code
         # An application may fill the disk and end between two looks, and why it failed may be just that.
-        problem = watch.settled() or result.error or _spoiled(scratch)
+        problem = watch.settled() or result.error or _spoiled(place.stage)
         if problem:
             log.line(f"[{name}] {problem}")
             reason = problem if name == "runtime" else f"{EXPORT_PROBLEM}{problem}"
@@ -90,15 +95,20 @@ def run_application(
 def collect_results(result: RunResult, scratch: Path, directory: str, max_files: int, log: RunLog) -> RunResult:
     """Return a run that went well with the files that it left, or with what is wrong about them.
 
+    One that failed, or was looked at before, is returned as it is.
+
     Args:
         result: the run.
-        scratch: the attempt's folder, in which ``output`` is for the results.
+        scratch: the attempt's folder, with what the application left.
         directory: where the results will be in the container.
         max_files: how many there may be.
         log: is told what is wrong.
     """
+    if result.error or result.collected:
+        return result
+    result = replace(result, collected=True)
     try:
-        files = tuple(collect(scratch / "output", directory, max_files))
+        files = tuple(collect(scratch / OUTPUT, directory, max_files))
     except OutputError as error:
         log.line(str(error))
         return replace(result, error=str(error))
@@ -113,9 +123,9 @@ def collect_results(result: RunResult, scratch: Path, directory: str, max_files:
     return replace(result, warning=warning)
 
 
-def _spoiled(scratch: Path) -> str | None:
+def _spoiled(stage: Stage) -> str | None:
     """Return what the application did to its folders that leaves it without results, in a sentence, or None."""
-    for folder, name in ((scratch, "working"), (scratch / "output", "output")):
+    for folder, name in ((stage.work, "working"), (stage.folder / OUTPUT, "output")):
         if not is_folder(folder):
             did = "put a link or a file in the place of" if os.path.lexists(folder) else "removed"
             return (

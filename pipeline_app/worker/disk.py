@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline_app.worker.scratch import walk
+from pipeline_app.worker.scratch import OUTPUT, walk
 from pipeline_app.worker.settings import WorkerSettings
 
 # What the worker itself writes after an application filled the disk (log, receipt) fits into this many times over.
@@ -262,12 +262,14 @@ def is_full(error: OSError) -> bool:
 
 
 def measure(scratch: Path) -> Iterator[Usage]:
-    """Add up an attempt's folder; yields the growing sum after each entry, so that the caller may pause or stop.
+    """Add up the folder of an attempt, or of a place where one runs.
+
+    It yields the growing sum after each entry, so that the caller may pause or stop.
 
     A sparse file counts with its size, since that is what an upload would move; a file with several links counts once.
     """
     linked: set[tuple[int, int]] = set()
-    output = f"{scratch / 'output'}{os.sep}"
+    output = f"{scratch / OUTPUT}{os.sep}"
     usage = Usage()
     # What vanishes or cannot be read meanwhile is left out of the sum, but not of the file system's free space.
     for entry in walk(scratch, lambda error: None):

@@ -20,10 +20,11 @@ from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.disk import Disk, is_full
 from pipeline_app.worker.ending import publish
+from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.run_log import RunLog
-from pipeline_app.worker.scratch import attempt_scratch, clear, put_back, require_whole, safe_file_name
+from pipeline_app.worker.scratch import INPUT, attempt_scratch, clear, put_back, require_whole, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.settling import PATIENCE, give_back, guarded, skip
 from pipeline_app.worker.share_log import append_text
@@ -56,9 +57,11 @@ class JobProcessor:
         queue: JobQueue,
         scratch: Path,
         stopping: Callable[[], bool],
+        keepers: Keepers,
     ) -> None:
         self._disk = Disk(scratch, settings)
         self._in_hand: set[str] = set()
+        self._keepers = keepers
         self._lock = threading.Lock()
         self._settings = settings
         self._store = store
@@ -131,7 +134,7 @@ class JobProcessor:
         put_back(self._scratch)
         self._disk.require()
         scratch = claimed.resources.enter_context(attempt_scratch(self._scratch))
-        input_file = scratch / "input" / safe_file_name(job.name)
+        input_file = scratch / INPUT / safe_file_name(job.name)
         refusal: str | None
         try:
             if number > self._settings.max_attempts:
@@ -177,7 +180,7 @@ class JobProcessor:
         )
 
     def _run(self, fetched: Fetched) -> Ran:
-        started_at, claim, log = now(), fetched.claim, fetched.log
+        started_at, log = now(), fetched.log
         log.line(
             f"[pipeline] {fetched.job.name!r} version {fetched.version.etag} attempt {fetched.number} "
             f"started {started_at}"
@@ -188,27 +191,40 @@ class JobProcessor:
             log.line(f"[pipeline] {fetched.refusal}")
         else:
             require_whole(fetched.scratch, fetched.input_file, fetched.version.size)
-            with self._disk.watch(fetched.scratch) as watch, claim.while_working(fetched.mark.renew):
-                try:
-                    result = run_application(
-                        self._settings,
-                        input_file=fetched.input_file,
-                        interrupted=lambda: self._stopping() or claim.lost or claim.pointless is not None,
-                        log=log,
-                        scratch=fetched.scratch,
-                        watch=watch,
-                    )
-                except Interrupted:
-                    if claim.pointless is not None and not claim.lost:
-                        raise claim.pointless from None
-                    raise
-                size = watch.size
+            result, size = self._apply(fetched)
+            if not self._keepers.confined:
+                # The application of the next file could change what this one left.
+                result = self._collected(fetched, result)
         return Ran(**known(fetched), result=result, size=size, started_at=started_at)
 
+    def _apply(self, fetched: Fetched) -> tuple[RunResult, int]:
+        """Run the application; return how it ended, and the bytes that it left."""
+        claim, scratch = fetched.claim, fetched.scratch
+        with self._keepers.place() as place:
+            place.stage.set_up(scratch)
+            try:
+                with self._disk.watch(place.stage.folder) as watch, claim.while_working(fetched.mark.renew):
+                    result = run_application(
+                        self._settings,
+                        input_file=place.stage.input / fetched.input_file.name,
+                        interrupted=lambda: self._stopping() or claim.lost or claim.pointless is not None,
+                        log=fetched.log,
+                        place=place,
+                        watch=watch,
+                    )
+                return result, watch.size
+            except Interrupted:
+                if claim.pointless is not None and not claim.lost:
+                    raise claim.pointless from None
+                raise
+            finally:
+                place.stage.strike(scratch)
+
+    def _collected(self, fetched: Fetched, result: RunResult) -> RunResult:
+        return collect_results(result, fetched.scratch, fetched.directory, self._settings.max_output_files, fetched.log)
+
     def _publish(self, ran: Ran) -> Processed:
-        result, log = ran.result, ran.log
-        if not result.error:
-            result = collect_results(result, ran.scratch, ran.directory, self._settings.max_output_files, log)
+        result, log = self._collected(ran, ran.result), ran.log
         if result.error:
             # The log and the receipt need room, which may be what the application left none of.
             clear(ran.scratch, keep=log.path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline_app.contract import RESERVED_NAMES, name_problem
 from pipeline_app.worker.disk import too_many_files
 from pipeline_app.worker.results import LocalFile
-from pipeline_app.worker.scratch import Vanished, walk
+from pipeline_app.worker.scratch import INPUT, OUTPUT, TEMPORARY, WORK, Vanished, walk
 
 _CHUNK = 1024 * 1024
 _SHOWN = 5
@@ -40,14 +40,13 @@ def left_elsewhere(scratch: Path) -> list[str]:
     It is started there, so whatever it writes without a folder lies there, or beside its input.
     """
     found: list[str] = []
-    inputs: list[str] = []
-    for entry in walk(scratch, lambda _: None):
+    for entry in walk(scratch / WORK, lambda _: None):
         name = Path(entry.path).relative_to(scratch)
-        if entry.is_dir(follow_symlinks=False) or name.parts[0] in ("output", "tmp") or str(name) == "run.log":
-            continue
-        (inputs if len(name.parts) == 2 and name.parts[0] == "input" else found).append(name.as_posix())
-    # One of these is the input itself, if it is still there.
-    shown = sorted(found) + (sorted(inputs) if len(inputs) > 1 else [])
+        if not entry.is_dir(follow_symlinks=False) and "/".join(name.parts[:2]) not in (OUTPUT, TEMPORARY):
+            found.append(Path(*name.parts[1:]).as_posix())
+    # An application that is not confined may have put some beside its input, which is one of these if it is there.
+    beside = [entry.name for entry in (scratch / INPUT).iterdir()]
+    shown = sorted(found) + ([f"{INPUT}/{name}" for name in sorted(beside)] if len(beside) > 1 else [])
     return shown[:_SHOWN]
 
 

@@ -1,44 +1,46 @@
-"""Runs the application: no shell, a process group of its own, a deadline, and nothing left behind."""
+"""Runs the application by the keeper of its slot: no shell, a session of its own, a deadline, nothing left behind."""
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import logging
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from types import TracebackType
+from typing import Any, Final
 
+from pipeline_app.worker.confinement import messages
+from pipeline_app.worker.confinement.rights import Rights
 from pipeline_app.worker.run_log import RunLog
-
-if TYPE_CHECKING:
-    import io
 
 # An application that fills the disk has little time to end by itself, since it may go on filling it.
 EXCESS_GRACE_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.2
+# A keeper that says nothing for so long after its application was killed does not work any more.
+KEEPER_SECONDS = 30.0
 
-_PR_SET_CHILD_SUBREAPER = 36
-# Every process that the application starts inherits this variable, which finds those that left its process group.
-_TOKEN = "APP_RUN_TOKEN"  # noqa: S105 -- the name of a marker, not a secret.
+_KEEPER: Final = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from pipeline_app.worker.confinement.keeper import main; main(int(sys.argv[2]))"
+)
+_ROOT: Final = Path(__file__).resolve().parents[2]
 # The application has no business with the pipeline's own storage and identity.
 _PRIVATE_PREFIXES = ("APP_STORAGE_CONNECTION", "AZURE_", "IDENTITY_", "MSI_")
 
 _log = logging.getLogger(__name__)
 
-# The children that a slot waits for itself; whatever else becomes the worker's child is an orphan.
-_children: set[int] = set()
-_children_lock = threading.Lock()
+# What the worker starts itself and waits for; whatever else becomes its child is an orphan.
+_keepers: set[int] = set()
+_keepers_lock = threading.Lock()
 
 
 class Interrupted(Exception):
@@ -53,124 +55,189 @@ class StepResult:
     error: str | None
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of orphaned descendants, so that they can be found and reaped (Linux only)."""
-    if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl(PR_SET_CHILD_SUBREAPER): {os.strerror(number)}")
+class _KeeperLost(Exception):
+    """The keeper has ended, or does not answer."""
 
 
-def run_step(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    exceeded: Callable[[], str | None],
-    interrupted: Callable[[], bool],
-    log: RunLog,
-    timeout_seconds: float,
-) -> StepResult:
-    """Run one step to its end and leave no process of it behind.
+class Keeper:
+    """The worker's side of a keeper, for one slot; it is started at once, and anew where an application ended it.
 
     Args:
-        command: argument vector; its first element is looked up on ``PATH``.
-        cwd: working folder.
-        env: variables over the worker's own environment, less what concerns storage and identity.
-        exceeded: asked a few times a second; a sentence ends the application and is its error.
-        interrupted: asked a few times a second; true ends the application.
-        log: gets standard output and standard error, in the order they came.
-        timeout_seconds: after this the process group gets SIGTERM, and SIGKILL five seconds later.
-
-    Raises:
-        Interrupted: ``interrupted`` turned true.
+        rights: what its applications may do; None confines nothing.
     """
-    token = uuid.uuid4().hex
-    try:
-        # The lock keeps another slot from taking the child for an orphan before it is listed.
-        with _children_lock:
-            # What is there before the application cannot be its orphan.
-            others = frozenset(_own_children())
-            child = subprocess.Popen(  # noqa: S603 -- running the customer's application is the purpose.
-                command,
-                cwd=cwd,
-                env=_environment(env, token),
-                start_new_session=True,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-            )
-            _children.add(child.pid)
-    except (OSError, ValueError) as error:
-        return StepResult(exit_code=None, error=f"The command {command[0]!r} could not be started: {_reason(error)}.")
-    deadline = time.monotonic() + timeout_seconds
-    excess: str | None = None
-    reader = threading.Thread(target=_copy, args=(child, log), daemon=True)
-    timed_out = stopped = False
-    try:
+
+    def __init__(self, rights: Rights | None) -> None:
+        self._rights = rights
+        self._start()
+
+    def __enter__(self) -> Keeper:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def version(self) -> int:
+        """Return the version of Landlock that confines its applications, 0 where nothing does."""
+        return int(self._ready()["version"])
+
+    def close(self) -> None:
+        """End the keeper with all that it started."""
+        self._channel.close()
+        try:
+            self._process.wait(KEEPER_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with _keepers_lock:
+            _keepers.discard(self._process.pid)
+        _kill_orphans(self._others)
+
+    def run_step(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        exceeded: Callable[[], str | None],
+        interrupted: Callable[[], bool],
+        log: RunLog,
+        timeout_seconds: float,
+    ) -> StepResult:
+        """Run one step to its end and leave no process of it behind.
+
+        Args:
+            command: argument vector; its first element is looked up on ``PATH``.
+            cwd: working folder.
+            env: variables over the worker's own environment, less what concerns storage and identity.
+            exceeded: asked a few times a second; a sentence ends the application and is its error.
+            interrupted: asked a few times a second; true ends the application.
+            log: gets standard output and standard error, in the order they came.
+            timeout_seconds: after this the process group gets SIGTERM, and SIGKILL five seconds later.
+
+        Raises:
+            Interrupted: ``interrupted`` turned true.
+        """
+        variables = _environment(env)
+        if any("\0" in text for text in (*command, *variables.values())):
+            return StepResult(exit_code=None, error=f"The command {command[0]!r} could not be started: it has a NUL.")
+        source, target = os.pipe()
+        reader = threading.Thread(target=_copy, args=(source, log), daemon=True)
         reader.start()
-        while not _ended(child, POLL_SECONDS):
-            stopped = interrupted()
-            timed_out = time.monotonic() >= deadline
-            if stopped or timed_out:
-                _terminate(child, GRACE_SECONDS)
-                break
-            if excess := exceeded():
-                _terminate(child, EXCESS_GRACE_SECONDS)
-                break
-    finally:
-        _kill_group(child.pid)
-        child.wait()
-        with _children_lock:
-            _children.discard(child.pid)
-        _kill_strays(token, others)
-        if reader.ident:
+        run = {"command": list(command), "cwd": str(cwd), "env": variables}
+        excess: str | None = None
+        timed_out = stopped = False
+        try:
+            try:
+                self._ready()
+                messages.send(self._channel, {"run": run}, [target])
+            finally:
+                os.close(target)
+            told = self._told()
+            if "refused" in told:
+                reason = os.strerror(told["refused"])
+                return StepResult(exit_code=None, error=f"The command {command[0]!r} could not be started: {reason}.")
+            deadline = time.monotonic() + timeout_seconds
+            while (ended := self._heard(POLL_SECONDS)) is None:
+                stopped = interrupted()
+                timed_out = time.monotonic() >= deadline
+                if stopped or timed_out:
+                    ended = self._terminate(GRACE_SECONDS)
+                    break
+                if excess := exceeded():
+                    ended = self._terminate(EXCESS_GRACE_SECONDS)
+                    break
+        except (_KeeperLost, OSError) as error:
+            self._replace()
+            return StepResult(
+                exit_code=None,
+                error=f"The application could not be watched to its end, since the process that started it was ended, "
+                f"maybe by the application itself: {error}.",
+            )
+        finally:
             reader.join(GRACE_SECONDS)
-    if stopped:
-        raise Interrupted
-    if excess:
-        return StepResult(exit_code=None, error=excess)
-    if timed_out:
-        return StepResult(exit_code=None, error=f"The application ran longer than {timeout_seconds:g} seconds.")
-    if child.returncode:
-        return StepResult(exit_code=child.returncode, error=_exit_sentence(child.returncode))
-    return StepResult(exit_code=0, error=None)
+        if ended["left"]:
+            _log.warning("Processes that the application started are still there: %s.", ended["left"])
+            self._replace()
+        if stopped:
+            raise Interrupted
+        if excess:
+            return StepResult(exit_code=None, error=excess)
+        if timed_out:
+            return StepResult(exit_code=None, error=f"The application ran longer than {timeout_seconds:g} seconds.")
+        code = ended["ended"]
+        return StepResult(exit_code=code, error=_exit_sentence(code) if code else None)
+
+    def _start(self) -> None:
+        near, far = socket.socketpair()
+        with far:
+            # What is there before is no orphan of an application.
+            self._others = frozenset(_own_children())
+            self._process = subprocess.Popen(  # noqa: S603 -- this interpreter, with code of this module.
+                [sys.executable, "-I", "-S", "-c", _KEEPER, str(_ROOT), str(far.fileno())],
+                env=_environment({}),
+                pass_fds=[far.fileno()],
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+            )
+        self._channel = near
+        self._setup: dict[str, Any] | None = None
+        with _keepers_lock:
+            _keepers.add(self._process.pid)
+        messages.send(near, {"setup": {"rights": self._rights.encode() if self._rights else None}})
+
+    def _ready(self) -> dict[str, Any]:
+        if self._setup is None:
+            self._setup = self._told()["ready"]
+        return self._setup
+
+    def _replace(self) -> None:
+        """Have another keeper in the place of one that cannot be trusted any more."""
+        self._process.kill()
+        self.close()
+        self._start()
+
+    def _told(self) -> dict[str, Any]:
+        told = self._heard(KEEPER_SECONDS)
+        if told is None:
+            raise _KeeperLost("it does not answer")
+        return told
+
+    def _heard(self, seconds: float) -> dict[str, Any] | None:
+        """Return what the keeper says within so many seconds, or None.
+
+        Raises:
+            _KeeperLost: it has ended.
+        """
+        poller = select.poll()
+        poller.register(self._channel, select.POLLIN)
+        if not poller.poll(seconds * 1000):
+            return None
+        message = messages.receive(self._channel)
+        if message is None:
+            raise _KeeperLost("it has ended")
+        return message[0]
+
+    def _terminate(self, grace_seconds: float) -> dict[str, Any]:
+        messages.send(self._channel, {"signal": signal.SIGTERM})
+        ended = self._heard(grace_seconds)
+        if ended is None:
+            messages.send(self._channel, {"signal": signal.SIGKILL})
+            ended = self._told()
+        return ended
 
 
-def _copy(child: subprocess.Popen[bytes], log: RunLog) -> None:
-    source = cast("io.BufferedReader", child.stdout)
-    # read1 returns what is there, so that the log of a hanging application is up to date.
-    with source:
-        while data := source.read1(65536):
+def _copy(source: int, log: RunLog) -> None:
+    # What is there is read at once, so that the log of a hanging application is up to date.
+    with open(source, "rb", buffering=0) as output:
+        while data := output.read(65536):
             log.write(data)
 
 
-def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    if sys.platform == "linux":
-        # Popen would look again and again, up to 50 ms late; this wakes when the process ends.
-        try:
-            number = os.pidfd_open(child.pid)
-        except OSError as error:
-            _log.debug("pidfd_open: %s", error)
-        else:
-            try:
-                poller = select.poll()
-                poller.register(number, select.POLLIN)
-                if not poller.poll(seconds * 1000):
-                    return False
-            finally:
-                os.close(number)
-            child.wait()
-            return True
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _environment(extra: Mapping[str, str], token: str) -> dict[str, str]:
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_PREFIXES)}
-    return inherited | dict(extra) | {_TOKEN: token}
+    return inherited | dict(extra)
 
 
 def _exit_sentence(code: int) -> str:
@@ -184,51 +251,39 @@ def _exit_sentence(code: int) -> str:
     return f"The application was ended by {name}{hint}."
 
 
-def _kill_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    except PermissionError:
-        # macOS answers so for a group of zombies alone; elsewhere it is a process that changed its user.
-        _log.warning("Not all processes of group %d may be killed.", group)
+def _kill_orphans(others: frozenset[int]) -> None:
+    """Kill and reap what a keeper that was lost left to the worker.
 
-
-def _kill_strays(token: str, others: frozenset[int]) -> None:
-    """Kill processes that left the group with setsid, and reap what the application left to the worker.
-
-    Orphans become children of the worker (see adopt_orphans), so only its own children need be looked at; killing
-    one makes its children the worker's in turn, so this looks again until nothing is left.
+    Orphans become children of the worker, which itself starts nothing in another session but keepers. Killing one
+    makes its children the worker's in turn, so this looks again until nothing is left.
     """
-    if sys.platform != "linux":
-        return
-    marker = f"{_TOKEN}={token}".encode()
-    for _ in range(100):
-        adopted, alone = _adopted()
-        # While no other slot runs an application, no orphan is another's, whatever it made of its environment.
-        strays = [pid for pid in adopted if pid not in others and (alone or _ended_or_carries(pid, marker))]
-        if not strays:
+    until = time.monotonic() + KEEPER_SECONDS
+    while time.monotonic() < until:
+        with _keepers_lock:
+            found = [pid for pid in _own_children() if pid not in others | _keepers and _is_elsewhere(pid)]
+        if not found:
             return
-        for pid in strays:
+        for pid in found:
             _kill_and_reap(pid)
-    _log.warning("Processes that the application started are still there: %s.", strays)
+    _log.warning("Processes that the application started are still there: %s.", found)
 
 
-def _adopted() -> tuple[list[int], bool]:
-    """Return the worker's children that no slot started, and whether no slot has a child of its own right now."""
-    with _children_lock:
-        return [pid for pid in _own_children() if pid not in _children], not _children
+def _is_elsewhere(pid: int) -> bool:
+    try:
+        return os.getsid(pid) != os.getsid(0)
+    except ProcessLookupError:
+        return False
 
 
 def _own_children() -> list[int]:
-    lists = [_read(path) for path in Path("/proc/self/task").glob("*/children")]
-    return list(map(int, b" ".join(lists).split()))
-
-
-def _ended_or_carries(pid: int, marker: bytes) -> bool:
-    # The environment of a zombie reads as empty; nobody but the worker will reap it.
-    environment = _read(Path(f"/proc/{pid}/environ"))
-    return not environment or marker in environment.split(b"\0")
+    found: list[int] = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        try:
+            found += map(int, path.read_bytes().split())
+        except (FileNotFoundError, ProcessLookupError):
+            # The thread has ended.
+            continue
+    return found
 
 
 def _kill_and_reap(pid: int) -> None:
@@ -238,27 +293,3 @@ def _kill_and_reap(pid: int) -> None:
     except (ChildProcessError, ProcessLookupError):
         # Another slot, looking at the same list, was faster.
         return
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        # Threads and processes end while they are looked at, and those of other users may not be read.
-        if error.errno in (errno.EACCES, errno.ENOENT, errno.EPERM, errno.ESRCH):
-            return b""
-        raise
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error)
-
-
-def _terminate(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    try:
-        os.killpg(child.pid, signal.SIGTERM)
-    except ProcessLookupError:
-        return
-    _ended(child, grace_seconds)

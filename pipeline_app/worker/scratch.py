@@ -15,6 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+INPUT = "input"
+WORK = "work"
+OUTPUT = f"{WORK}/output"
+TEMPORARY = f"{WORK}/tmp"  # noqa: S108 -- within the attempt's own folder.
+# What an attempt's folder has, beside its log.
+FOLDERS = (INPUT, WORK, OUTPUT, TEMPORARY)
 _LOCK = "lock"
 _PREFIX = "pipeline-worker-"
 
@@ -55,9 +61,9 @@ def worker_scratch(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def attempt_scratch(parent: Path) -> Iterator[Path]:
-    """Make a folder for one attempt with ``input``, ``output`` and ``tmp`` in it, and remove it afterwards."""
+    """Make a folder for one attempt, as ``FOLDERS`` says, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=parent))
-    for name in ("input", "output", "tmp"):
+    for name in FOLDERS:
         (folder / name).mkdir()
     try:
         yield folder
@@ -93,7 +99,7 @@ def require_whole(scratch: Path, input_file: Path, size: int) -> None:
     Raises:
         Vanished: an application that ran meanwhile spoiled it.
     """
-    found = is_folder(scratch) and all(is_folder(scratch / name) for name in ("input", "output", "tmp"))
+    found = is_folder(scratch) and all(is_folder(scratch / name) for name in FOLDERS)
     if not found or not input_file.is_file() or input_file.stat().st_size != size:
         raise Vanished(f"{str(scratch)!r} was removed or changed before the application ran, by that of another file")
 

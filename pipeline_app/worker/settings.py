@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
+from pipeline_app.worker.confinement.rights import NETWORKS, Network
 
 HEALTH_PORT = 5000
 # Queue storage refuses a visibility timeout of more than seven days.
@@ -29,12 +31,16 @@ class WorkerSettings:
         log_file: path of the log on the share; None to log to the console alone.
         max_attempts: how often a file is tried before it is failed.
         max_output_files: how many result files a run may leave.
+        network: what applications may connect to, if the kernel can keep them from the rest.
+        readable: folders of programs and their data, which applications may read; in the image it is all that there is.
         release: the release that the image was built as, for receipts.
+        require_confinement: no application runs where the kernel cannot confine it.
         runtime_config: path of the runtime config on the share; None for the default arguments.
         scratch: folder below which each attempt gets a private one.
         scratch_bytes: how much disk an attempt may take; 0 shares out what is free when the worker starts.
         share: where the share is mounted.
         slots: how many files are processed side by side.
+        writable: files and folders that applications may change besides their own; what one leaves there, others find.
     """
 
     app_alias: str
@@ -48,12 +54,16 @@ class WorkerSettings:
     max_attempts: int
     max_output_files: int
     names: StorageNames
+    network: Network
+    readable: tuple[Path, ...]
     release: str
+    require_confinement: bool
     runtime_config: Path | None
     scratch: Path
     scratch_bytes: int
     share: Path
     slots: int
+    writable: tuple[Path, ...]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> WorkerSettings:
@@ -74,12 +84,16 @@ class WorkerSettings:
             max_attempts=int(_number(environment, "APP_MAX_ATTEMPTS", 3, 1, 100)),
             max_output_files=int(_number(environment, "APP_MAX_OUTPUT_FILES", 10_000, 1, 100_000)),
             names=StorageNames.from_environment(environment),
+            network=_network(environment, "APP_NETWORK"),
+            readable=_paths(environment, "APP_READABLE_PATHS") or (Path("/"),),
             release=environment.get("RELEASE_VERSION", "unknown"),
+            require_confinement=_truth(environment, "APP_REQUIRE_CONFINEMENT"),
             runtime_config=_path(environment, "APP_RUNTIME_CONFIG_FILE"),
             scratch=Path(environment.get("APP_SCRATCH_DIRECTORY") or tempfile.gettempdir()).absolute(),
             scratch_bytes=int(_number(environment, "APP_SCRATCH_BYTES", 0, 0, MAX_SCRATCH_BYTES)),
             share=Path(environment.get("APP_SHARE_DIRECTORY") or "/mnt/azurefiles"),
             slots=int(_number(environment, "APP_SLOTS", 1, 1, 64)),
+            writable=_paths(environment, "APP_WRITABLE_PATHS"),
         )
 
 
@@ -99,3 +113,26 @@ def _number(environment: Mapping[str, str], name: str, default: float, low: floa
 def _path(environment: Mapping[str, str], name: str) -> Path | None:
     text = environment.get(name, "").strip()
     return Path(text) if text else None
+
+
+def _paths(environment: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    paths = [Path(each) for each in environment.get(name, "").split(os.pathsep) if each]
+    for path in paths:
+        if not path.is_absolute():
+            raise ContractError(f"{name} has {str(path)!r}; each of its paths must begin with '/'.")
+    return tuple(paths)
+
+
+def _network(environment: Mapping[str, str], name: str) -> Network:
+    text = environment.get(name, "").strip() or "no-metadata"
+    for network in NETWORKS:
+        if text == network:
+            return network
+    raise ContractError(f"{name} is {text!r}; it must be one of {', '.join(NETWORKS)}.")
+
+
+def _truth(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "").strip().lower() or "false"
+    if text not in ("false", "true"):
+        raise ContractError(f"{name} is {text!r}; it must be true or false.")
+    return text == "true"

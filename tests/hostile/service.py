@@ -81,9 +81,7 @@ class Service:
         for name in ("application", "cwd", "home", "share", "tmp"):
             (folder / name).mkdir(parents=True)
             (folder / name / "sentinel").write_text(name)
-        script = folder / "application" / ALIAS
-        script.write_text(_SCRIPT)
-        script.chmod(0o755)
+        self.install(_SCRIPT)
         (folder / "application" / "runtime.json").write_text(json.dumps({"args": ARGUMENTS, "env": {"A": "{input}"}}))
         with BlobServiceClient.from_connection_string(self._connection_string) as blobs:
             blobs.create_container(container)
@@ -91,6 +89,12 @@ class Service:
             present = {queue.name for queue in queues.list_queues()}
             for name in {JOBS_QUEUE, JOBS_POISON_QUEUE} - present:
                 queues.create_queue(name)
+
+    def install(self, script: str) -> None:
+        """Have another application."""
+        path = self.folder / "application" / ALIAS
+        path.write_text(script)
+        path.chmod(0o755)
 
     def call(self, method: str, name: str, body: bytes = b"", query: str = "") -> Answer:
         """Make a request for a blob, with its name in the URL as it is but for percent-encoding."""
@@ -139,8 +143,8 @@ class Service:
             assert (len(content), hashlib.sha256(content).hexdigest()) == (output.size, output.sha256), output
         return receipt
 
-    def work(self) -> str:
-        """Run a worker until the queue is empty and return what it logged."""
+    def work(self, expected: int = 0, **more: str) -> str:
+        """Run a worker, with more in its environment, until the queue is empty and return what it logged."""
         environment = {
             "APP_ALIAS": ALIAS,
             "APP_CLAIM_SECONDS": "30",
@@ -160,6 +164,7 @@ class Service:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(PROJECT),
             "TMPDIR": str(self.folder / "tmp"),
+            **more,
         }
         worker = subprocess.run(
             [sys.executable, "-m", "pipeline_app.worker"],
@@ -170,7 +175,7 @@ class Service:
             text=True,
             timeout=150,
         )
-        assert worker.returncode == 0, worker.stdout + worker.stderr
+        assert worker.returncode == expected, worker.stdout + worker.stderr
         return worker.stdout
 
     def buried(self) -> list[str]:

@@ -173,4 +173,6 @@ def test_a_message_that_claims_to_have_been_given_back_more_often_than_claimed_e
 def small_world() -> Iterator[World]:
     """Make a worker on fake storage, anew for each case."""
     with pytest.MonkeyPatch.context() as monkeypatch, tempfile.TemporaryDirectory() as temporary:
-        yield World(Path(temporary), monkeypatch)
+        world = World(Path(temporary), monkeypatch)
+        yield world
+        world.close()

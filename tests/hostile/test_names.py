@@ -161,9 +161,9 @@ def test_every_name_has_its_own_results_or_is_refused_and_nothing_else_is_touche
         assert Path(path).parent == Path(path).parents[1] / "input"
         assert ".." not in Path(path).parts
         assert not Path(path).name.startswith("-")
-        output = Path(path).parents[1] / "output"
+        output = Path(path).parents[1] / "work" / "output"
         assert report["argv"] == [path, f"--output={output}", SHELL, str(service.folder / "share")]
-        assert Path(report["cwd"]) == Path(path).parents[1]
+        assert Path(report["cwd"]) == Path(path).parents[1] / "work"
         assert report["environment"]["A"] == "{input}"
 
 

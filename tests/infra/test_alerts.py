@@ -17,6 +17,7 @@ from pipeline_app.contract import EXIT_REFUSED, FileJob, now
 from pipeline_app.worker.__main__ import _log_to
 from pipeline_app.worker.attempt import Outcome
 from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_function import handlers, sweeping
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
@@ -68,13 +69,14 @@ def work(folder: Path, command: str, contents: list[str]) -> list[Outcome]:
     queue, store = FakeJobQueue(), FakeBlobStore()
     store.upload("incoming/it's failed again.csv", b"x")
     settings = WorkerSettings.from_environment(environment)
-    processor = JobProcessor(settings, store, queue, folder, lambda: False)
     outcomes = []
-    for content in contents:
-        queue.put(content)
-        message = queue.receive(60)
-        assert message is not None
-        outcomes.append(process(processor, message).outcome)
+    with Keepers(settings, folder) as keepers:
+        processor = JobProcessor(settings, store, queue, folder, lambda: False, keepers)
+        for content in contents:
+            queue.put(content)
+            message = queue.receive(60)
+            assert message is not None
+            outcomes.append(process(processor, message).outcome)
     return outcomes
 
 

@@ -104,6 +104,7 @@ def _work(connection_string: str, folder: Path, clocks: list[list[int]]) -> list
             "APP_STORAGE_CONTAINER": "clock",
             "APP_STORAGE_INPUT_PATH": "incoming",
             "APP_STORAGE_OUTPUT_PATH": "outgoing",
+            "APP_WRITABLE_PATHS": str(folder / "seen"),
             "CLOCK_SHIFTS": json.dumps(shifts),
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": f"{folder / 'clock'}:{PROJECT}",

@@ -50,9 +50,9 @@ def settings(world: World) -> WorkerSettings:
 
 def scratch(folder: Path, name: str = "attempt", size: int = 0) -> Path:
     made = folder / name
-    (made / "output").mkdir(parents=True)
-    (made / "tmp").mkdir()
-    (made / "tmp" / "data").write_bytes(bytes(size))
+    (made / "work" / "output").mkdir(parents=True)
+    (made / "work" / "tmp").mkdir()
+    (made / "work" / "tmp" / "data").write_bytes(bytes(size))
     return made
 
 
@@ -66,12 +66,12 @@ def total(folder: Path) -> tuple[int, int]:
 def test_a_sparse_file_counts_with_its_size_and_a_linked_one_once(tmp_path: Path) -> None:
     folder = scratch(tmp_path)
     empty, _ = total(folder)
-    (folder / "tmp" / "data").write_bytes(bytes(MIB))
-    os.link(folder / "tmp" / "data", folder / "output" / "again")
+    (folder / "work" / "tmp" / "data").write_bytes(bytes(MIB))
+    os.link(folder / "work" / "tmp" / "data", folder / "work" / "output" / "again")
     size, files = total(folder)
     assert size == pytest.approx(empty + MIB, abs=64 * 1024)
     assert files == 1
-    with (folder / "output" / "sparse").open("wb") as sparse:
+    with (folder / "work" / "output" / "sparse").open("wb") as sparse:
         sparse.truncate(1024**4)
     assert total(folder)[0] >= 1024**4
 
@@ -80,8 +80,8 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "large").write_bytes(bytes(4 * MIB))
     folder = scratch(tmp_path)
-    (folder / "output" / "link").symlink_to(tmp_path / "elsewhere")
-    (folder / "output" / "loop").symlink_to(folder)
+    (folder / "work" / "output" / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "work" / "output" / "loop").symlink_to(folder)
     size, files = total(folder)
     assert size < MIB
     assert files == 2
@@ -90,13 +90,13 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
 def test_what_vanishes_meanwhile_is_left_out(tmp_path: Path) -> None:
     folder = scratch(tmp_path)
     for number in range(10):
-        (folder / "output" / f"{number}").mkdir()
-        (folder / "output" / f"{number}.csv").touch()
+        (folder / "work" / "output" / f"{number}").mkdir()
+        (folder / "work" / "output" / f"{number}.csv").touch()
     seen = 0
     for usage in measure(folder):
         seen = usage.output_files
-        if seen == 1 and (folder / "output").exists():
-            shutil.rmtree(folder / "output")
+        if seen == 1 and (folder / "work" / "output").exists():
+            shutil.rmtree(folder / "work" / "output")
     assert seen == 1
 
 
@@ -190,7 +190,7 @@ def test_a_file_system_that_loses_what_an_attempt_has_left_ends_the_pause(
     monkeypatch.setattr(disk, "MIN_INTERVAL_SECONDS", 3600.0)
     folder = scratch(tmp_path)
     with Disk(tmp_path, dataclasses.replace(settings, scratch_bytes=MIB)).watch(folder) as watch:
-        (folder / "tmp" / "data").write_bytes(bytes(2 * MIB))
+        (folder / "work" / "tmp" / "data").write_bytes(bytes(2 * MIB))
         assert watch.exceeded() is None
         file_system.free -= 2
         assert "at least 2.0 MiB" in (watch.exceeded() or "")

@@ -6,7 +6,6 @@ import dataclasses
 import threading
 
 from pipeline_app.worker.attempt import Fetched, Outcome, Processed
-from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.working import WorkingMark
 from tests.worker.world import INPUT, OUTPUT, World
@@ -26,7 +25,7 @@ def test_a_duplicate_waits_while_this_worker_is_at_the_first(world: World) -> No
     world.app('cp "$1" "$2/x"')
     world.upload()
     world.queue.put(world.queue.entries[0].message.content)
-    processor = JobProcessor(world.settings, world.store, world.queue, world.folder / "scratch", lambda: False)
+    processor = world.processor()
     first, second = world.queue.receive(60), world.queue.receive(60)
     assert first is not None
     assert second is not None

@@ -11,7 +11,6 @@ import pytest
 from pipeline_app.contract import FileJob, Receipt
 from pipeline_app.worker import ending, holds
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Ran
-from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.settling import PATIENCE
 from pipeline_app.worker.storage import BlobHeld
 from tests.worker.world import INPUT, OUTPUT, World
@@ -31,7 +30,7 @@ def seal(name: str, code: str) -> BlobHeld:
 @pytest.fixture
 def done(world: World) -> World:
     """Return a worker that has processed the first version of the input, and gets the second one next."""
-    world.app('echo run >> "$HOME/runs"; cp "$1" "$2/x"; cp "$1" "$2/$(head -n 1 "$1")"')
+    world.app('echo run >> "$NOTES/runs"; cp "$1" "$2/x"; cp "$1" "$2/$(head -n 1 "$1")"')
     world.upload(b"v1\n")
     assert world.process().outcome is Outcome.SUCCEEDED
     world.upload(b"v2\n")
@@ -41,8 +40,8 @@ def done(world: World) -> World:
 @pytest.fixture
 def runs(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Return what tells how often the application was run."""
-    monkeypatch.setenv("HOME", str(world.folder))
-    file = world.folder / "runs"
+    monkeypatch.setenv("NOTES", str(world.folder / "notes"))
+    file = world.folder / "notes" / "runs"
     return lambda: file.read_text().count("run") if file.exists() else 0
 
 
@@ -177,7 +176,7 @@ def test_a_lease_that_was_taken_while_the_application_ran_leaves_what_is_there_w
     before = {each: content for each, (_, content) in done.store.blobs.items()}
     message = done.queue.receive(60)
     assert message is not None
-    processor = JobProcessor(done.settings, done.store, done.queue, done.folder / "scratch", lambda: False)
+    processor = done.processor()
     claimed = processor.claim(message)
     assert isinstance(claimed, Claimed)
     fetched = processor.fetch(claimed)

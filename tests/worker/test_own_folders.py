@@ -9,25 +9,27 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran
-from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.settling import PATIENCE
 from pipeline_app.worker.storage import BlobInfo
 
-from .world import OUTPUT, World
+from .world import OUTPUT, World, left_in
 
 OTHER = "incoming/other.csv"
 TAKE = 'cp "$1" "$2/x"\n'
+WORKERS = '$(dirname "$(dirname "$PWD")")'
 WAYS = {
     "removes its working folder": 'rm -rf "$PWD"',
-    "removes the worker's folder": 'rm -rf "$(dirname "$PWD")"',
-    "removes all that is in the worker's folder": 'rm -rf "$(dirname "$PWD")"/*',
-    "puts a file in the place of the worker's folder": 'd=$(dirname "$PWD"); rm -rf "$d"; echo >"$d"',
-    "puts a link in the place of the worker's folder": 'd=$(dirname "$PWD"); rm -rf "$d"; ln -s "$HERE/elsewhere" "$d"',
-    "locks the worker's folder": 'chmod 0 "$(dirname "$PWD")"; rm -rf "$2"',
+    "removes the worker's folder": f'rm -rf "{WORKERS}"',
+    "removes all that is in the worker's folder": f'rm -rf "{WORKERS}"/*',
+    "puts a file in the place of the worker's folder": f'd="{WORKERS}"; rm -rf "$d"; echo >"$d"',
+    "puts a link in the place of the worker's folder": f'd="{WORKERS}"; rm -rf "$d"; ln -s "$HERE/elsewhere" "$d"',
+    "locks the worker's folder": f'rm -rf "$2"; chmod 0 "{WORKERS}"',
+    "removes the place that it runs in": 'rm -rf "$(dirname "$PWD")"',
+    "puts a link in the place that it runs in": 'd=$(dirname "$PWD"); rm -rf "$d"; ln -s "$HERE/elsewhere" "$d"',
     "removes its output folder": 'rm -rf "$2"',
     "puts a file in the place of its output folder": 'rm -rf "$2"; echo >"$2"',
     "puts a link in the place of its output folder": 'rm -rf "$2"; ln -s "$HERE/elsewhere" "$2"',
-    "puts a link in the place of its working folder": 'mv "$PWD" "$HERE/moved"; ln -s "$HERE/moved" "$PWD"',
+    "puts a link in the place of its working folder": 'mv "$PWD" "$HERE/moved-$$"; ln -s "$HERE/moved-$$" "$PWD"',
 }
 
 
@@ -35,8 +37,8 @@ class Hands:
     """One processor, whose stages a test calls in the order that it likes."""
 
     def __init__(self, world: World) -> None:
-        self.scratch = world.folder / "scratch"
-        self.processor = JobProcessor(world.settings, world.store, world.queue, self.scratch, lambda: False)
+        self.scratch = world.settings.scratch
+        self.processor = world.processor()
         self._world = world
 
     def claim(self) -> Claimed:
@@ -57,6 +59,12 @@ class Hands:
         ran = self.processor.run(self.fetch())
         assert isinstance(ran, Ran)
         return ran
+
+
+@pytest.fixture(autouse=True)
+def _unconfined(world: World) -> None:
+    """Let the kernel have no Landlock, as it is on an old one."""
+    world.unconfine()
 
 
 @pytest.fixture(autouse=True)
@@ -83,14 +91,14 @@ def test_it_costs_its_own_file_and_the_next_one_is_processed(world: World, way: 
     world.app(TAKE)
     world.upload(name=OTHER)
     assert hands.processor.publish(hands.run()).outcome is Outcome.SUCCEEDED
-    assert list(hands.scratch.iterdir()) == [], "the attempts left files behind"
+    assert left_in(hands.scratch) == [], "the attempts left files behind"
     assert hands.scratch.stat().st_mode & 0o777 == 0o700
     assert not hands.scratch.is_symlink()
 
 
 def test_a_failed_application_that_removed_the_folder_has_its_own_reason(world: World) -> None:
     hands = Hands(world)
-    world.app('rm -rf "$(dirname "$PWD")"; echo last words; exit 3')
+    world.app(f'rm -rf "{WORKERS}"; echo last words; exit 3')
     world.upload()
     for _ in range(world.settings.max_attempts):
         hands.processor.publish(hands.run())
@@ -112,7 +120,7 @@ def spoil_size(scratch: Path) -> None:
 
 
 def spoil_output(scratch: Path) -> None:
-    next(scratch.glob("attempt-*/output")).rmdir()
+    next(scratch.glob("attempt-*/work/output")).rmdir()
 
 
 @pytest.mark.parametrize("spoil", [spoil_all, spoil_input, spoil_size, spoil_output])

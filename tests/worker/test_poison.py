@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pipeline_app.worker import disk, process
-from pipeline_app.worker.process import adopt_orphans
+from pipeline_app.worker.confinement.privileges import adopt_orphans
 from tests.worker.world import INPUT, World
 
 GOOD = "open(f'{output}/result', 'w').write('fine')"

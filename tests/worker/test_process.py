@@ -6,20 +6,28 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from pipeline_app.worker import process
-from pipeline_app.worker.process import Interrupted, StepResult, adopt_orphans, run_step
+from pipeline_app.worker.confinement.privileges import adopt_orphans
+from pipeline_app.worker.process import Interrupted, Keeper, StepResult
 from pipeline_app.worker.run_log import RunLog
+
+# The keeper of the tests that need no other.
+KEEPER: list[Keeper] = []
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _adopting() -> None:
+def _keeper() -> Iterator[None]:
     adopt_orphans()
+    with Keeper(None) as keeper:
+        KEEPER.append(keeper)
+        yield
+        KEEPER.clear()
 
 
 def run(
@@ -29,11 +37,12 @@ def run(
     env: dict[str, str] | None = None,
     exceeded: Callable[[], str | None] = lambda: None,
     interrupted: Callable[[], bool] = lambda: False,
+    keeper: Keeper | None = None,
     timeout_seconds: float = 30,
 ) -> tuple[StepResult, str]:
     with RunLog(tmp_path / "run.log") as log:
         try:
-            result = run_step(
+            result = (keeper or KEEPER[0]).run_step(
                 [sys.executable, "-c", source],
                 cwd=tmp_path,
                 env=env or {},
@@ -65,7 +74,7 @@ def test_death_by_signal_is_named(tmp_path: Path) -> None:
 
 def test_missing_command_is_an_error_that_names_it(tmp_path: Path) -> None:
     with RunLog(tmp_path / "run.log") as log:
-        result = run_step(
+        result = KEEPER[0].run_step(
             ["no-such-app"],
             cwd=tmp_path,
             env={},
@@ -109,13 +118,13 @@ def test_no_zombie_is_left(tmp_path: Path) -> None:
 def test_another_slots_application_survives_the_clean_up(tmp_path: Path) -> None:
     (tmp_path / "slow").mkdir()
     results: list[StepResult] = []
-    slow = threading.Thread(
-        target=lambda: results.append(run(tmp_path / "slow", "import time; time.sleep(1.5); print('done')")[0])
-    )
-    slow.start()
-    while slow.is_alive():
-        run(tmp_path, "import os; os.fork() or os.setsid()")
-    slow.join()
+    with Keeper(None) as other:
+        source = "import time; time.sleep(1.5); print('done')"
+        slow = threading.Thread(target=lambda: results.append(run(tmp_path / "slow", source, keeper=other)[0]))
+        slow.start()
+        while slow.is_alive():
+            run(tmp_path, "import os; os.fork() or os.setsid()")
+        slow.join()
     assert results == [StepResult(error=None, exit_code=0)]
 
 

@@ -34,7 +34,7 @@ def test_folders_of_killed_workers_are_removed_and_those_of_live_ones_kept(tmp_p
 
 def test_an_attempt_leaves_nothing_even_of_locked_folders(tmp_path: Path) -> None:
     with attempt_scratch(tmp_path) as scratch:
-        locked = scratch / "output" / "locked"
+        locked = scratch / "work" / "output" / "locked"
         locked.mkdir()
         (locked / "file").touch()
         locked.chmod(0)

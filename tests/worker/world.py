@@ -10,7 +10,9 @@ import pytest
 
 from pipeline_app.contract import FileJob, Receipt, StorageConnection, StorageNames
 from pipeline_app.worker.attempt import Processed
+from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.storage import Message
 from tests.worker.fakes import FakeBlobStore, FakeJobQueue
@@ -31,12 +33,19 @@ def process(processor: JobProcessor, message: Message) -> Processed:
     return ran if isinstance(ran, Processed) else processor.publish(ran)
 
 
+def left_in(scratch: Path) -> list[Path]:
+    """Return what is left of attempts in the worker's folder: all but the places of its slots."""
+    folders = {each for place in scratch.glob("slot-*") for each in (place, place / "input", place / "work")}
+    return [path for path in scratch.rglob("*") if path not in folders]
+
+
 class World:
     """A worker with an application of the test's own, on fake storage."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bin = folder / "bin"
         self.bin.mkdir()
+        (folder / "notes").mkdir()
         (folder / "scratch").mkdir()
         monkeypatch.setenv("PATH", f"{self.bin}:{os.environ['PATH']}")
         self.folder = folder
@@ -53,14 +62,22 @@ class World:
             max_attempts=3,
             max_output_files=100,
             names=StorageNames(container="c", input_path="incoming", output_path="outgoing"),
+            # Each rule for a port takes its time, and no test here is about them.
+            network="full",
+            readable=(Path("/"),),
             release="1.0.dev1",
+            require_confinement=False,
             runtime_config=None,
             scratch=folder / "scratch",
             scratch_bytes=0,
             share=folder / "share",
             slots=1,
+            # For what an application is to tell its test.
+            writable=(folder / "notes",),
         )
         self.stopping = False
+        self._monkeypatch = monkeypatch
+        self._keepers: tuple[WorkerSettings, Keepers] | None = None
         self.store = FakeBlobStore()
 
     def app(self, script: str) -> None:
@@ -80,11 +97,27 @@ class World:
         self.queue.clock = max([self.queue.clock, *(entry.visible_at for entry in self.queue.entries)])
         message = self.queue.receive(self.settings.claim_seconds)
         assert message is not None
-        scratch = self.folder / "scratch"
-        processor = JobProcessor(self.settings, self.store, self.queue, scratch, lambda: self.stopping)
-        processed = process(processor, message)
-        assert list(scratch.iterdir()) == [], "the attempt left files behind"
+        processed = process(self.processor(), message)
+        assert left_in(self.settings.scratch) == [], "the attempt left files behind"
         return processed
+
+    def processor(self) -> JobProcessor:
+        """Return a processor of the present settings."""
+        if self._keepers is None or self._keepers[0] != self.settings:
+            self.close()
+            self._keepers = self.settings, Keepers(self.settings, self.settings.scratch)
+        stopping = lambda: self.stopping  # noqa: E731
+        return JobProcessor(self.settings, self.store, self.queue, self.settings.scratch, stopping, self._keepers[1])
+
+    def unconfine(self) -> None:
+        """Let the kernel have no Landlock."""
+        self._monkeypatch.setattr(landlock, "version", lambda: 0)
+
+    def close(self) -> None:
+        """End what applications are started by."""
+        if self._keepers is not None:
+            self._keepers[1].__exit__(None, None, None)
+            self._keepers = None
 
     def receipt(self) -> Receipt:
         return Receipt.decode(self.store.content(f"{OUTPUT}/receipt.json").decode())

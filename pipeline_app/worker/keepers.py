@@ -1,0 +1,130 @@
+"""The keepers of a worker's slots, each with the folders that its applications run in."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from pipeline_app.worker.confinement import landlock
+from pipeline_app.worker.confinement.rights import Rights, rights
+from pipeline_app.worker.process import Keeper
+from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.stage import Stage
+
+# The alert on workers that do not confine reads this.
+NOT_CONFINED: Final = "applications are not confined"
+
+_log = logging.getLogger(__name__)
+
+
+class NotConfined(Exception):
+    """This machine cannot confine applications, and they are not to run otherwise; the text says so in sentences."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one application at a time runs."""
+
+    keeper: Keeper
+    stage: Stage
+
+
+class Keepers:
+    """As many places as there are slots; safe to use from several threads.
+
+    Args:
+        settings: what applications may do, and how many run side by side.
+        scratch: the worker's folder, in which each place has one.
+
+    Raises:
+        NotConfined: it is required that they are confined, and the kernel cannot.
+        OSError: a keeper cannot be started.
+    """
+
+    def __init__(self, settings: WorkerSettings, scratch: Path) -> None:
+        found = landlock.version()
+        self.confined = found >= landlock.LEAST_VERSION
+        if not self.confined and settings.require_confinement:
+            raise NotConfined(
+                f"The kernel {os.uname().release} {_lacks(found)}, and requireConfinement "
+                "(APP_REQUIRE_CONFINEMENT) is set. No file is processed here. Run the pipeline on a newer kernel, or "
+                "do without the containment of applications: pulumi config set requireConfinement false."
+            )
+        self._free: list[Place] = []
+        self._resources = ExitStack()
+        with ExitStack() as resources:
+            for number in range(settings.slots):
+                stage = Stage(scratch / f"slot-{number}")
+                keeper = resources.enter_context(Keeper(_rights(settings, stage) if self.confined else None))
+                self._free.append(Place(keeper, stage))
+            self._resources = resources.pop_all()
+        self._lock = threading.Lock()
+        if self.confined:
+            _log.info("applications are confined: %s", ", ".join(_kept(found, settings)))
+        else:
+            _log.warning(
+                "%s: the kernel %s %s. A file that takes over the application can reach other files and the worker.",
+                NOT_CONFINED,
+                os.uname().release,
+                _lacks(found),
+            )
+
+    def __enter__(self) -> Keepers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """Have a place for one application while the context lasts; there are as many as slots."""
+        with self._lock:
+            place = self._free.pop()
+        try:
+            yield place
+        finally:
+            with self._lock:
+                self._free.append(place)
+
+
+def _rights(settings: WorkerSettings, stage: Stage) -> Rights:
+    hidden = [settings.scratch]
+    if settings.log_file is not None:
+        # It names other files, and so do its rotated siblings in a folder of theirs.
+        folder = settings.log_file.parent
+        hidden.append(folder if settings.share in folder.parents else settings.log_file)
+    return rights(
+        hidden=hidden,
+        identity_endpoint=os.environ.get("IDENTITY_ENDPOINT", ""),
+        input_folder=stage.input,
+        network=settings.network,
+        readable=settings.readable,
+        share=settings.share,
+        work_folder=stage.work,
+        writable=settings.writable,
+    )
+
+
+def _kept(found: int, settings: WorkerSettings) -> Sequence[str]:
+    """Return what a version of Landlock keeps from applications, and what it cannot."""
+    network = "" if settings.network == "full" else f"network {settings.network}"
+    parts = [f"Landlock {found}", "files"]
+    if network:
+        parts.append(network if found >= landlock.PORTS_VERSION else f"not {network}, which Linux 6.7 can")
+    parts.append("signals" if found >= landlock.SIGNALS_VERSION else "not signals, which Linux 6.12 can")
+    return parts
+
+
+def _lacks(found: int) -> str:
+    if not found:
+        return "has no Landlock, or the container's runtime does not let it be used"
+    return f"has version {found} of Landlock, and {landlock.LEAST_VERSION} is needed (Linux 6.2)"
