@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPMessage
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Final
 from pipeline_app.rest.connections import PIECE_BYTES
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable
 from pipeline_app.rest.exchange import Answer
+from pipeline_app.worker.scratch import Vanished
 
 # What is no larger moves in one request, and of a larger file this much tells how large it is.
 SINGLE_BYTES: Final = 16 * 1024 * 1024
@@ -88,15 +89,25 @@ def block_bytes(size: int) -> int:
     return max(RANGE_BYTES, -(-size // (MAX_BLOCKS * mib)) * mib)
 
 
-def stage(endpoint: Endpoint, name: str, path: Path, size: int, writer: str) -> bytes:
+def piece_bytes(size: int) -> int:
+    """Return the size of the pieces in which a file of so many bytes goes up."""
+    return max(size, 1) if size <= SINGLE_BYTES else block_bytes(size)
+
+
+def stage(
+    endpoint: Endpoint, name: str, path: Path, size: int, writer: str, pieces: Sequence[str] | None = None
+) -> bytes:
     """Put a file up as uncommitted blocks, and return the list of them that commits them.
 
     Uncommitted blocks belong to the blob's name, not to a writer: an id with ``writer`` (hex, of constant length) in
     it keeps the blocks of a late writer out of this one's list.
 
+    Where the SHA-256 of each block is given in hex, in ``pieces``, no other content goes up.
+
     Raises:
         OSError: the file cannot be read.
         StorageError: the service refused a block.
+        Vanished: the file has another content by now.
     """
     step = block_bytes(size)
 
@@ -106,7 +117,8 @@ def stage(endpoint: Endpoint, name: str, path: Path, size: int, writer: str) -> 
     def put(offset: int) -> None:
         length = min(step, size - offset)
         query = {"blockid": block(offset), "comp": "block"}
-        endpoint.call("PUT", name, query, body=lambda: FileRange(path, offset, length), length=length)
+        sha256 = pieces[offset // step] if pieces else None
+        endpoint.call("PUT", name, query, body=lambda: FileRange(path, offset, length, sha256), length=length)
 
     offsets = range(0, size, step)
     _in_order(put, offsets, lambda _offset, done: done.result())
@@ -115,9 +127,15 @@ def stage(endpoint: Endpoint, name: str, path: Path, size: int, writer: str) -> 
 
 
 class FileRange:
-    """Part of a file, which a request reads piece by piece."""
+    """Part of a file, which a request reads bit by bit; its last bytes are given away only if all of it is as expected.
 
-    def __init__(self, path: Path, offset: int, length: int) -> None:
+    Raises:
+        Vanished: the SHA-256 in hex, where one is given, is that of another content.
+    """
+
+    def __init__(self, path: Path, offset: int, length: int, sha256: str | None = None) -> None:
+        self._digest = hashlib.sha256() if sha256 is not None else None
+        self._expected = sha256
         self._file = path.open("rb", buffering=0)
         self._file.seek(offset)
         self._left = length
@@ -135,6 +153,10 @@ class FileRange:
         if wanted and not data:
             raise OSError(f"{self._file.name} has become shorter while it was put up")
         self._left -= len(data)
+        if self._digest is not None:
+            self._digest.update(data)
+            if not self._left and self._digest.hexdigest() != self._expected:
+                raise Vanished(f"{self._file.name} was changed after its run had ended")
         return data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachabl
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.worker import azure_ranges, holds
 from pipeline_app.worker.azure_ranges import FileRange
+from pipeline_app.worker.scratch import Vanished
 from pipeline_app.worker.storage import (
     BlobHeld,
     BlobInfo,
@@ -134,8 +135,19 @@ class AzureBlobStore:
         except StorageError as error:
             raise self._refused(name, error) from error
 
-    def put_file(self, name: str, path: Path, *, expected: str | None, metadata: Mapping[str, str], writer: str) -> str:
+    def put_file(
+        self,
+        name: str,
+        path: Path,
+        *,
+        expected: str | None,
+        metadata: Mapping[str, str],
+        writer: str,
+        pieces: Sequence[str] | None = None,
+    ) -> str:
         size = path.stat().st_size
+        if pieces is not None and len(pieces) != len(range(0, size, azure_ranges.piece_bytes(size))):
+            raise Vanished(f"{path} was changed after its run had ended")
         headers = {**_metadata(metadata), **_condition(expected)}
         try:
             if size <= azure_ranges.SINGLE_BYTES:
@@ -143,11 +155,11 @@ class AzureBlobStore:
                     "PUT",
                     self._path(name),
                     headers={"x-ms-blob-type": "BlockBlob", **headers},
-                    body=lambda: FileRange(path, 0, size),
+                    body=lambda: FileRange(path, 0, size, pieces[0] if pieces else None),
                     length=size,
                 )
             else:
-                blocks = azure_ranges.stage(self._endpoint, self._path(name), path, size, writer)
+                blocks = azure_ranges.stage(self._endpoint, self._path(name), path, size, writer, pieces)
                 headers |= operations.XML
                 answer = self._endpoint.call("PUT", self._path(name), {"comp": "blocklist"}, headers, blocks)
         except StorageError as error:

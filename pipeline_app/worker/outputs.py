@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from pathlib import Path
 
 from pipeline_app.contract import RESERVED_NAMES, name_problem
+from pipeline_app.worker.azure_ranges import piece_bytes
 from pipeline_app.worker.disk import too_many_files
 from pipeline_app.worker.results import LocalFile
 from pipeline_app.worker.scratch import INPUT, OUTPUT, TEMPORARY, WORK, Vanished, walk
@@ -50,13 +52,21 @@ def left_elsewhere(scratch: Path) -> list[str]:
     return shown[:_SHOWN]
 
 
-def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256 in hex, read in pieces of 1 MiB."""
-    digest = hashlib.sha256()
-    with path.open("rb") as source:
-        while data := source.read(_CHUNK):
-            digest.update(data)
-    return digest.hexdigest()
+def _hashed(name: str, path: Path) -> LocalFile:
+    whole, pieces = hashlib.sha256(), []
+    with path.open("rb", buffering=0) as source:
+        size = os.fstat(source.fileno()).st_size
+        step = piece_bytes(size)
+        for _ in range(0, size, step):
+            piece, left = hashlib.sha256(), step
+            while left and (data := source.read(min(_CHUNK, left))):
+                left -= len(data)
+                piece.update(data)
+                if step < size:
+                    whole.update(data)
+            pieces.append(piece.hexdigest())
+    sha256 = pieces[0] if len(pieces) == 1 else whole.hexdigest()
+    return LocalFile(name=name, path=path, pieces=tuple(pieces), sha256=sha256, size=size)
 
 
 def _files(folder: Path, max_files: int) -> list[Path]:
@@ -89,6 +99,6 @@ def _local_file(path: Path, name: str, directory: str) -> LocalFile:
             f"The application's result {name!r} cannot be kept: {problem} Have the application give it another name."
         )
     try:
-        return LocalFile(name=name, path=path, sha256=sha256_of(path), size=path.stat().st_size)
+        return _hashed(name, path)
     except OSError as error:
         raise OutputError(f"The application's result {name!r} cannot be read: {error.strerror or error}.") from error

@@ -275,6 +275,7 @@ class Publication:
             f"{self.directory}/{file.name}",
             file.path,
             expected=expected,
+            pieces=file.pieces,
             # A value that is empty comes back as none from some versions of the service.
             # Source: https://github.com/Azure/azure-sdk-for-js/issues/26501
             metadata={

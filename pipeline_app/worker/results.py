@@ -22,10 +22,19 @@ class NameClash(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalFile:
-    """A result on disk: its name below the output folder, size in bytes and SHA-256 in hex."""
+    """A result on disk as its run left it, and as nothing else is published.
+
+    Attributes:
+        name: below the output folder.
+        path: of the file.
+        pieces: the SHA-256 of each piece in hex, as ``azure_ranges.piece_bytes`` cuts it.
+        sha256: of all of it, in hex.
+        size: in bytes.
+    """
 
     name: str
     path: Path
+    pieces: tuple[str, ...]
     size: int
     sha256: str
 

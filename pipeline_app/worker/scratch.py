@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Vanished(Exception):
-    """An attempt's files are gone, and the application of another file is to blame; the text says what is gone."""
+    """An attempt's files are gone or changed, and the application of another file is to blame; the text says which."""
 
 
 @contextmanager

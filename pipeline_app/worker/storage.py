@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -106,10 +106,21 @@ class BlobStore(Protocol):
     def put_bytes(self, name: str, data: bytes, *, expected: str | None, metadata: Mapping[str, str]) -> str:
         """Write a blob and return its ETag; raises Conflict."""
 
-    def put_file(self, name: str, path: Path, *, expected: str | None, metadata: Mapping[str, str], writer: str) -> str:
+    def put_file(
+        self,
+        name: str,
+        path: Path,
+        *,
+        expected: str | None,
+        metadata: Mapping[str, str],
+        writer: str,
+        pieces: Sequence[str] | None = None,
+    ) -> str:
         """Write a file's content as a blob and return its ETag; raises Conflict.
 
-        ``writer`` (hex, of constant length) keeps the blocks of two writers of one blob apart.
+        ``writer`` (hex, of constant length) keeps the blocks of two writers of one blob apart. ``pieces`` are the
+        SHA-256 of the file's pieces in hex (see ``azure_ranges.piece_bytes``): with another content nothing is written,
+        and Vanished is raised.
         """
 
     def delete(self, name: str, expected: str) -> None:

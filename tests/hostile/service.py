@@ -143,7 +143,7 @@ class Service:
             assert (len(content), hashlib.sha256(content).hexdigest()) == (output.size, output.sha256), output
         return receipt
 
-    def work(self, expected: int = 0, **more: str) -> str:
+    def work(self, *, expected: int = 0, **more: str) -> str:
         """Run a worker, with more in its environment, until the queue is empty and return what it logged."""
         environment = {
             "APP_ALIAS": ALIAS,

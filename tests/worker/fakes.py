@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline_app.contract import name_problem
+from pipeline_app.worker.scratch import Vanished
 from pipeline_app.worker.storage import (
     BlobHeld,
     BlobInfo,
@@ -76,10 +77,23 @@ class FakeBlobStore:
             self._check(name, expected)
             return self._write(name, data, metadata)
 
-    def put_file(self, name: str, path: Path, *, expected: str | None, metadata: Mapping[str, str], writer: str) -> str:
+    def put_file(
+        self,
+        name: str,
+        path: Path,
+        *,
+        expected: str | None,
+        metadata: Mapping[str, str],
+        writer: str,
+        pieces: Sequence[str] | None = None,
+    ) -> str:
         with self._lock:
             self._check(name, expected)
-            return self._write(name, path.read_bytes(), metadata)
+            data = path.read_bytes()
+            # What is written here is smaller than a piece.
+            if pieces is not None and [*pieces] != [hashlib.sha256(data).hexdigest()][: len(data)]:
+                raise Vanished(f"{path} was changed after its run had ended")
+            return self._write(name, data, metadata)
 
     def delete(self, name: str, expected: str) -> None:
         with self._lock:

@@ -20,6 +20,8 @@ from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachabl
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.worker import azure_ranges
 from pipeline_app.worker.azure_storage import AzureBlobStore, connect
+from pipeline_app.worker.outputs import collect
+from pipeline_app.worker.scratch import Vanished
 from pipeline_app.worker.storage import BlobHeld, BlobMissing, BlobTooLarge, BlobUnreadable, Conflict
 
 # Files that are large for these tests, so that they do not have to be.
@@ -356,6 +358,32 @@ def test_a_file_that_shrinks_during_its_upload_is_an_error_of_this_machine(
     with pytest.raises(OSError, match="has become shorter"):
         store.put_file("x", source, expected=None, metadata={}, writer=writer())
     assert store.head("x") is None
+
+
+@pytest.mark.parametrize("size", [0, 1, LARGE, LARGE + 1, 5 * LARGE + 3])
+@pytest.mark.parametrize("change", ["first byte", "last byte", "longer", "shorter", "empty"])
+def test_what_was_changed_since_it_was_hashed_is_not_put_up(
+    store: AzureBlobStore, tmp_path: Path, size: int, change: str
+) -> None:
+    (output := tmp_path / "output").mkdir()
+    source = write(output / "x", size)
+    (file,) = collect(output, "outgoing/a", 1)
+    assert (file.size, file.sha256) == (size, hashlib.sha256(source.read_bytes()).hexdigest())
+    content = source.read_bytes()
+    changed = {
+        "first byte": bytes([content[0] ^ 1]) + content[1:] if content else b"x",
+        "last byte": content[:-1] + bytes([content[-1] ^ 1]) if content else b"x",
+        "longer": content + b"x",
+        "shorter": content[:-1] if content else b"x",
+        "empty": b"" if content else b"x",
+    }[change]
+    source.write_bytes(changed)
+    with pytest.raises(Vanished, match="was changed after its run had ended"):
+        store.put_file("x", source, expected=None, metadata={}, pieces=file.pieces, writer=writer())
+    assert store.head("x") is None
+    source.write_bytes(content)
+    store.put_file("x", source, expected=None, metadata={}, pieces=file.pieces, writer=writer())
+    assert store.download("x", tmp_path / "target").sha256 == file.sha256
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def make_files(folder: Path, contents: Mapping[str, bytes]) -> list[LocalFile]:
     for name, data in contents.items():
         path = folder / name
         path.write_bytes(data)
-        files.append(LocalFile(name=name, path=path, sha256=hashlib.sha256(data).hexdigest(), size=len(data)))
+        sha256 = hashlib.sha256(data).hexdigest()
+        files.append(LocalFile(name=name, path=path, pieces=(sha256,), sha256=sha256, size=len(data)))
     return files
 
 
