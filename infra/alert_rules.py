@@ -17,6 +17,7 @@ BACKLOG: Final = "Backlog: "
 BURIED: Final = "is buried in the poison queue"
 FAILED: Final = " INFO failed "
 MISSING_GROUP: Final = "does not exist. Run 'pulumi up' to deploy it"
+UNCONFINED: Final = "applications are not confined"
 UNSTARTABLE: Final = "RunnersUnavailable"
 
 # What the Functions host logs when it moves a message to a poison queue.
@@ -188,6 +189,13 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
             description="A job or an event was moved to a poison queue.",
             query=f"{_union('AppTraces', *CONTAINER_LOGS)}\n| where {_holds('Message', BURIED, HOST_POISON)}",
             severity=1,
+            threshold=0,
+            window="PT15M",
+        ),
+        "unconfined-applications": LogAlert(
+            description="A worker runs applications that nothing keeps from other files, since its kernel cannot.",
+            query=f"{_union(*CONTAINER_LOGS)}\n| where {_holds('Message', UNCONFINED)}",
+            severity=3,
             threshold=0,
             window="PT15M",
         ),

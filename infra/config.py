@@ -44,6 +44,7 @@ from infra.config_values import (
     json_object,
     log_file_problem,
     named,
+    paths_problem,
 )
 from infra.naming import SHARE_MOUNT
 from infra.schedule import schedule_problem
@@ -83,8 +84,10 @@ class StackConfig(BaseModel):
     app_alias: Annotated[str, named(naming.COMMAND)] = "csvreport"
     app_file: Line = "csvreport"
     app_installer_file: Line = "install.sh"
+    app_network: Literal["full", "no-metadata", "none"] = "no-metadata"
     app_setup_args: Line = ""
     app_storage_account_name: OptionalStorage = None
+    app_writable_paths: Annotated[str, checked(paths_problem)] = ""
     artifact_cache: Annotated[str, Field(min_length=1)] = ".artifact_cache"
     artifact_container: BlobContainer = "shared-artifacts"
     artifact_folder: Annotated[str, named(naming.BLOB_FOLDER)] = "applications"
@@ -125,6 +128,7 @@ class StackConfig(BaseModel):
     registry_name: OptionalRegistry = None
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
+    require_confinement: bool = False
     result_retention_days: Days = 0
     role_wait_seconds: Annotated[int, Field(ge=0, le=1800)] = 300
     runtime_config_file: LocalPath = "pipeline_app/config/runtime.json"
@@ -190,8 +194,13 @@ class StackConfig(BaseModel):
             "APP_LOG_FILE": self.log_file,
             "APP_MAX_ATTEMPTS": str(self.max_attempts),
             "APP_MAX_OUTPUT_FILES": str(self.max_output_files),
+            "APP_NETWORK": self.app_network,
             "APP_SLOTS": str(self.slots),
         }
+        if self.app_writable_paths:
+            environment["APP_WRITABLE_PATHS"] = self.app_writable_paths
+        if self.require_confinement:
+            environment["APP_REQUIRE_CONFINEMENT"] = "true"
         if self.scratch_gib:
             environment["APP_SCRATCH_BYTES"] = str(int(self.scratch_gib * 1024**3))
         if self.export_config_file:

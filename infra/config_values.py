@@ -60,6 +60,19 @@ def log_file_problem(value: str) -> str | None:
     return naming.share_path_problem(below) or naming.share_path_problem(f"{below}.{'0' * ROTATED_LENGTH}")
 
 
+def paths_problem(value: str) -> str | None:
+    """Return what is wrong with paths in a container, of which applications may change what is there, or None."""
+    for each in value.split(":") if value else ():
+        path = PurePosixPath(each)
+        shared = path == PurePosixPath(SHARE_MOUNT) or PurePosixPath(SHARE_MOUNT) in path.parents
+        if not path.is_absolute() or len(path.parts) == 1 or ".." in path.parts or shared:
+            return (
+                "Allowed: absolute paths of files and folders in the container, separated by colons, such as /tmp; "
+                f"not / itself, and nothing below {SHARE_MOUNT}, where the configs are."
+            )
+    return None
+
+
 def none_if_empty(value: object) -> object:
     """Return None for the empty text, by which a stack leaves an optional key out."""
     return None if value == "" else value

@@ -267,7 +267,8 @@ class Receipt:
     """The terminal record of one version of one input; it is written last, so seeing it means seeing the results.
 
     Times are RFC 3339 UTC. ``error`` is a sentence and ``log_tail`` the end of the log, both null on success.
-    ``warning`` is a sentence about a success that is hardly meant, or None.
+    ``warning`` is a sentence about a success that is hardly meant, or None. ``confined`` says whether the application
+    was kept from other files and the worker; None where none ran.
     """
 
     status: Status
@@ -285,12 +286,14 @@ class Receipt:
     error: str | None
     log_tail: str | None = None
     warning: str | None = None
+    confined: bool | None = None
 
     def encode(self) -> str:
-        """Return the receipt as indented JSON, with a warning only where there is one."""
+        """Return the receipt as indented JSON; what is None and came later than the others is left out."""
         record = asdict(self)
-        if self.warning is None:
-            del record["warning"]
+        for name in ("confined", "warning"):
+            if record[name] is None:
+                del record[name]
         return json.dumps(record, indent=2) + "\n"
 
     @classmethod

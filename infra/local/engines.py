@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from .images import Image, path_for
 from .liveness import Probe
 from .processes import Command
+from .readable import readable
 
 WORKER: Final = ("python", "-m", "pipeline_app.worker")
 
@@ -46,8 +47,10 @@ class Engine(Protocol):
 class ProcessEngine:
     """Runs the container's command as a process from the image's folder, in an environment of its own."""
 
-    def __init__(self, folder: Path, logs: Path) -> None:
+    def __init__(self, folder: Path, logs: Path, hidden: Path) -> None:
+        """Take the folders for containers and logs, and the data folder, which applications may not read."""
         self._folder = folder
+        self._hidden = hidden
         self._logs = logs
 
     def command(self, definition: Definition, port: int) -> Command:
@@ -58,10 +61,13 @@ class ProcessEngine:
         home = self._folder / definition.name
         temporary = home / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
+        prefix = image.folder / "opt" / "app"
+        path = path_for(prefix)
         environment = {
+            "APP_READABLE_PATHS": os.pathsep.join(readable(prefix, path, [self._hidden])),
             "HOME": str(home),
             "LANG": "C.UTF-8",
-            "PATH": path_for(image.folder / "opt" / "app"),
+            "PATH": path,
             "PYTHONPATH": str(image.folder / "opt" / "pipeline"),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(temporary),
@@ -79,7 +85,7 @@ class ProcessEngine:
             directory=home,
             log=self._logs / f"{definition.name}.log",
             # An application that writes there would fail in the image, so it does here.
-            read_only=image.folder / "opt" / "app",
+            read_only=prefix,
         )
 
     def clear(self, definition: Definition) -> None:

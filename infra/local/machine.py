@@ -79,7 +79,7 @@ class Machine:
             self.engine = DockerEngine(f"file-processing-{data.suffix('containers')}", containers, logs)
         else:
             self.builder = PrefixBuilder(options.project, data, self.supervisor, self._installing)
-            self.engine = ProcessEngine(containers, logs)
+            self.engine = ProcessEngine(containers, logs, data.root)
         self.authority_file = data.root / "authority.pem"
         self.tokens = TokenServer(self.directory)
         self.arm = ArmServer(self.directory, self.groups, self.authority_file)

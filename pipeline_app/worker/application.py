@@ -24,14 +24,16 @@ from pipeline_app.worker.stage import Stage
 class RunResult:
     """How a run ended: the results if ``error`` is None, else why there are none, in a sentence.
 
-    ``collected`` tells whether the results were looked at. ``warning`` says, in sentences, why a run that went well has
-    none, as far as that can be told.
+    ``collected`` tells whether the results were looked at, and ``confined`` whether the application was kept from all
+    else; None means that none ran. ``warning`` says, in sentences, why a run that went well has no results, as far as
+    that can be told.
     """
 
     config_sha256: str
     error: str | None
     exit_code: int | None
     collected: bool = False
+    confined: bool | None = None
     files: tuple[LocalFile, ...] = ()
     warning: str | None = None
 

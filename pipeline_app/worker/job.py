@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -212,7 +213,7 @@ class JobProcessor:
                         place=place,
                         watch=watch,
                     )
-                return result, watch.size
+                return replace(result, confined=self._keepers.confined), watch.size
             except Interrupted:
                 if claim.pointless is not None and not claim.lost:
                     raise claim.pointless from None

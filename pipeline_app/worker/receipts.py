@@ -13,6 +13,7 @@ def make_receipt(ran: Ran, result: RunResult, settings: WorkerSettings) -> Recei
     return Receipt(
         attempt=ran.number,
         config_sha256=result.config_sha256,
+        confined=result.confined,
         error=result.error,
         event_id=ran.job.event_id,
         exit_code=result.exit_code,

@@ -92,8 +92,17 @@ def job() -> str:
 
 def test_a_buried_job_counts_as_poison(tmp_path: Path, console: io.StringIO) -> None:
     assert work(tmp_path, "true", ["no job"]) == [Outcome.BURIED]
-    (line,) = console.getvalue().splitlines()
-    assert found(line) == {"poisoned-messages"}
+    lines = console.getvalue().splitlines()
+    assert [found(line) for line in lines if found(line)] == [{"poisoned-messages"}]
+
+
+def test_a_worker_that_confines_nothing_counts_once(
+    tmp_path: Path, console: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline_app.worker.confinement.landlock.version", lambda: 0)
+    assert work(tmp_path, "true", [job()]) == [Outcome.SUCCEEDED]
+    lines = console.getvalue().splitlines()
+    assert [found(line) for line in lines if found(line)] == [{"unconfined-applications"}]
 
 
 def test_a_failed_file_counts_once_and_a_succeeded_one_not_at_all(tmp_path: Path, console: io.StringIO) -> None:
@@ -235,6 +244,7 @@ def test_the_thresholds_are_those_of_the_configuration(function_package: None, a
         "alerts-failed-files": 3,
         "alerts-poisoned-messages": 0,
         "alerts-silent-sweep": 1,
+        "alerts-unconfined-applications": 0,
         "alerts-unstartable-group": 0,
         "alerts-waiting-events": 5,
     }
@@ -299,7 +309,7 @@ def notified(run: Run) -> list[list[str]]:
 
 def test_without_anybody_to_notify_the_alerts_are_there_all_the_same(program: Run) -> None:
     assert program.all("monitor:ActionGroup") == []
-    assert notified(program) == [[]] * 8
+    assert notified(program) == [[]] * 9
 
 
 def test_every_alert_notifies_the_given_group_and_the_addresses(function_package: None, artifact_cache: Path) -> None:
@@ -314,4 +324,4 @@ def test_every_alert_notifies_the_given_group_and_the_addresses(function_package
     assert len({each["name"] for each in group.inputs["emailReceivers"]}) == 2
     assert len(group.inputs["groupShortName"]) <= 12
     assert group.id.startswith(FROM_OUTPUT)
-    assert notified(run) == [[ACTION_GROUP, group.id]] * 8
+    assert notified(run) == [[ACTION_GROUP, group.id]] * 9

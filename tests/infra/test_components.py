@@ -21,6 +21,7 @@ def test_the_worker_gets_exactly_this_environment(program: Run) -> None:
         "APP_LOG_FILE": "/mnt/azurefiles/logs/app.log",
         "APP_MAX_ATTEMPTS": "3",
         "APP_MAX_OUTPUT_FILES": "10000",
+        "APP_NETWORK": "no-metadata",
         "APP_RUNTIME_CONFIG_FILE": "/mnt/azurefiles/config/runtime.json",
         "APP_SHARE_DIRECTORY": "/mnt/azurefiles",
         "APP_SLOTS": "1",

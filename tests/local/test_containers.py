@@ -35,7 +35,7 @@ def define(folder: Path, script: str, environment: Mapping[str, str] | None = No
 
 
 def group(folder: Path, script: str, supervisor: Supervisor, watcher: Recorder) -> ContainerGroup:
-    engine = ProcessEngine(folder / "containers", folder / "logs")
+    engine = ProcessEngine(folder / "containers", folder / "logs", folder)
     return ContainerGroup(define(folder, script), engine, supervisor, watcher)
 
 
@@ -156,7 +156,7 @@ def test_the_environment_is_the_group_s_and_the_image_s_alone(
     supervisor: Supervisor, tmp_path: Path, watcher: Recorder, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEAK", "1")
-    engine = ProcessEngine(tmp_path / "containers", tmp_path / "logs")
+    engine = ProcessEngine(tmp_path / "containers", tmp_path / "logs", tmp_path)
     definition = define(tmp_path, "env; echo end", {"APP_X": "y"})
     ContainerGroup(definition, engine, supervisor, watcher).start()
     eventually(lambda: ("worker-1", "end") in watcher.logs)
@@ -231,7 +231,9 @@ def probed(folder: Path, script: str, supervisor: Supervisor, watcher: Recorder)
     )
     (folder / "serve.py").write_text(SERVE)
     definition = dataclasses.replace(define(folder, script), probe=probe)
-    return ContainerGroup(definition, ProcessEngine(folder / "containers", folder / "logs"), supervisor, watcher)
+    return ContainerGroup(
+        definition, ProcessEngine(folder / "containers", folder / "logs", folder), supervisor, watcher
+    )
 
 
 @pytest.mark.parametrize(
