@@ -35,13 +35,15 @@ INSTALLER_SOURCES: Final = (
     "pipeline_app/programs.py",
 )
 
-# What becomes the worker.
+# What becomes the worker. Each folder is named, since Docker does not look into one for the sake of a pattern with "**".
+# Source: https://github.com/docker/cli/issues/2919
 WORKER_SOURCES: Final = (
     "pipeline_app/__init__.py",
     "pipeline_app/contract.py",
     "pipeline_app/printable.py",
-    "pipeline_app/rest/**/*.py",
-    "pipeline_app/worker/**/*.py",
+    "pipeline_app/rest/*.py",
+    "pipeline_app/worker/*.py",
+    "pipeline_app/worker/confinement/*.py",
 )
 
 # All that the image is built from besides the artifact. The build context has these files and no others, and

@@ -73,6 +73,14 @@ def test_the_engine_is_sent_what_the_version_is_made_from_and_the_artifact() -> 
     assert {rule[1:] for rule in rules if rule.startswith("!")} == {".artifact_cache", *SOURCES}
 
 
+def test_no_module_of_the_worker_is_left_behind() -> None:
+    sent = {path for pattern in SOURCES for path in PROJECT.glob(pattern)}
+    there = {path for folder in ("rest", "worker") for path in PROJECT.glob(f"pipeline_app/{folder}/**/*.py")}
+    assert there - sent == set()
+    # Docker would not look into a folder for such a pattern.
+    assert [pattern for pattern in SOURCES if "**" in pattern] == []
+
+
 def test_every_pattern_finds_a_file_of_this_project() -> None:
     assert [pattern for pattern in SOURCES if not list(PROJECT.glob(pattern))] == []
 

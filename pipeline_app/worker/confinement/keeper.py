@@ -58,8 +58,9 @@ class Keeper:
     def _set_up(self, setup: dict[str, Any]) -> dict[str, Any]:
         """Give up what applications must not have; return what could be confined, or why it could not be."""
         privileges.adopt_orphans()
-        privileges.close_to_others()
         privileges.give_up()
+        # From now on, what tells of this process belongs to root, for itself as well.
+        privileges.close_to_others()
         found = landlock.version() if setup["rights"] else 0
         if found < landlock.LEAST_VERSION:
             return {"version": 0, "found": found}
