@@ -35,7 +35,7 @@ INSTALLER_SOURCES: Final = (
     "pipeline_app/programs.py",
 )
 
-# What becomes the worker. Each folder is named, since Docker does not look into one for the sake of a pattern with "**".
+# What becomes the worker. Each folder is named, since Docker does not look into one for a pattern with "**".
 # Source: https://github.com/docker/cli/issues/2919
 WORKER_SOURCES: Final = (
     "pipeline_app/__init__.py",

@@ -225,6 +225,8 @@ class JobProcessor:
         return collect_results(result, fetched.scratch, fetched.directory, self._settings.max_output_files, fetched.log)
 
     def _publish(self, ran: Ran) -> Processed:
+        # An application may lock the worker's folder, also where it may do nothing else with it.
+        put_back(self._scratch)
         result, log = self._collected(ran, ran.result), ran.log
         if result.error:
             # The log and the receipt need room, which may be what the application left none of.

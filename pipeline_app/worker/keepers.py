@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from typing import Final
 from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.confinement.rights import Rights, rights
 from pipeline_app.worker.process import Keeper
+from pipeline_app.worker.scratch import is_folder, remove
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.stage import Stage
 
@@ -60,12 +62,16 @@ class Keepers:
         self._free: list[Place] = []
         self._resources = ExitStack()
         with ExitStack() as resources:
-            for number in range(settings.slots):
-                stage = Stage(scratch / f"slot-{number}")
+            for _ in range(settings.slots):
+                # Modes are what the kernel lets an application change wherever a file lies, so that no name should be
+                # known to those of other slots.
+                stage = Stage(scratch / f"slot-{secrets.token_hex(8)}")
                 keeper = resources.enter_context(Keeper(_rights(settings, stage) if self.confined else None))
                 self._free.append(Place(keeper, stage))
             self._resources = resources.pop_all()
         self._lock = threading.Lock()
+        self._cleared = settings.cleared
+        self._slots = settings.slots
         if self.confined:
             _log.info("applications are confined: %s", ", ".join(_kept(found, settings)))
         else:
@@ -94,6 +100,20 @@ class Keepers:
         finally:
             with self._lock:
                 self._free.append(place)
+                # What lies there may be of an application that still runs in another slot.
+                for folder in self._cleared if len(self._free) == self._slots else ():
+                    _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what applications left in a folder, which the next one would find."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.lstat().st_uid != os.getuid():
+            continue
+        if is_folder(path):
+            remove(path)
+        else:
+            path.unlink()
 
 
 def _rights(settings: WorkerSettings, stage: Stage) -> Rights:

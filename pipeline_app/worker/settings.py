@@ -23,6 +23,7 @@ class WorkerSettings:
 
     Attributes:
         app_alias: the command that the image's installer left.
+        cleared: folders in which nothing that is this user's outlasts the applications, such as that of shared memory.
         claim_seconds: how long a claimed message stays invisible before it must be renewed.
         export_config: path of the export config on the share; None where nothing is exported.
         health_port: TCP port of the health and status endpoint; 0 takes a free one.
@@ -44,6 +45,7 @@ class WorkerSettings:
     """
 
     app_alias: str
+    cleared: tuple[Path, ...]
     claim_seconds: int
     connection: StorageConnection
     export_config: Path | None
@@ -74,6 +76,7 @@ class WorkerSettings:
         """
         return cls(
             app_alias=require(environment, "APP_ALIAS"),
+            cleared=_paths(environment, "APP_CLEARED_PATHS"),
             claim_seconds=int(_number(environment, "APP_CLAIM_SECONDS", 60, 1, MAX_CLAIM_SECONDS)),
             connection=StorageConnection.from_environment(environment),
             export_config=_path(environment, "APP_EXPORT_CONFIG_FILE"),

@@ -54,8 +54,8 @@ def guarded(
         outcome = _wait_for_other(claimed, error)
     except BlobHeld as error:
         outcome = _hold(claimed, error)
-    except (FileNotFoundError, NotADirectoryError, Vanished) as error:
-        # What an application does to its own files is a result; these were taken from another one's.
+    except (FileNotFoundError, NotADirectoryError, PermissionError, Vanished) as error:
+        # What an application does to its own files is a result; these were taken, or locked, by another one's.
         counted = job.given_back >= PATIENCE
         outcome = give_back(claimed, _sentence(error), delay=backoff(job.given_back), counted=counted)
     except Exception as error:

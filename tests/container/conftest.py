@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE
+from tests.container.client import docker
+from tests.container.site import Site
 
 PROJECT = Path(__file__).parents[2]
 RELEASE = "9.8.7.dev6"
 # A stand-in for what lies about in a checkout and must never get into an image.
 STRAY_SECRET = "stray-secret-5f2c9a"
-
-
-def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a docker command and return its output."""
-    answer = subprocess.run(["docker", *arguments], capture_output=True, check=False, text=True, timeout=600)
-    assert answer.returncode == 0 or not check, f"docker {' '.join(arguments)}:\n{answer.stdout}\n{answer.stderr}"
-    return answer
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +98,21 @@ def run(image: Image, request: pytest.FixtureRequest) -> Run:
     return start
 
 
-def state_of(container: str) -> dict[str, object]:
-    """Return what the engine knows of a container's state."""
-    state: dict[str, object] = json.loads(docker("inspect", "--format", "{{json .State}}", container).stdout)
-    return state
+@pytest.fixture
+def site(connection_string: str, tmp_path: Path) -> Iterator[Site]:
+    """Make queues, a container of blobs and a share."""
+    share = tmp_path / "share"
+    share.mkdir()
+    # Azure Files is mounted with these rights for everybody.
+    share.chmod(0o777)
+    (share / "runtime.json").write_text('{"args": ["{input}", "{output}"]}')
+    with (
+        BlobServiceClient.from_connection_string(connection_string) as blobs,
+        QueueServiceClient.from_connection_string(connection_string) as queues,
+    ):
+        for name in (JOBS_QUEUE, JOBS_POISON_QUEUE):
+            queues.create_queue(name)
+        files = blobs.create_container(f"c{uuid.uuid4().hex}")
+        yield Site(connection_string, files, queues.get_queue_client(JOBS_QUEUE), share)
+        for name in (JOBS_QUEUE, JOBS_POISON_QUEUE):
+            queues.delete_queue(name)

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.container.conftest import PROJECT, docker
+from tests.container.client import docker
+from tests.container.conftest import PROJECT
 
 
 def test_the_demo_runs_in_real_containers_and_leaves_none(base_image: str, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.waiting import wait_until
-from tests.container.conftest import RELEASE, STRAY_SECRET, Image, Run, build_image, docker, state_of
+from tests.container.client import docker, state_of
+from tests.container.conftest import RELEASE, STRAY_SECRET, Image, Run, build_image
 
 # Nothing listens there, as when storage is away: the worker waits and says that it is well.
 NOWHERE = {

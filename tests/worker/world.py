@@ -52,6 +52,7 @@ class World:
         self.queue = FakeJobQueue()
         self.settings = WorkerSettings(
             app_alias="app",
+            cleared=(),
             claim_seconds=60,
             connection=StorageConnection(connection_string="unused"),
             export_config=None,

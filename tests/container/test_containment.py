@@ -1,0 +1,92 @@
+"""In the image, as its user, a file that takes over the application reaches no other file and not the worker."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.container.conftest import Run
+from tests.container.site import Site, wait_for_end
+from tests.hostile.attacks import ATTACKS, EXECUTOR, code
+
+# What an application of this user could do to the worker's folder, wherever the kernel does not ask what it is confined
+# to: change modes. The worker gets along with it.
+LOCK = """
+for folder in (source.parents[2], source.parents[1], source.parent):
+    folder.chmod(0)
+"""
+# What is to be known of how an application runs.
+POWERS = """
+import resource
+status = pathlib.Path("/proc/self/status").read_text()
+shared = pathlib.Path("/dev/shm/left")
+reached = {
+    "powerless": "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status,
+    "left": shared.exists(),
+    "processes": resource.getrlimit(resource.RLIMIT_NPROC)[1],
+    "user": os.getuid(),
+}
+shared.write_text("x")
+"""
+
+
+@pytest.fixture
+def attacked(site: Site, tmp_path: Path) -> list[str]:
+    """Have the application execute its input; return the options of a container."""
+    (tmp_path / "app").write_text(f"#!/opt/venv/bin/python\n{EXECUTOR}")
+    (tmp_path / "app").chmod(0o755)
+    for folder in ("config", "logs", "log"):
+        (site.share / folder).mkdir()
+        (site.share / folder).chmod(0o777)
+    config = {"args": ["{input}", "--output={output}", "", "{share}"], "env": {"TARGET": "{}"}}
+    target = {"folder": "/opt", "identity": 80, "scratch": "/tmp"}
+    config["env"] = {"TARGET": json.dumps(target)}
+    (site.share / "config" / "runtime.json").write_text(json.dumps(config))
+    for path in (site.share / "config" / "runtime.json", site.share / "runtime.json"):
+        path.write_text(json.dumps(config))
+        # Azure Files is mounted with these rights for everybody.
+        path.chmod(0o777)
+    (site.share / "logs" / "app.log").write_text("what another file's application printed")
+    (site.share / "logs" / "app.log").chmod(0o666)
+    options = site.options(APP_ALIAS="app", APP_MAX_ATTEMPTS="1", PATH="/attack:/opt/venv/bin:/usr/bin:/bin")
+    return [*options, "--volume", f"{tmp_path / 'app'}:/attack/app"]
+
+
+def test_no_attack_succeeds_and_the_next_file_is_whole(site: Site, attacked: list[str], run: Run) -> None:
+    attacks = {name.replace(" ", "-").replace("'", ""): attack for name, attack in ATTACKS.items()}
+    for name, attack in attacks.items():
+        site.upload(f"incoming/{name}", code(attack))
+    wait_for_end(run(*attacked))
+    found = {}
+    for name in attacks:
+        receipt = site.receipt(name)
+        assert (receipt.status, receipt.error, receipt.confined) == ("succeeded", None, True), (name, receipt)
+        found[name] = json.loads(site.files.download_blob(f"outgoing/{name}/reached.json").readall())
+    assert {name: reached for name, reached in found.items() if reached} == {}
+
+
+def test_an_application_that_locks_the_workers_folders_costs_its_own_file_alone(
+    site: Site, attacked: list[str], run: Run
+) -> None:
+    for number in range(3):
+        site.upload(f"incoming/{number}-plain", b"reached = 1")
+        site.upload(f"incoming/{number}-lock", code(LOCK))
+    wait_for_end(run(*attacked))
+    for number in range(3):
+        receipt = site.receipt(f"{number}-plain")
+        assert (receipt.status, receipt.error, receipt.attempt) == ("succeeded", None, 1)
+        assert site.receipt(f"{number}-lock").attempt == 1
+
+
+def test_an_application_has_no_powers_bounded_processes_and_finds_nothing_of_another(
+    site: Site, attacked: list[str], run: Run
+) -> None:
+    for number in range(2):
+        site.upload(f"incoming/{number}", code(POWERS))
+    wait_for_end(run(*attacked))
+    for number in range(2):
+        found = json.loads(site.files.download_blob(f"outgoing/{number}/reached.json").readall())
+        assert 4096 <= found.pop("processes") <= 4096 + 1000
+        assert found == {"powerless": True, "left": False, "user": 10001}

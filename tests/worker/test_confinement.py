@@ -1,0 +1,292 @@
+"""What a keeper hands on to applications: folders, ports and powers; and that nothing of them outlasts their run."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from infra.local.waiting import wait_until
+from pipeline_app.worker.attempt import Fetched, Outcome, Ran
+from pipeline_app.worker.confinement import landlock
+from pipeline_app.worker.confinement.privileges import adopt_orphans
+from pipeline_app.worker.confinement.rights import METADATA_PORT, Network, Rights, rights, without
+from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.process import Keeper, StepResult
+from pipeline_app.worker.run_log import RunLog
+
+from .world import INPUT, OUTPUT, World
+
+pytestmark = pytest.mark.skipif(
+    landlock.version() < landlock.SIGNALS_VERSION, reason="needs Linux 6.12 or later with Landlock"
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _adopting() -> None:
+    adopt_orphans()
+
+
+def allowed(folder: Path, network: Network = "full", **more: Any) -> Rights:
+    """Return rights of a place in a folder."""
+    for name in ("input", "share", "work"):
+        (folder / name).mkdir(exist_ok=True)
+    given: dict[str, Any] = {"hidden": [], "identity_endpoint": "", "readable": [Path("/")], "writable": []}
+    return rights(
+        input_folder=folder / "input",
+        network=network,
+        share=folder / "share",
+        work_folder=folder / "work",
+        **given | more,
+    )
+
+
+def run(keeper: Keeper, folder: Path, source: str, seconds: float = 30) -> tuple[StepResult, str]:
+    """Run Python's code and return how it ended, and what it printed."""
+    with RunLog(folder / "run.log") as log:
+        result = keeper.run_step(
+            [sys.executable, "-c", source],
+            cwd=folder / "work",
+            env={},
+            exceeded=lambda: None,
+            interrupted=lambda: False,
+            log=log,
+            timeout_seconds=seconds,
+        )
+        log.close()
+    return result, log.path.read_text()
+
+
+def found(keeper: Keeper, folder: Path, expression: str) -> Any:
+    """Return what an expression is for an application, as JSON has it."""
+    result, text = run(keeper, folder, f"import json, os, socket, sys\nprint(json.dumps({expression}))")
+    assert result == StepResult(error=None, exit_code=0), text
+    return json.loads(text)
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+CONNECTS = "__import__('socket').socket().connect_ex(('127.0.0.1', {port}))"
+REFUSED = 13
+
+
+@pytest.mark.parametrize(
+    ("network", "open_port", "metadata", "identity"),
+    [("full", 0, 111, 0), ("no-metadata", 0, REFUSED, REFUSED), ("none", REFUSED, REFUSED, REFUSED)],
+)
+def test_what_applications_may_connect_to(
+    tmp_path: Path, network: Network, open_port: int, metadata: int, identity: int
+) -> None:
+    with listening() as one, listening() as two:
+        endpoint = f"http://127.0.0.1:{two}/metadata/identity/oauth2/token"
+        with Keeper(allowed(tmp_path, network, identity_endpoint=endpoint)) as keeper:
+            codes = [found(keeper, tmp_path, CONNECTS.format(port=port)) for port in (one, METADATA_PORT, two)]
+    # On a machine that serves port 80 it would be open.
+    assert codes in ([open_port, metadata, identity], [open_port, 0 if metadata == 111 else metadata, identity])
+
+
+def test_what_is_hidden_in_a_readable_folder_is_left_out(tmp_path: Path) -> None:
+    for name in ("a/secret/x", "a/open/x", "b/x"):
+        (tmp_path / "programs" / name).parent.mkdir(parents=True)
+        (tmp_path / "programs" / name).write_text(name)
+    (tmp_path / "programs" / "b" / "way").symlink_to(tmp_path / "programs" / "a" / "secret")
+    secret = tmp_path / "programs" / "a" / "secret"
+    assert without(tmp_path / "programs", [secret]) == [
+        str(tmp_path / "programs" / "a" / "open"),
+        str(tmp_path / "programs" / "b"),
+    ]
+    given = allowed(tmp_path, hidden=[secret])
+    with Keeper(given) as keeper:
+        reads = "[os.access(p, os.R_OK) and bool(tried(p)) for p in {paths}]"
+        paths = [str(tmp_path / "programs" / each) for each in ("a/open/x", "a/secret/x", "b/x", "b/way/x")]
+        tried = (
+            "def tried(p):\n    try:\n        return open(p).read()\n    except PermissionError:\n        return ''\n"
+        )
+        source = f"import os\n{tried}print({reads.format(paths=paths)})"
+        _, text = run(keeper, tmp_path, source)
+    assert text.strip() == "[True, False, True, False]"
+
+
+def test_the_share_can_be_listed_and_read_but_for_its_log(tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    for name in ("config/runtime.json", "logs/app.log", "model.bin"):
+        (share / name).parent.mkdir(parents=True, exist_ok=True)
+        (share / name).write_text(name)
+    with Keeper(allowed(tmp_path, hidden=[share / "logs"])) as keeper:
+        assert found(keeper, tmp_path, f"sorted(os.listdir({str(share)!r}))") == ["config", "logs", "model.bin"]
+        for name, readable in (("config/runtime.json", True), ("model.bin", True), ("logs/app.log", False)):
+            result, text = run(keeper, tmp_path, f"print(open({str(share / name)!r}).read())")
+            assert (result.exit_code == 0) == readable, text
+            assert ("PermissionError" in text) != readable
+
+
+def test_an_application_has_no_powers_and_gains_none(tmp_path: Path) -> None:
+    with Keeper(allowed(tmp_path)) as keeper:
+        _, text = run(keeper, tmp_path, "print(open('/proc/self/status').read())")
+        status = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+        assert status["NoNewPrivs"] == "1"
+        assert int(found(keeper, tmp_path, "open('/proc/self/oom_score_adj').read()")) > 0
+        assert found(keeper, tmp_path, "__import__('resource').getrlimit(4)") == [0, 0]
+
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        os.execve(sys.executable, ["daemon", "-c", "import time; time.sleep(600)"], {})
+    os._exit(0)
+time.sleep(0.5)
+"""
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_daemon_that_hid_itself_ends_with_its_run_while_another_slot_is_busy(tmp_path: Path, confined: bool) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    given = [allowed(tmp_path / name) if confined else None for name in ("one", "two")]
+    with Keeper(given[0]) as one, Keeper(given[1]) as two:
+        for name in ("one", "two"):
+            (tmp_path / name / "work").mkdir(exist_ok=True)
+        results: list[StepResult] = []
+        busy = threading.Thread(
+            target=lambda: results.append(run(two, tmp_path / "two", "import time; time.sleep(3); print('x')")[0])
+        )
+        busy.start()
+        _, text = run(one, tmp_path / "one", DAEMON)
+        assert busy.is_alive()
+        assert not psutil.pid_exists(int(text))
+        busy.join()
+    assert results == [StepResult(error=None, exit_code=0)]
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_an_application_that_ends_its_keeper_costs_its_own_run(tmp_path: Path, confined: bool) -> None:
+    given = allowed(tmp_path)
+    with Keeper(given if confined else None) as keeper:
+        source = (
+            "import os, signal, subprocess, sys\n"
+            "print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True)\n"
+            "os.kill(os.getppid(), signal.SIGKILL)\nsignal.pause()"
+        )
+        result, text = run(keeper, tmp_path, source)
+        assert result.exit_code is None
+        assert "the process that started it was ended, maybe by the application itself" in str(result.error)
+        wait_until(lambda: not psutil.pid_exists(int(text)), 10)
+        assert not psutil.pid_exists(int(text))
+        assert run(keeper, tmp_path, "print('again')") == (StepResult(error=None, exit_code=0), "again\n")
+
+
+def test_a_keeper_that_its_application_suspends_is_ended_at_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline_app.worker.process.KEEPER_SECONDS", 1.0)
+    monkeypatch.setattr("pipeline_app.worker.process.GRACE_SECONDS", 0.5)
+    with Keeper(allowed(tmp_path)) as keeper:
+        source = "import os, signal; os.kill(os.getppid(), signal.SIGSTOP); signal.pause()"
+        result, _ = run(keeper, tmp_path, source, seconds=1)
+        assert "it does not answer" in str(result.error)
+        assert run(keeper, tmp_path, "print('again')")[1] == "again\n"
+
+
+def test_when_the_worker_is_killed_nothing_of_an_application_is_left(tmp_path: Path) -> None:
+    allowed(tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from tests.worker.test_confinement import *\n"
+        "folder = Path(sys.argv[1])\nkeeper = Keeper(allowed(folder))\n"
+        'run(keeper, folder, "import os, time; print(os.getpid(), flush=True); time.sleep(600)", 600)'
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=Path(__file__).parents[2]) as worker:
+        log = tmp_path / "run.log"
+        wait_until(lambda: log.exists() and log.read_text().endswith("\n"), 30)
+        application = int(log.read_text())
+        keeper = psutil.Process(application).ppid()
+        worker.send_signal(signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(application) and not psutil.pid_exists(keeper), 10)
+    assert not psutil.pid_exists(application)
+
+
+class Two:
+    """Two files that are processed one after the other by one slot, whose stages a test calls as it likes."""
+
+    def __init__(self, world: World) -> None:
+        self.processor: JobProcessor = world.processor()
+        self.world = world
+
+    def run(self, data: bytes, name: str) -> Ran:
+        self.world.upload(data, name)
+        message = self.world.queue.receive(60)
+        assert message is not None
+        fetched = self.processor.fetch(self.processor.claim(message))  # type: ignore[arg-type]
+        assert isinstance(fetched, Fetched)
+        ran = self.processor.run(fetched)
+        assert isinstance(ran, Ran)
+        return ran
+
+
+# The input is the code to run; it may leave "$2/result".
+EXECUTE = '. "$1"'
+FORGE = """
+for f in $(cat "$NOTES/path"); do
+    echo forged > "$f"; rm -f "$f"; echo forged > "$f"
+done
+echo of b > "$2/result"
+"""
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_receipt_tells_what_its_run_left_though_the_next_one_rewrites_it(
+    world: World, confined: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTES", str(world.folder / "notes"))
+    if not confined:
+        world.unconfine()
+    world.app(EXECUTE)
+    two = Two(world)
+    first = two.run(b'echo of a > "$2/result"', INPUT)
+    # The attacker knows where the results of the file before it lie.
+    results = [path for path in first.scratch.rglob("result")]
+    assert len(results) == 1
+    (world.folder / "notes" / "path").write_text("\n".join(map(str, results)))
+    second = two.run(FORGE.encode(), "incoming/b")
+    outcome = two.processor.publish(first).outcome
+    assert two.processor.publish(second).outcome is Outcome.SUCCEEDED
+    if confined:
+        assert outcome is Outcome.SUCCEEDED
+    else:
+        # What was forged is not published; the file is processed again, which costs it no attempt.
+        assert outcome is Outcome.GIVEN_BACK
+        (world.folder / "notes" / "path").unlink()
+        assert world.process().outcome is Outcome.SUCCEEDED
+    receipt = world.receipt()
+    (output,) = receipt.outputs
+    assert world.store.content(f"{OUTPUT}/result") == b"of a\n"
+    assert (receipt.attempt, receipt.confined, output.size) == (1, confined, 5)
+
+
+def test_a_run_finds_nothing_of_the_one_before(world: World) -> None:
+    world.app(EXECUTE)
+    world.upload(b'touch "$PWD/a" "$2/b" "$TMPDIR/c" "$HOME/d"; mkdir -p "$PWD/e/f"; chmod 0 "$PWD/e" "$TMPDIR"')
+    assert world.process().outcome is Outcome.SUCCEEDED
+    places = '"$PWD" "$2" "$TMPDIR" "$(dirname "$1")" "$HOME"'
+    world.upload(
+        f'find {places} ! -name "$(basename "$1")" ! -name found ! -type d > "$2/found"'.encode(), "incoming/b"
+    )
+    assert world.process().outcome is Outcome.SUCCEEDED
+    assert world.store.content("outgoing/b/found") == b""
