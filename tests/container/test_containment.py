@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.waiting import wait_until
+from tests.container.client import docker, state_of
 from tests.container.conftest import Run
-from tests.container.site import Site, wait_for_end
-from tests.hostile.attacks import ATTACKS, EXECUTOR, code
+from tests.container.site import Site, ended, wait_for_end
+from tests.hostile.attacks import ATTACKS, EXECUTOR, KEPT_ANYWAY, code
 
 # What an application of this user could do to the worker's folder, wherever the kernel does not ask what it is confined
 # to: change modes. The worker gets along with it.
@@ -90,3 +92,41 @@ def test_an_application_has_no_powers_bounded_processes_and_finds_nothing_of_ano
         found = json.loads(site.files.download_blob(f"outgoing/{number}/reached.json").readall())
         assert 4096 <= found.pop("processes") <= 4096 + 1000
         assert found == {"powerless": True, "left": False, "user": 10001}
+
+
+@pytest.fixture
+def without_landlock(attacked: list[str], tmp_path: Path) -> list[str]:
+    """Return options of a container whose runtime refuses the system calls, as one that is older does."""
+    calls = ["landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self"]
+    rule = {"action": "SCMP_ACT_ERRNO", "errnoRet": 1, "names": calls}
+    (tmp_path / "calls.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))
+    return [*attacked, "--security-opt", f"seccomp={tmp_path / 'calls.json'}"]
+
+
+def test_without_landlock_it_says_so_and_nobody_looks_into_the_worker(
+    site: Site, without_landlock: list[str], run: Run
+) -> None:
+    attacks = {name.replace(" ", "-"): ATTACKS[name] for name in KEPT_ANYWAY} | {"write": "reached = 1"}
+    for name, attack in attacks.items():
+        site.upload(f"incoming/{name}", code(attack))
+    log = wait_for_end(run(*without_landlock))
+    assert "WARNING applications are not confined" in log
+    found = {}
+    for name in attacks:
+        receipt = site.receipt(name)
+        assert (receipt.status, receipt.error, receipt.confined) == ("succeeded", None, False), (name, receipt)
+        found[name] = json.loads(site.files.download_blob(f"outgoing/{name}/reached.json").readall())
+    assert {name: reached for name, reached in found.items() if reached} == {"write": 1}
+
+
+def test_where_confinement_is_required_no_file_is_processed_without_it(
+    site: Site, without_landlock: list[str], run: Run
+) -> None:
+    site.upload("incoming/a", b"reached = 1")
+    container = run(*without_landlock, "--env", "APP_REQUIRE_CONFINEMENT=true")
+    assert wait_until(lambda: ended(container), seconds=60)
+    assert state_of(container)["ExitCode"] == 2
+    log = docker("logs", container).stdout
+    assert "The worker cannot run: The kernel" in log
+    assert "pulumi config set requireConfinement false" in log
+    assert site.jobs.get_queue_properties().approximate_message_count == 1

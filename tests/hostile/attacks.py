@@ -11,7 +11,7 @@ source, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2].partition("
 share, target = pathlib.Path(sys.argv[4]), json.loads(os.environ["TARGET"])
 def parents():
     number, found = os.getppid(), []
-    while number > 1:
+    while number > 0:
         found.append(number)
         number = int(pathlib.Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
     return found
