@@ -193,7 +193,7 @@ class JobProcessor:
         else:
             require_whole(fetched.scratch, fetched.input_file, fetched.version.size)
             result, size = self._apply(fetched)
-            if not self._keepers.confined:
+            if not result.confined:
                 # The application of the next file could change what this one left.
                 result = self._collected(fetched, result)
         return Ran(**known(fetched), result=result, size=size, started_at=started_at)
@@ -213,7 +213,7 @@ class JobProcessor:
                         place=place,
                         watch=watch,
                     )
-                return replace(result, confined=self._keepers.confined), watch.size
+                return replace(result, confined=place.keeper.confines), watch.size
             except Interrupted:
                 if claim.pointless is not None and not claim.lost:
                     raise claim.pointless from None

@@ -46,19 +46,14 @@ class Keepers:
         scratch: the worker's folder, in which each place has one.
 
     Raises:
-        NotConfined: it is required that they are confined, and the kernel cannot.
+        NotConfined: it is required that they are confined, and the kernel cannot or does not.
         OSError: a keeper cannot be started.
     """
 
     def __init__(self, settings: WorkerSettings, scratch: Path) -> None:
         found = landlock.version()
-        self.confined = found >= landlock.LEAST_VERSION
-        if not self.confined and settings.require_confinement:
-            raise NotConfined(
-                f"The kernel {os.uname().release} {_lacks(found)}, and requireConfinement "
-                "(APP_REQUIRE_CONFINEMENT) is set. No file is processed here. Run the pipeline on a newer kernel, or "
-                "do without the containment of applications: pulumi config set requireConfinement false."
-            )
+        can = found >= landlock.LEAST_VERSION
+        lacks = None if can else _lacks(found)
         self._free: list[Place] = []
         self._resources = ExitStack()
         with ExitStack() as resources:
@@ -66,21 +61,23 @@ class Keepers:
                 # Modes are what the kernel lets an application change wherever a file lies, so that no name should be
                 # known to those of other slots.
                 stage = Stage(scratch / f"slot-{secrets.token_hex(8)}")
-                keeper = resources.enter_context(Keeper(_rights(settings, stage) if self.confined else None))
+                keeper = resources.enter_context(Keeper(_rights(settings, stage) if can else None))
                 self._free.append(Place(keeper, stage))
+            if settings.require_confinement:
+                problems = [place.keeper.problem for place in self._free if can and not place.keeper.confines]
+                lacks = lacks or (f"refuses: {problems[0]}" if problems else None)
+                if lacks:
+                    raise NotConfined(_required(lacks))
             self._resources = resources.pop_all()
-        self._lock = threading.Lock()
         self._cleared = settings.cleared
+        self._lock = threading.Lock()
+        self._required = settings.require_confinement
         self._slots = settings.slots
-        if self.confined:
-            _log.info("applications are confined: %s", ", ".join(_kept(found, settings)))
+        self._told = False
+        if lacks:
+            self._tell(lacks)
         else:
-            _log.warning(
-                "%s: the kernel %s %s. A file that takes over the application can reach other files and the worker.",
-                NOT_CONFINED,
-                os.uname().release,
-                _lacks(found),
-            )
+            _log.info("applications are confined: %s", ", ".join(_kept(found, settings)))
 
     def __enter__(self) -> Keepers:
         return self
@@ -92,10 +89,18 @@ class Keepers:
 
     @contextmanager
     def place(self) -> Iterator[Place]:
-        """Have a place for one application while the context lasts; there are as many as slots."""
+        """Have a place for one application while the context lasts; there are as many as slots.
+
+        Raises:
+            NotConfined: as at the beginning.
+        """
         with self._lock:
             place = self._free.pop()
         try:
+            if (problem := place.keeper.problem) is not None:
+                self._tell(f"refuses: {problem}")
+                if self._required:
+                    raise NotConfined(_required(f"refuses: {problem}"))
             yield place
         finally:
             with self._lock:
@@ -103,6 +108,17 @@ class Keepers:
                 # What lies there may be of an application that still runs in another slot.
                 for folder in self._cleared if len(self._free) == self._slots else ():
                     _clear(folder)
+
+    def _tell(self, lacks: str) -> None:
+        """Say once that applications are not confined, and why."""
+        if not self._told:
+            self._told = True
+            _log.warning(
+                "%s: the kernel %s %s. A file that takes over the application can reach other files and the worker.",
+                NOT_CONFINED,
+                os.uname().release,
+                lacks,
+            )
 
 
 def _clear(folder: Path) -> None:
@@ -142,6 +158,14 @@ def _kept(found: int, settings: WorkerSettings) -> Sequence[str]:
         parts.append(network if found >= landlock.PORTS_VERSION else f"not {network}, which Linux 6.7 can")
     parts.append("signals" if found >= landlock.SIGNALS_VERSION else "not signals, which Linux 6.12 can")
     return parts
+
+
+def _required(lacks: str) -> str:
+    return (
+        f"The kernel {os.uname().release} {lacks}, and requireConfinement (APP_REQUIRE_CONFINEMENT) is set. No file is "
+        "processed here. Run the pipeline on a newer kernel, or do without the containment of applications: "
+        "pulumi config set requireConfinement false."
+    )
 
 
 def _lacks(found: int) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
+from pipeline_app.worker.keepers import NotConfined
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message
@@ -170,7 +171,7 @@ class Drain:
             self._stopping.set()
         except BaseException as error:
             # A full disk is no fault of the code, so its sentence says all.
-            _log.error("slot %d broke off: %s", number, error, exc_info=not isinstance(error, DiskFull))
+            _log.error("slot %d broke off: %s", number, error, exc_info=not isinstance(error, DiskFull | NotConfined))
             self._status.count("broken off")
             failures.append(error)
             self._stopping.set()

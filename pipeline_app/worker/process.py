@@ -78,9 +78,16 @@ class Keeper:
     ) -> None:
         self.close()
 
-    def version(self) -> int:
-        """Return the version of Landlock that confines its applications, 0 where nothing does."""
-        return int(self._ready()["version"])
+    @property
+    def confines(self) -> bool:
+        """Whether its applications are confined; it waits until that is known."""
+        return bool(self._known()["version"])
+
+    @property
+    def problem(self) -> str | None:
+        """Why the kernel refused to confine them, if it did."""
+        problem: str | None = self._known()["problem"]
+        return problem
 
     def close(self) -> None:
         """End the keeper with all that it started."""
@@ -191,6 +198,15 @@ class Keeper:
         if self._setup is None:
             self._setup = self._told()["ready"]
         return self._setup
+
+    def _known(self) -> dict[str, Any]:
+        """Return what the keeper could do; one that was lost before it could tell is replaced."""
+        try:
+            return self._ready()
+        except (_KeeperLost, OSError) as error:
+            _log.warning("A keeper is started anew, since it was lost: %s.", error)
+            self._replace()
+            return self._ready()
 
     def _replace(self) -> None:
         """Have another keeper in the place of one that cannot be trusted any more."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pipeline_app.worker.attempt import Claimed, Outcome, Processed
 from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.disk import DiskFull
+from pipeline_app.worker.keepers import NotConfined
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.publication import InputChanged
 from pipeline_app.worker.scratch import Vanished
@@ -43,9 +44,9 @@ def guarded(
             _log.warning("lost %r attempt=%d: another worker has the message", job.name, number)
         else:
             outcome = give_back(claimed, "the worker is stopping", delay=0.0, counted=False)
-    except DiskFull as error:
-        # Something that was written outside of its attempt's folder is still there: a new worker, in Azure on a
-        # new disk, has to go on, and this file has nothing to do with it.
+    except (DiskFull, NotConfined) as error:
+        # Something that was written outside of its attempt's folder is still there, or the machine lacks something: a
+        # new worker, in Azure on a new disk, has to go on, and this file has nothing to do with it.
         outcome = give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
         raise
     except InputChanged as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import socket
@@ -18,15 +19,18 @@ import psutil
 import pytest
 
 from infra.local.waiting import wait_until
+from pipeline_app.contract import FileJob
+from pipeline_app.worker import process as process_module
 from pipeline_app.worker.attempt import Fetched, Outcome, Ran
 from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.confinement.privileges import adopt_orphans
 from pipeline_app.worker.confinement.rights import METADATA_PORT, Network, Rights, rights, without
 from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.keepers import NotConfined
 from pipeline_app.worker.process import Keeper, StepResult
 from pipeline_app.worker.run_log import RunLog
 
-from .world import INPUT, OUTPUT, World
+from .world import INPUT, OUTPUT, World, process
 
 pytestmark = pytest.mark.skipif(
     landlock.version() < landlock.SIGNALS_VERSION, reason="needs Linux 6.12 or later with Landlock"
@@ -317,3 +321,66 @@ def test_a_run_finds_nothing_of_the_one_before(world: World) -> None:
     )
     assert world.process().outcome is Outcome.SUCCEEDED
     assert world.store.content("outgoing/b/found") == b""
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let keepers find a kernel that has Landlock and refuses to confine."""
+    source = (
+        "import errno, os; from pipeline_app.worker.confinement import landlock\n"
+        "def refuse(self): raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))\n"
+        "landlock.Ruleset.restrict = refuse\n"
+    )
+    keeper = process_module._KEEPER.replace("from pipeline", f"\n{source}from pipeline")
+    monkeypatch.setattr(process_module, "_KEEPER", keeper)
+
+
+def test_a_kernel_that_has_landlock_and_refuses_it_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse(monkeypatch)
+    world.app('cp "$1" "$2/x"')
+    world.upload()
+    assert world.process().outcome is Outcome.SUCCEEDED
+    assert world.receipt().confined is False
+    assert "refuses: [Errno 7] Argument list too long" in caplog.text
+
+
+def test_where_confinement_is_required_a_kernel_that_refuses_it_processes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch)
+    world.settings = dataclasses.replace(world.settings, require_confinement=True)
+    with pytest.raises(NotConfined, match=r"refuses: .*requireConfinement"):
+        world.processor()
+
+
+def test_a_keeper_that_loses_its_confinement_later_gives_the_file_back_and_ends_the_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.settings = dataclasses.replace(world.settings, require_confinement=True)
+    world.app('kill -9 "$(ps -o ppid= -p $$)"; sleep 60')
+    world.upload()
+    processor = world.processor()
+    refuse(monkeypatch)
+    for _ in range(2):
+        message = world.queue.receive(60)
+        assert message is not None
+        try:
+            process(processor, message)
+        except NotConfined:
+            break
+        world.queue.clock += 600
+    else:
+        pytest.fail("It went on without confinement.")
+    assert FileJob.decode(world.queue.entries[0].message.content).given_back == 1
+
+
+def test_a_keeper_that_was_lost_before_its_first_application_is_replaced(world: World) -> None:
+    world.app('cp "$1" "$2/x"')
+    world.upload()
+    world.processor()
+    for keeper in psutil.Process().children():
+        if "confinement.keeper" in " ".join(keeper.cmdline()):
+            keeper.kill()
+    assert world.process().outcome is Outcome.SUCCEEDED
+    assert (world.receipt().attempt, world.receipt().confined) == (1, True)

@@ -61,10 +61,17 @@ class Keeper:
         privileges.give_up()
         # From now on, what tells of this process belongs to root, for itself as well.
         privileges.close_to_others()
-        found = landlock.version() if setup["rights"] else 0
-        if found < landlock.LEAST_VERSION:
-            return {"version": 0, "found": found}
-        rights = Rights.decode(setup["rights"])
+        if setup["rights"] is None:
+            return {"version": 0, "problem": None}
+        try:
+            return {"version": self._confine(Rights.decode(setup["rights"])), "problem": None}
+        except OSError as error:
+            # Nothing is restricted unless all is.
+            return {"version": 0, "problem": str(error)}
+
+    def _confine(self, rights: Rights) -> int:
+        """Keep these rights and no others; return the version of Landlock."""
+        found = landlock.version()
         ports = rights.closed_ports != ()
         ruleset = landlock.Ruleset(found, ports=ports)
         for path in rights.listed:
@@ -77,7 +84,7 @@ class Keeper:
             ruleset.keep_ports(port for port in landlock.PORTS if port not in rights.closed_ports)
         ruleset.restrict()
         self._alone = found >= landlock.SIGNALS_VERSION and not _may_signal(os.getppid())
-        return {"version": found, "found": found}
+        return found
 
     def _run(self, run: dict[str, Any], output: int) -> None:
         child, problem = _start(run["command"], run["cwd"], run["env"], output)

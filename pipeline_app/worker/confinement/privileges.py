@@ -10,6 +10,7 @@ import errno
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +43,9 @@ def give_up() -> None:
     if sys.platform != "linux":
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
+    with suppress(OSError):
+        # Not every sandbox has this, and without it an application is killed as a rule all the same: it is the larger.
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
     if os.geteuid() == 0:
         _drop_capabilities()
     else:
