@@ -28,11 +28,12 @@ os._exit(0)
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """A command, the folder that has it (empty for one of the system), and its runtime config."""
+    """A command, the folder that has it (empty for one of the system), its config, and what it may write besides."""
 
     alias: str
     folder: str
     config: Path
+    writable: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +50,11 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.clear()
 
     def clear(self) -> None:
         """Forget all runs."""
-        self.path.unlink(missing_ok=True)
+        self.path.write_bytes(b"")
 
     def read(self) -> list[Interval]:
         """Return all runs, by their start."""
@@ -81,4 +83,4 @@ def burning(folder: Path, seconds: float) -> tuple[Application, Ledger]:
     script.chmod(0o755)
     config = folder / "burn.json"
     config.write_text(json.dumps({"args": ["{input}", "{output}"]}), encoding="utf-8")
-    return Application(alias="burn", config=config, folder=str(binaries)), ledger
+    return Application(alias="burn", config=config, folder=str(binaries), writable=str(ledger.path)), ledger

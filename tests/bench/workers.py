@@ -108,6 +108,7 @@ class Launcher:
             "APP_STORAGE_CONTAINER": NAMES.container,
             "APP_STORAGE_INPUT_PATH": NAMES.input_path,
             "APP_STORAGE_OUTPUT_PATH": NAMES.output_path,
+            "APP_WRITABLE_PATHS": application.writable,
             "PATH": f"{application.folder}:{path}" if application.folder else path,
             "PYTHONPATH": str(self.code),
         }

@@ -14,8 +14,9 @@ ARGUMENTS: Final = ("{input}", "{output}")
 EXPORT_ARGUMENTS: Final = ("export", "{output}")
 
 # Each attempt leaves its own mark in each of its results, so that results of two attempts under one receipt show. Their
-# number and names differ from attempt to attempt, too. A file "kill" in the folder CHAOS_FOLDER is an order to kill the
-# worker from here, in the middle of the work. The ledger gets the time, the mark and the first line of the input.
+# number and names differ from attempt to attempt, too. A file "kill" in the folder CHAOS_ORDERS is an order to have the
+# worker killed in the middle of the work, which the application itself may not do. The ledger gets time, mark and
+# first line of the input.
 _SCRIPT: Final = """#!/bin/sh
 if [ "$1" = export ]; then
     exec cp "$2/a" "$2/exported"
@@ -26,10 +27,9 @@ echo "$(date +%s.%N) $mark $line" >> 'LEDGER'
 for name in a b c; do
     case $mark in *[0-7]) [ $name = c ] && continue ;; esac
     { echo "$mark"; cat "$1"; } > "$2/$name"
-    if [ $name = a ] && [ -e "$CHAOS_FOLDER/kill" ]; then
-        mv "$CHAOS_FOLDER/kill" "$CHAOS_FOLDER/killed-$mark"
-        kill -9 "$PPID"
-        exit 1
+    if [ $name = a ] && [ -e "$CHAOS_ORDERS/kill" ]; then
+        mv "$CHAOS_ORDERS/kill" "$CHAOS_ORDERS/killed-$mark"
+        exec sleep 60
     fi
     PAUSE
 done
@@ -62,20 +62,21 @@ class Application:
         self.script_folder.mkdir(parents=True)
         script = self.script_folder / ALIAS
         pause = f"sleep {pause_seconds}" if pause_seconds else ":"
-        script.write_text(_SCRIPT.replace("LEDGER", str(self._ledger)).replace("PAUSE", pause))
+        script.write_text(_SCRIPT.replace("LEDGER", str(self.ledger)).replace("PAUSE", pause))
         script.chmod(0o755)
         for path, arguments in ((self.runtime_config, ARGUMENTS), (self.export_config, EXPORT_ARGUMENTS)):
             path.write_text(json.dumps({"args": arguments}))
-        self._ledger.touch()
+        self.ledger.touch()
 
     def runs(self) -> Mapping[str, list[float]]:
         """Return when runs began (seconds since the epoch), by the first line of their input."""
         found: dict[str, list[float]] = defaultdict(list)
-        for entry in self._ledger.read_text().splitlines():
+        for entry in self.ledger.read_text().splitlines():
             moment, _, line = entry.split(" ", 2)
             found[line].append(float(moment))
         return found
 
     @property
-    def _ledger(self) -> Path:
+    def ledger(self) -> Path:
+        """What the runs write to, which the worker has to let them."""
         return self.folder / "ledger"

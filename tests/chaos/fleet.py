@@ -22,6 +22,7 @@ from tests.chaos.steps import IN_APPLICATION, Course
 
 CLAIM_SECONDS: Final = 2
 CREATED: Final = 201
+KILLER_SECONDS: Final = 0.01
 PROJECT: Final = Path(__file__).parents[2]
 
 
@@ -68,7 +69,7 @@ class Fleet:
         self._closing.set()
         for member in self._members:
             member.join()
-        self.steps[IN_APPLICATION] = len(list(self._folder.glob("worker-*/killed-*")))
+        self.steps[IN_APPLICATION] = len(list(self._folder.glob("worker-*/orders/killed-*")))
 
     def leaks(self) -> list[str]:
         """Return the processes and folders that are left of a closed fleet."""
@@ -83,13 +84,22 @@ class Fleet:
         return found + [str(left) for left in self._folder.glob("worker-*/scratch/*")]
 
     def _member(self, folder: Path) -> None:
-        folder.mkdir()
+        orders = folder / "orders"
+        orders.mkdir(parents=True)
         course = Course()
-        order = folder / "kill"
+        order = orders / "kill"
+        done = threading.Event()
         processes: list[subprocess.Popen[bytes]] = []
 
         def kill() -> None:
             processes[-1].send_signal(signal.SIGKILL)
+
+        def kill_as_told() -> None:
+            told: set[Path] = set()
+            while not done.wait(KILLER_SECONDS):
+                if fresh := set(orders.glob("killed-*")) - told:
+                    told |= fresh
+                    kill()
 
         def kill_later() -> None:
             threading.Timer(self._decisions.moment(0.05), kill).start()
@@ -120,10 +130,14 @@ class Fleet:
         blob, queue = proxy("Blob"), proxy("Queue")
         environment = self._environment(folder, blob.port, queue.port)
         command = [sys.executable, "-m", "pipeline_app.worker"]
+        killer = threading.Thread(target=kill_as_told)
+        killer.start()
         with (folder / "worker.log").open("ab") as log:
             while not self._closing.is_set():
                 processes.append(subprocess.Popen(command, env=environment, stderr=log, stdout=log))
                 processes[-1].wait()
+            done.set()
+            killer.join()
             order.unlink(missing_ok=True)
             # One that nobody kills any more tidies up after those that were.
             subprocess.run(command, check=True, env=environment, stderr=log, stdout=log)
@@ -146,7 +160,8 @@ class Fleet:
             "APP_STORAGE_CONTAINER": NAMES.container,
             "APP_STORAGE_INPUT_PATH": NAMES.input_path,
             "APP_STORAGE_OUTPUT_PATH": NAMES.output_path,
-            "CHAOS_FOLDER": str(folder),
+            "APP_WRITABLE_PATHS": f"{self._application.ledger}{os.pathsep}{folder / 'orders'}",
+            "CHAOS_ORDERS": str(folder / "orders"),
             "CHAOS_MARKER": self._marker,
             "PATH": f"{self._application.script_folder}:{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),

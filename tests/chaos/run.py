@@ -252,7 +252,7 @@ class RunUnderFire:
             f"exportConfigFile={self._application.export_config}",
             f"runtimeConfigFile={self._application.runtime_config}",
         )
-        return Run(self._data, *CONFIG, *configs)
+        return Run(self._data, *CONFIG, f"appWritablePaths={self._application.ledger}", *configs)
 
     def _connect(self) -> Account:
         self._connection.close()
