@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from pathlib import Path
 
 import psutil
@@ -251,6 +252,16 @@ def test_the_outputs_tell_a_client_all_it_needs_and_are_for_the_owner_alone(run:
     wanted = {"appStorageConnectionString", "appStorageContainer", "inputPath", "outputPath", "shareDirectory"}
     assert wanted <= set(outputs)
     assert (run.data / "outputs.json").stat().st_mode & 0o077 == 0
+
+
+def test_all_that_a_run_makes_is_for_its_user_alone(run: Run, client: Client) -> None:
+    client.receipt("private", client.upload("private", b"1"))
+    # What is unzipped or installed has modes of its own, in folders that let nobody else in.
+    given = {"artifact", "function", "images"}
+    made = [path for path in run.data.rglob("*") if path.relative_to(run.data).parts[0] not in given]
+    assert {path.name for path in made} >= {"app.log", "secret", "worker-1.log", "runtime.json"}
+    assert [str(path) for path in [run.data, *made] if path.lstat().st_mode & 0o077] == []
+    assert stat.S_IMODE((run.data / "images").stat().st_mode) == 0o700
 
 
 def test_no_key_or_signature_is_in_a_log(run: Run) -> None:
