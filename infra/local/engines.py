@@ -46,6 +46,11 @@ class Engine(Protocol):
         """Remove what an ended or killed container left."""
 
 
+def _health(port: int) -> dict[str, str]:
+    """Return what puts a worker's status on a port of loopback; a container here shares this machine's network."""
+    return {"APP_HEALTH_ADDRESS": "127.0.0.1", "APP_HEALTH_PORT": str(port)}
+
+
 def open_to_all(folder: Path) -> None:
     """Let the image's user, who is not this one, read and write what is mounted, as in Azure every user may.
 
@@ -97,7 +102,7 @@ class ProcessEngine:
             "TMPDIR": str(temporary),
             **image.environment,
             **definition.environment,
-            "APP_HEALTH_PORT": str(port),
+            **_health(port),
         }
         arguments = list(definition.command or WORKER)
         if arguments[0] == "python":
@@ -130,7 +135,7 @@ class DockerEngine:
         """Return the client process that stays with the container and hands its signals on."""
         folder = self._folder / definition.name
         folder.mkdir(parents=True, exist_ok=True)
-        environment = {**definition.environment, "APP_HEALTH_PORT": str(port)}
+        environment = {**definition.environment, **_health(port)}
         # Docker reads the values from its own environment, so that no secret is on a command line.
         names = [argument for name in sorted(environment) for argument in ("--env", name)]
         volumes = [argument for path, host in definition.mounts.items() for argument in ("--volume", f"{host}:{path}")]

@@ -35,6 +35,7 @@ def main() -> int:
     keep_near()
     try:
         settings = WorkerSettings.from_environment(os.environ)
+        address = health.address(os.environ)
     except ContractError as error:
         _log.error("%s", error)
         return EXIT_SETTINGS
@@ -58,7 +59,7 @@ def main() -> int:
 
     store, queue = connect(settings.connection, settings.names.container, pause)
     try:
-        with health.serve(status, settings.health_port) as port, worker_scratch(settings.scratch) as scratch:
+        with health.serve(status, settings.health_port, address) as port, worker_scratch(settings.scratch) as scratch:
             _log.info("worker of release %s serves /healthz and /status on port %d", settings.release, port)
             drain = Drain(
                 queue,

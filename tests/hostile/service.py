@@ -144,6 +144,7 @@ class Service:
         environment = {
             "APP_ALIAS": ALIAS,
             "APP_CLAIM_SECONDS": "30",
+            "APP_HEALTH_ADDRESS": "127.0.0.1",
             "APP_HEALTH_PORT": "0",
             "APP_IDLE_SECONDS": "0",
             "APP_MAX_ATTEMPTS": "1",
