@@ -168,8 +168,9 @@ def test_no_terminal_obeys_a_log_on_the_share(client: Client) -> None:
     assert b"\x1b" not in said
     assert "\u202e".encode() not in said
     assert rb"\x1b[31mred" in said
-    # The application's own log is what it printed.
-    assert b"\x1b[31mred" in client.read(client.names.log_name(f"incoming/{name}"))
+    log = client.read(client.names.log_name(f"incoming/{name}"))
+    assert b"\x1b" not in log
+    assert b"\n| \\x1b[31mred\n| \\x1b]0;title\\x07\n" in log
 
 
 def test_what_is_not_below_the_input_path_is_left_alone(client: Client) -> None:
