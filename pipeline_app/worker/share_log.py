@@ -55,9 +55,8 @@ def append_log(source: Path, target: Path) -> None:
     Raises:
         OSError: the one cannot be read or the other not be written.
     """
-    handle = os.open(target, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o666)
     with (
-        os.fdopen(handle, "wb", buffering=0) as log,
+        os.fdopen(_open(target), "ab", buffering=0) as log,
         source.open(encoding="utf-8", errors="backslashreplace", newline="\n") as text,
     ):
         batch: list[str] = []
@@ -73,6 +72,11 @@ def append_log(source: Path, target: Path) -> None:
                 _write_all(log, "".join(batch))
                 batch, length = [], 0
         _write_all(log, "".join(batch))
+
+
+def _open(path: Path) -> int:
+    """Open a log to append to it, and not a file elsewhere by a link that an application left in its place."""
+    return os.open(path, os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY, 0o666)
 
 
 def _write_all(log: BinaryIO, text: str) -> None:
@@ -128,7 +132,7 @@ class ShareLog(logging.Handler):
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer a line that could not be written is not tried again when the file is closed.
-            self._file = self._path.open("ab", buffering=0)
+            self._file = os.fdopen(_open(self._path), "ab", buffering=0)
         left = text.encode("utf-8", "backslashreplace")
         self._unseen += len(left)
         while left:
@@ -139,7 +143,7 @@ class ShareLog(logging.Handler):
         self._look_at = time.monotonic() + LOOK_SECONDS
         self._unseen = 0
         try:
-            there = self._path.stat()
+            there = self._path.lstat()
         except FileNotFoundError:
             self._drop()
             return

@@ -120,6 +120,22 @@ def test_no_other_writer_s_line_gets_into_the_middle_of_an_application_s(
     assert {line[:2] for line in lines if line != "real"} == {"| "}
 
 
+def test_nothing_is_written_through_a_link_that_an_application_left_in_the_log_s_place(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    victim, source, target = tmp_path / "victim", tmp_path / "run.log", tmp_path / "app.log"
+    victim.write_text("kept\n")
+    source.write_text("| forged\n")
+    target.symlink_to(victim)
+    logger.addHandler(ShareLog(target, max_bytes=2))
+    logger.info("line")
+    with pytest.raises(OSError, match=r"app\.log"):
+        append_log(source, target)
+    assert victim.read_text() == "kept\n"
+    assert f"the log {target} cannot be written" in caplog.text
+    assert target.is_symlink()
+
+
 def test_a_record_that_does_not_fit_its_text_is_reported_as_logging_does(
     logger: logging.Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
