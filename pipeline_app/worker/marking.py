@@ -18,6 +18,11 @@ MARK: Final = "| "
 # Before all lines but the first of a record of the worker's, so that what it quotes cannot pose as a further record.
 MORE: Final = "  "
 
+_MARK: Final = MARK.encode()
+# The state of a decoder that waits for the rest of nothing.
+_NOTHING_HELD: Final = (b"", 0)
+_PLAIN: Final = bytes(range(0x20, 0x7F)) + b"\n\t"
+
 
 class Marker:
     """Marks what comes in pieces, at whatever places it is cut."""
@@ -28,6 +33,9 @@ class Marker:
 
     def feed(self, data: bytes) -> bytes:
         """Return a piece of the application's as marked lines, the last of which may go on with the next piece."""
+        # Most of what is printed is plain, and an application that prints without end waits for whoever reads it.
+        if not data.translate(None, _PLAIN) and self._decoder.getstate() == _NOTHING_HELD:
+            return self._marked(data)
         return self._mark(self._decoder.decode(data))
 
     def end(self) -> bytes:
@@ -40,12 +48,14 @@ class Marker:
         return rest + b"\n"
 
     def _mark(self, text: str) -> bytes:
-        if not text:
+        return self._marked(printable(text).encode())
+
+    def _marked(self, shown: bytes) -> bytes:
+        if not shown:
             return b""
-        shown = printable(text)
-        begin, self._at_start = MARK if self._at_start else "", shown.endswith("\n")
-        body, end = (shown[:-1], "\n") if self._at_start else (shown, "")
-        return (begin + body.replace("\n", f"\n{MARK}") + end).encode()
+        begin, self._at_start = _MARK if self._at_start else b"", shown.endswith(b"\n")
+        body, end = (shown[:-1], b"\n") if self._at_start else (shown, b"")
+        return begin + body.replace(b"\n", b"\n" + _MARK) + end
 
     def _reset(self) -> None:
         # It holds a carriage return back until it is known whether a line feed follows, and half a character.
