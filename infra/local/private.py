@@ -34,8 +34,8 @@ def keep_private() -> None:
 def make_private(folder: Path) -> str | None:
     """Make a folder that is this user's alone, or see that the one there is; return what was changed about it.
 
-    Bits that let others only read are taken away, which is told. Where others could write, what is there may be theirs,
-    and no change of a mode makes it trustworthy.
+    Bits for others are taken away, which is told, where they let others only read or nothing is there. Where others
+    could write, what is there may be theirs, and no change of a mode makes it trustworthy.
 
     Args:
         folder: where it is, or is to be.
@@ -62,6 +62,9 @@ def make_private(folder: Path) -> str | None:
             raise NotPrivateError(
                 f"{folder} is open to other users (its mode is {mode:04o}), and its file system keeps no other mode."
             )
+        if mode & WRITABLE and os.listdir(handle):
+            # It was put there since the folder was found empty.
+            raise NotPrivateError(_filled(folder, _user(os.geteuid()), mode))
     finally:
         os.close(handle)
     return f"{folder} was open to other users (its mode was {mode:04o}); now it is yours alone."
@@ -152,11 +155,15 @@ def _require_own(folder: Path) -> None:
             f"{folder} belongs to {owner}, and this is {_user(os.geteuid())}: what is in it would be started with "
             "your rights."
         )
-    if (mode := stat.S_IMODE(status.st_mode)) & WRITABLE:
-        raise NotPrivateError(
-            f"{folder}, which belongs to {owner}, may be written to by other users (its mode is {mode:04o}), so what "
-            f"is in it may be anybody's. If you trust all of it, run 'chmod go-rwx {folder}'."
-        )
+    if (mode := stat.S_IMODE(status.st_mode)) & WRITABLE and os.listdir(folder):
+        raise NotPrivateError(_filled(folder, owner, mode))
+
+
+def _filled(folder: Path, owner: str, mode: int) -> str:
+    return (
+        f"{folder}, which belongs to {owner}, may be written to by other users (its mode is {mode:04o}), so what is in "
+        f"it may be anybody's. If you trust all of it, run 'chmod go-rwx {folder}'."
+    )
 
 
 def _require_way(folder: Path, owners: Collection[int] = ()) -> None:

@@ -80,18 +80,32 @@ def test_a_folder_of_another_user_is_refused_with_its_owner(tmp_path: Path, give
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o702, 0o720])
-@pytest.mark.parametrize("content", [True, False])
-def test_a_folder_of_one_s_own_that_others_may_write_to_is_refused_with_the_fix(
-    tmp_path: Path, mode: int, content: bool
-) -> None:
+def test_a_folder_of_one_s_own_that_others_could_have_filled_is_refused_with_the_fix(tmp_path: Path, mode: int) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    if content:
-        (data / "secret").write_text("00" * 32)
+    (data / "secret").write_text("00" * 32)
     data.chmod(mode)
     text = refused(data)
     assert f"{mode:04o}" in text
     assert f"chmod go-rwx {data}" in text
+
+
+def test_what_is_put_into_an_empty_folder_while_it_is_closed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    close = os.fchmod
+
+    def be_slow(handle: int, mode: int) -> None:
+        (data / "images").mkdir()
+        close(handle, mode)
+
+    monkeypatch.setattr(os, "fchmod", be_slow)
+    with pytest.raises(DataFolderError, match=f"chmod go-rwx {data}"):
+        DataFolder(data)
+    assert [path.name for path in data.iterdir()] == ["images"]
 
 
 def test_a_link_is_refused_wherever_it_leads(tmp_path: Path) -> None:
@@ -105,16 +119,21 @@ def test_a_link_is_refused_wherever_it_leads(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("mode", [0o755, 0o750, 0o711, 0o744])
-def test_a_folder_of_one_s_own_that_others_may_only_read_is_closed_to_them_and_that_is_told(
-    tmp_path: Path, mode: int, watcher: Recorder
+@pytest.mark.parametrize(
+    ("mode", "content"),
+    [(0o755, True), (0o750, True), (0o711, True), (0o744, False), (0o777, False), (0o1777, False), (0o770, False)],
+)
+def test_a_folder_of_one_s_own_that_nobody_else_can_have_filled_is_closed_to_them_and_that_is_told(
+    tmp_path: Path, mode: int, content: bool, watcher: Recorder
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
+    if content:
+        (data / "secret").write_text("00" * 32)
     data.chmod(mode)
     run = LocalRun(RunOptions(config={}, containers=False, data=data, stack="dev"), watcher)
     run.close()
-    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE(data.stat().st_mode) & 0o777 == 0o700
     ((source, text),) = watcher.logs
     assert source == "data folder"
     assert text == f"{data} was open to other users (its mode was {mode:04o}); now it is yours alone."
@@ -219,7 +238,7 @@ def test_no_command_believes_what_another_user_says_of_a_run(tmp_path: Path, giv
 
 def test_a_run_over_a_folder_that_is_open_to_all_says_so_and_starts_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    data.mkdir()
+    (data / "images").mkdir(parents=True)
     data.chmod(0o777)
     before = state(data)
     command = [sys.executable, "-m", "infra.local", "up", "--data", str(data)]
