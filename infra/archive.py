@@ -159,7 +159,13 @@ def unzip(archive: Path, folder: Path, *, max_bytes: int = MAX_UNZIPPED) -> None
 
 
 def cache_is_current(cache: Path, sha256: str) -> bool:
-    """Tell whether a folder still holds, untouched, what the archive of this SHA-256 unpacks to."""
+    """Tell whether a folder still holds, untouched, what the archive of this SHA-256 unpacks to.
+
+    What another user has put there does not count, since the record that would show it is as easily made.
+    """
+    for path in (cache, _record(cache)):
+        if path.exists() and (path.lstat().st_uid != os.geteuid() or path.lstat().st_mode & stat.S_IWOTH):
+            return False
     try:
         record = json.loads(_record(cache).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -194,6 +200,8 @@ def refresh_cache(archive: Path, sha256: str, cache: Path) -> bool:
                 cache.rename(stale)
             fresh.rename(cache)
             record = {"archive": actual, "content": tree_sha256(cache)}
+            # A new file, whoever has made the one that is there, and wherever that leads.
+            _record(cache).unlink(missing_ok=True)
             _record(cache).write_text(json.dumps(record), encoding="utf-8")
     return True
 

@@ -14,14 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import trustme
 
-from .answering import JsonHandler
+from pipeline_app.worker.listening import BoundedHandler, BoundedServer
+
 from .identity import Directory
 
 API_VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
@@ -97,10 +97,8 @@ class Bucket:
             return True
 
 
-class ArmServer(ThreadingHTTPServer):
+class ArmServer(BoundedServer):
     """The endpoint, on a free port, with a certificate of an authority of its own."""
-
-    daemon_threads = True
 
     def __init__(self, directory: Directory, groups: Mapping[str, Group], authority_file: Path) -> None:
         """Serve groups by their ARM id in lower case; write the authority's certificate for clients to trust."""
@@ -131,16 +129,12 @@ class ArmServer(ThreadingHTTPServer):
         bucket = self.buckets.setdefault((principal, read), Bucket(*(READS if read else WRITES)))
         return not bucket.take()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet about clients that break off; what concerns a request is answered to it."""
 
-
-class ArmHandler(JsonHandler):
+class ArmHandler(BoundedHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
     server: ArmServer
-    timeout = 60
 
     def do_GET(self) -> None:
         """Show a group, or how far an operation is."""
@@ -163,7 +157,8 @@ class ArmHandler(JsonHandler):
 
     def do_POST(self) -> None:
         """Start, stop or restart a group."""
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.body() is None:
+            return
         if not (found := self._find(action=True)):
             return
         group, action = found

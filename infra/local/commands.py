@@ -23,6 +23,7 @@ from .demo import Result, process, samples, show
 from .disk_watch import FULL_BYTES
 from .machine import OUTPUTS
 from .operations import DEFAULT_DATA, backfill, explain, retry
+from .private import keep_private
 from .run import PROJECT, LocalRun, RunOptions
 from .view import View, choose
 
@@ -111,6 +112,7 @@ def _options(data: Path, stack: str, config: list[str] | None, containers: bool)
 def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, Any]], int], interrupted: int) -> int:
     """Open a run, do the work in it and close it, whatever happens; return the exit code."""
     run: LocalRun | None = None
+    keep_private()
     try:
         with view.shown():
             run = LocalRun(options, view)

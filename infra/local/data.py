@@ -11,10 +11,17 @@ import secrets
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Final
 
 import filelock
 
 from pipeline_app.worker.disk import is_full
+
+from .private import PRIVATE, NotPrivateError, make_private, require_contents
+
+OTHER_FOLDER: Final = "Choose another folder with --data, such as one in your home."
+# With --containers, the user of the image has its part in it, as on a mounted share.
+SHARE: Final = "share"
 
 
 class DataFolderError(RuntimeError):
@@ -35,22 +42,34 @@ def disk_problem(path: Path, error: OSError) -> str:
 
 
 class DataFolder:
-    """A folder that belongs to one run at a time and remembers who it is from one run to the next.
+    """A folder that belongs to one user, and to one run at a time, and remembers who it is from one run to the next.
 
     Every generated name, id and key is derived from one random secret kept in the folder, so that a restart meets
     the same names and keys and two folders never do.
+
+    Attributes:
+        root: the folder.
+        tightened: what was changed so that no other user can look into it, in a sentence, or None.
     """
 
     def __init__(self, root: Path) -> None:
         """Make the folder, take its lock and read or make its secret.
 
         Raises:
-            DataFolderError: another run uses the folder, or it cannot be written to.
+            DataFolderError: another run uses the folder, it cannot be written to, or it is, or may be, in the hands
+                of another user.
         """
+        try:
+            self.tightened = make_private(root)
+            # Before anything is made in it, since whoever put a link there could have a file elsewhere overwritten.
+            require_contents(root, {os.geteuid()}, OTHER_FOLDER, shared={SHARE})
+        except NotPrivateError as error:
+            raise DataFolderError(str(error) if OTHER_FOLDER in str(error) else f"{error} {OTHER_FOLDER}") from error
+        except OSError as error:
+            raise DataFolderError(disk_problem(root.resolve(), error)) from error
         self.root = root.resolve()
         self._lock = filelock.FileLock(self.root / ".lock")
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
             self._secret = self._read_or_make_secret()
         except filelock.Timeout as error:
@@ -67,8 +86,10 @@ class DataFolder:
 
     def folder(self, *names: str) -> Path:
         """Return a folder inside the data folder, made if it is not there."""
-        path = self.root.joinpath(*names)
-        path.mkdir(parents=True, exist_ok=True)
+        path = self.root
+        for name in names:
+            path /= name
+            path.mkdir(mode=PRIVATE, exist_ok=True)
         return path
 
     def key(self, purpose: str) -> str:
@@ -94,7 +115,7 @@ def write_private(path: Path, text: str) -> None:
     """Write a text file that only its owner can read, so that it is either whole or not there."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         Path(temporary).replace(path)
     except BaseException:

@@ -19,6 +19,7 @@ from infra.operate.properties import plain
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
 from pipeline_app.printable import printable
 from pipeline_app.worker.holds import LEASED_CODES, explain, lease_of
+from pipeline_app.worker.marking import MARK, is_application_line
 
 POLL_SECONDS: Final = 0.1
 
@@ -111,9 +112,8 @@ def show(results: Sequence[Result], folder: Path, console: Console) -> None:
 
 def _last_words(receipt: Receipt) -> str | None:
     """Return the last line that a failed application printed, which says more than its exit code, if there is one."""
-    lines = [line.strip() for line in (receipt.log_tail or "").splitlines()]
-    # The worker's own lines begin with the step or with what it left out.
-    words = [line for line in lines if line and not line.startswith("[")]
+    lines = (receipt.log_tail or "").splitlines()
+    words = [said for line in lines if is_application_line(line) and (said := line.removeprefix(MARK).strip())]
     return f"The application's last words were: {words[-1]}" if words else None
 
 

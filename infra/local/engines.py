@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from .images import Image, path_for
 from .liveness import Probe
 from .processes import Command
 from .readable import readable
+
+_log = logging.getLogger(__name__)
 
 WORKER: Final = ("python", "-m", "pipeline_app.worker")
 
@@ -42,6 +45,38 @@ class Engine(Protocol):
 
     def clear(self, definition: Definition) -> None:
         """Remove what an ended or killed container left."""
+
+
+def _health(port: int) -> dict[str, str]:
+    """Return what puts a worker's status on a port of loopback; a container here shares this machine's network."""
+    return {"APP_HEALTH_ADDRESS": "127.0.0.1", "APP_HEALTH_PORT": str(port)}
+
+
+def open_to_all(folder: Path) -> None:
+    """Let the image's user, who is not this one, read and write what is mounted, as in Azure every user may.
+
+    Nobody else gets there by it, since the data folder that it is in lets no other user in. What the image's user has
+    made there is left as it is.
+    """
+    # By handles, since a container that runs already may put a link to a file of this machine in the place of another.
+    for _, _, files, handle in os.fwalk(folder):
+        _open_handle(handle)
+        for name in files:
+            try:
+                file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+            except OSError as error:
+                # It is a link, is gone meanwhile, or is the image's user's.
+                _log.debug("%s on the share was left as it is: %s", name, error)
+                continue
+            try:
+                _open_handle(file)
+            finally:
+                os.close(file)
+
+
+def _open_handle(handle: int) -> None:
+    if os.fstat(handle).st_uid == os.geteuid():
+        os.fchmod(handle, 0o777)
 
 
 class ProcessEngine:
@@ -73,7 +108,7 @@ class ProcessEngine:
             "TMPDIR": str(temporary),
             **image.environment,
             **definition.environment,
-            "APP_HEALTH_PORT": str(port),
+            **_health(port),
         }
         arguments = list(definition.command or WORKER)
         if arguments[0] == "python":
@@ -106,13 +141,12 @@ class DockerEngine:
         """Return the client process that stays with the container and hands its signals on."""
         folder = self._folder / definition.name
         folder.mkdir(parents=True, exist_ok=True)
-        environment = {**definition.environment, "APP_HEALTH_PORT": str(port)}
+        environment = {**definition.environment, **_health(port)}
         # Docker reads the values from its own environment, so that no secret is on a command line.
         names = [argument for name in sorted(environment) for argument in ("--env", name)]
         volumes = [argument for path, host in definition.mounts.items() for argument in ("--volume", f"{host}:{path}")]
         for host in definition.mounts.values():
-            # The image's user is not this one; in Azure, the share is open to every user of the container too.
-            host.chmod(0o777)
+            open_to_all(host)
         reference = definition.image.name if not definition.image.digest else f"sha256:{definition.image.digest}"
         arguments = ["docker", "run", "--rm", "--init", "--network", "host", "--name", self._name(definition)]
         return Command(

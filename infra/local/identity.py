@@ -7,11 +7,10 @@ import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import ThreadingHTTPServer
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from .answering import JsonHandler
+from pipeline_app.worker.listening import BoundedHandler, BoundedServer
 
 TOKEN_SECONDS: Final = 3600
 
@@ -100,10 +99,8 @@ class Directory:
             return in_force
 
 
-class TokenServer(ThreadingHTTPServer):
+class TokenServer(BoundedServer):
     """The App Service identity endpoint on a free port, as ``ManagedIdentityCredential`` asks it."""
-
-    daemon_threads = True
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
@@ -115,7 +112,7 @@ class TokenServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/msi/token"
 
 
-class TokenHandler(JsonHandler):
+class TokenHandler(BoundedHandler):
     """Answers ``GET /msi/token?api-version=2019-08-01&resource=…&client_id=…``."""
 
     content_type = "application/json"

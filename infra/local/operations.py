@@ -21,7 +21,9 @@ from infra.operate.story import gather
 from infra.operate.telling import Mood, Section, tell
 from pipeline_app.printable import printable
 
+from .data import OTHER_FOLDER
 from .machine import OUTPUTS
+from .private import NotPrivateError, require_private
 from .run import PROJECT
 
 COLOURS: Final[dict[Mood, str]] = {"bad": "red", "good": "green", "waiting": "yellow"}
@@ -111,9 +113,16 @@ def show(sections: list[Section], console: Console) -> None:
 def _opened(data: Path, azure: bool, stack: str) -> Iterator[tuple[AzureStorage, Place]]:
     """Open the pipeline's storage; what cannot be done ends the command with its reason and exit code 1."""
     try:
-        place = stack_place(stack_outputs(stack, PROJECT), stack) if azure else local_place(data.resolve() / OUTPUTS)
+        if azure:
+            place = stack_place(stack_outputs(stack, PROJECT), stack)
+        else:
+            require_private(data)
+            place = local_place(data.resolve() / OUTPUTS)
         with connect(place) as storage:
             yield storage, place
+    except NotPrivateError as error:
+        _complain(f"{error} {OTHER_FOLDER}")
+        raise typer.Exit(1) from error
     except OperateError as error:
         _complain(str(error))
         raise typer.Exit(1) from error

@@ -10,23 +10,20 @@ import secrets
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import ThreadingHTTPServer
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from .answering import JsonHandler
+from pipeline_app.worker.listening import BoundedHandler, BoundedServer
 
 # Below those that systems give to clients, which begin at 32768. Source: Linux, ``ip_local_port_range``.
 PORTS: Final = range(20000, 32000)
 
 
-class RegistryServer(ThreadingHTTPServer):
+class RegistryServer(BoundedServer):
     """The login server of all registries of a stack.
 
     Its port is always the same for the same seed where that is free, since images are called after it.
     """
-
-    daemon_threads = True
 
     def __init__(self, deployer_token: str, seed: int) -> None:
         """Serve; only ``deployer_token`` is taken."""
@@ -56,12 +53,11 @@ class RegistryServer(ThreadingHTTPServer):
             return self._tokens.get(token)
 
 
-class RegistryHandler(JsonHandler):
+class RegistryHandler(BoundedHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
     server: RegistryServer
-    timeout = 60
 
     def do_DELETE(self) -> None:
         """Give an upload up."""
@@ -69,7 +65,8 @@ class RegistryHandler(JsonHandler):
 
     def do_POST(self) -> None:
         """Exchange a token, or begin an upload."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if (body := self.body()) is None:
+            return
         path = urlsplit(self.path).path
         if path not in ("/oauth2/exchange", "/oauth2/token"):
             self._upload(HTTPStatus.ACCEPTED, {"Location": f"{path}{secrets.token_hex(8)}"})

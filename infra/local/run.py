@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from infra.packaging import BUILD_DIRECTORY
 from pipeline_app.contract import StorageNames
 
 from .cloud import LocalCloud, Scene, StrictMonitor
 from .containers import ContainerGroup
 from .data import DataFolder, DataFolderError, write_private
 from .handlers import INVOKES, RESOURCES
-from .machine import OUTPUTS, Machine, Options
+from .machine import AZURITE_FOLDER, OUTPUTS, Machine, Options
+from .private import NotPrivateError, require_trusted
 from .program import read_stack, run_program
 from .watcher import Watcher
 
@@ -44,16 +46,25 @@ class LocalRun:
         """Take the data folder.
 
         Raises:
-            DataFolderError: another run uses it, or it or the project's folder cannot be written to.
+            DataFolderError: another run uses it, it or the project's folder cannot be written to, or another user has,
+                or could have, put something into either.
         """
         if not os.access(PROJECT, os.W_OK):
             raise DataFolderError(
                 f"The project's folder {PROJECT} cannot be written to, and what is built goes below it. Copy it to a "
                 "folder that can be written to, and run it there."
             )
+        try:
+            # Whoever owns the project has written what is run here in any case.
+            for name in (AZURITE_FOLDER, BUILD_DIRECTORY):
+                require_trusted(PROJECT / name, {os.geteuid(), PROJECT.stat().st_uid})
+        except NotPrivateError as error:
+            raise DataFolderError(str(error)) from error
         self._options = options
         self._watcher = watcher
         self.data = DataFolder(options.data)
+        if self.data.tightened:
+            watcher.log("data folder", self.data.tightened)
         self.machine: Machine | None = None
         # A file of an earlier run would tell of endpoints that are gone.
         (self.data.root / OUTPUTS).unlink(missing_ok=True)

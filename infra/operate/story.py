@@ -22,6 +22,7 @@ from pipeline_app.contract import (
     Receipt,
     StorageNames,
 )
+from pipeline_app.worker.marking import is_application_line
 from pipeline_app.worker.publication import owner_of
 
 LOG_LINES: Final = 10
@@ -92,7 +93,8 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
     present = storage.find(name)
     # The worker quotes names as Python does, so that one name never shows in another's lines.
     marks = (repr(name), f"[pipeline] {name!r} version ")
-    lines = None if log is None else tuple(deque((line for line in log if any(m in line for m in marks)), LOG_LINES))
+    own = () if log is None else (line for line in log if not is_application_line(line))
+    lines = None if log is None else tuple(deque((line for line in own if any(m in line for m in marks)), LOG_LINES))
     if not names.is_input(name):
         return Story(
             broken=(),

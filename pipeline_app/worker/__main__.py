@@ -36,6 +36,7 @@ def main() -> int:
     keep_near()
     try:
         settings = WorkerSettings.from_environment(os.environ)
+        address = health.address(os.environ)
     except ContractError as error:
         _log.error("%s", error)
         return EXIT_SETTINGS
@@ -61,7 +62,7 @@ def main() -> int:
     store, queue = connect(settings.connection, settings.names.container, pause)
     try:
         with (
-            health.serve(status, settings.health_port) as port,
+            health.serve(status, settings.health_port, address) as port,
             worker_scratch(settings.scratch) as scratch,
             Keepers(settings, scratch) as keepers,
         ):

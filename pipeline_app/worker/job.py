@@ -28,7 +28,7 @@ from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.scratch import INPUT, attempt_scratch, clear, put_back, require_whole, safe_file_name
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.settling import PATIENCE, give_back, guarded, skip
-from pipeline_app.worker.share_log import append_text
+from pipeline_app.worker.share_log import append_log
 from pipeline_app.worker.storage import (
     BlobInfo,
     BlobMissing,
@@ -312,7 +312,7 @@ class JobProcessor:
         if self._settings.log_file is None:
             return
         try:
-            append_text(path, self._settings.log_file)
+            append_log(path, self._settings.log_file)
         except OSError as error:
             # A full or absent share must not cost a file its results: the same log goes to run.log.
             _log.warning("the log %s cannot be written: %s", self._settings.log_file, error)

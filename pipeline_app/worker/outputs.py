@@ -7,13 +7,15 @@ import os
 import stat
 from pathlib import Path
 
-from pipeline_app.contract import RESERVED_NAMES, name_problem
+from pipeline_app.contract import name_problem
 from pipeline_app.worker.azure_ranges import piece_bytes
 from pipeline_app.worker.disk import too_many_files
+from pipeline_app.worker.names import reserved_likeness, taken_for_each_other, unseen_in
 from pipeline_app.worker.results import LocalFile
 from pipeline_app.worker.scratch import INPUT, OUTPUT, TEMPORARY, WORK, Vanished, walk
 
 _CHUNK = 1024 * 1024
+_RENAME = "Have the application give it another name."
 _SHOWN = 5
 
 
@@ -31,9 +33,17 @@ def collect(folder: Path, directory: str, max_files: int) -> list[LocalFile]:
 
     Raises:
         Vanished: the folder is gone.
-        OutputError: a link or special file, a reserved name, a name that Azure would not take, or too many files.
+        OutputError: a link or special file, a name that Azure would not take or that is taken for another one, or too
+            many files.
     """
-    return [_local_file(path, path.relative_to(folder).as_posix(), directory) for path in _files(folder, max_files)]
+    paths = _files(folder, max_files)
+    files = [_local_file(path, path.relative_to(folder).as_posix(), directory) for path in paths]
+    if (alike := taken_for_each_other(file.name for file in files)) is not None:
+        raise OutputError(
+            f"The application's results {alike[0]!a} and {alike[1]!a} have names that a person, or a file system of "
+            f"Windows or macOS, takes for the same. {_RENAME}"
+        )
+    return files
 
 
 def left_elsewhere(scratch: Path) -> list[str]:
@@ -91,13 +101,18 @@ def _local_file(path: Path, name: str, directory: str) -> LocalFile:
     if not stat.S_ISREG(mode):
         kind = "a link" if stat.S_ISLNK(mode) else "a special file"
         raise OutputError(f"The application's result {name!r} is {kind}; only files and folders can be results.")
-    # At every depth: what lies deeper may be the place of another input's receipt.
-    if path.name in RESERVED_NAMES:
-        raise OutputError(f"The application's result is called {name!r}, which the pipeline writes itself; rename it.")
-    if (problem := name_problem(name) or name_problem(f"{directory}/{name}", exists=True)) is not None:
+    if (reserved := reserved_likeness(name)) is not None:
         raise OutputError(
-            f"The application's result {name!r} cannot be kept: {problem} Have the application give it another name."
+            f"The application's result {name!a} is called {reserved!r}, or would be taken for it, which the pipeline "
+            f"writes itself. {_RENAME}"
         )
+    if (unseen := unseen_in(name)) is not None:
+        raise OutputError(
+            f"The application's result {name!a} has the character {unseen} in its name, which is not seen or changes "
+            f"the order of others, so it looks like another one. {_RENAME}"
+        )
+    if (problem := name_problem(name) or name_problem(f"{directory}/{name}", exists=True)) is not None:
+        raise OutputError(f"The application's result {name!r} cannot be kept: {problem} {_RENAME}")
     try:
         return _hashed(name, path)
     except OSError as error:

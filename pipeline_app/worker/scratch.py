@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline_app.worker.names import is_unseen
+
 INPUT = "input"
 WORK = "work"
 OUTPUT = f"{WORK}/output"
@@ -138,10 +140,11 @@ def remove(folder: Path) -> None:
 def safe_file_name(blob_name: str) -> str:
     """Return a file name for an input: the last part of its blob name, safe on any Linux file system.
 
-    It keeps the extension, which applications go by, and never starts with a dash.
+    It keeps the extension, which applications go by, and never starts with a dash. What is not seen is replaced, so
+    that a result which is called after it can be kept.
     """
     name = blob_name.rsplit("/", 1)[-1]
-    name = "".join("_" if unicodedata.category(char) in ("Cc", "Cs") else char for char in name)
+    name = "".join("_" if unicodedata.category(char) in ("Cc", "Cs") or is_unseen(char) else char for char in name)
     # What is nothing but dots would mean a folder, maybe only once its last dot is cut off.
     if not name.strip("."):
         return "input"

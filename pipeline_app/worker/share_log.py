@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from pipeline_app.printable import printable
+from pipeline_app.worker.marking import MARK, own_lines
 
 # All files together have some 80 MiB, of a share that has 1 GiB at least.
 KEPT_FILES: Final = 4
@@ -28,30 +29,60 @@ MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 # After so much of its own, or such a time, a worker looks at what became of the file. Each look is a request.
 LOOK_BYTES: Final = 256 * 1024
 LOOK_SECONDS: Final = 60.0
-PART_CHARACTERS: Final = 1024 * 1024
+# Whole lines are written at once, so that no other writer's line gets into the middle of one.
+BATCH_CHARACTERS: Final = 64 * 1024
+LINE_CHARACTERS: Final = 16 * 1024
 
 _log = logging.getLogger(__name__)
 
 
 class PrintableFormatter(logging.Formatter):
-    """Makes lines that no terminal obeys: what an error quotes may be a file's name or what an application wrote."""
+    """Makes lines that no terminal obeys, of which only the first of a record begins as a record does.
+
+    What an error quotes may be a file's name or what an application wrote.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record."""
-        return printable(super().format(record))
+        return own_lines(super().format(record))
 
 
-def append_text(source: Path, target: Path) -> None:
-    """Append what an application printed to a log, as text that no terminal obeys.
+def append_log(source: Path, target: Path) -> None:
+    """Append the log of an attempt to a log that others write to as well.
 
-    Its lines may end as they like, also in a carriage return alone, by which progress is shown.
+    Each line is whole where it comes to lie, and a long one of the application's is cut into several that are marked.
 
     Raises:
         OSError: the one cannot be read or the other not be written.
     """
-    with source.open(encoding="utf-8", errors="replace") as text, target.open("a", encoding="utf-8") as log:
-        while part := text.read(PART_CHARACTERS):
-            log.write(printable(part))
+    with (
+        os.fdopen(_open(target), "ab", buffering=0) as log,
+        source.open(encoding="utf-8", errors="backslashreplace", newline="\n") as text,
+    ):
+        batch: list[str] = []
+        length = 0
+        begin = ""
+        while line := text.readline(LINE_CHARACTERS):
+            # What is left of a line that is too long counts as the application's, whose lines alone are so.
+            shown = begin + printable(line.removesuffix("\n"))
+            begin = "" if line.endswith("\n") else MARK
+            batch.append(f"{shown}\n")
+            length += len(shown)
+            if length >= BATCH_CHARACTERS:
+                _write_all(log, "".join(batch))
+                batch, length = [], 0
+        _write_all(log, "".join(batch))
+
+
+def _open(path: Path) -> int:
+    """Open a log to append to it, and not a file elsewhere by a link that an application left in its place."""
+    return os.open(path, os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY, 0o666)
+
+
+def _write_all(log: BinaryIO, text: str) -> None:
+    left = text.encode("utf-8", "backslashreplace")
+    while left:
+        left = left[log.write(left) :]
 
 
 class ShareLog(logging.Handler):
@@ -101,7 +132,7 @@ class ShareLog(logging.Handler):
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer a line that could not be written is not tried again when the file is closed.
-            self._file = self._path.open("ab", buffering=0)
+            self._file = os.fdopen(_open(self._path), "ab", buffering=0)
         left = text.encode("utf-8", "backslashreplace")
         self._unseen += len(left)
         while left:
@@ -112,7 +143,7 @@ class ShareLog(logging.Handler):
         self._look_at = time.monotonic() + LOOK_SECONDS
         self._unseen = 0
         try:
-            there = self._path.stat()
+            there = self._path.lstat()
         except FileNotFoundError:
             self._drop()
             return

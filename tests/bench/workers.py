@@ -99,6 +99,7 @@ class Launcher:
         return {
             "APP_ALIAS": application.alias,
             "APP_CLAIM_SECONDS": "60",
+            "APP_HEALTH_ADDRESS": "127.0.0.1",
             "APP_HEALTH_PORT": "0",
             "APP_IDLE_SECONDS": str(idle_seconds),
             "APP_RUNTIME_CONFIG_FILE": str(application.config),

@@ -151,6 +151,7 @@ class Fleet:
             "APP_ALIAS": ALIAS,
             "APP_CLAIM_SECONDS": str(CLAIM_SECONDS),
             "APP_EXPORT_CONFIG_FILE": str(self._application.export_config),
+            "APP_HEALTH_ADDRESS": "127.0.0.1",
             "APP_HEALTH_PORT": "0",
             "APP_IDLE_SECONDS": "1",
             "APP_MAX_ATTEMPTS": "100",

@@ -180,6 +180,7 @@ def _administer(
     environment = {
         "APP_ALIAS": "app",
         "APP_CLAIM_SECONDS": "5",
+        "APP_HEALTH_ADDRESS": "127.0.0.1",
         "APP_HEALTH_PORT": "0",
         "APP_IDLE_SECONDS": "1",
         "APP_MAX_ATTEMPTS": str(dose.attempts),

@@ -36,6 +36,7 @@ class Site:
         environment = {
             "APP_IDLE_SECONDS": "0",
             # The network of the host is shared, so that Azurite on loopback is reached, and so are its ports.
+            "APP_HEALTH_ADDRESS": "127.0.0.1",
             "APP_HEALTH_PORT": "0",
             "APP_LOG_FILE": f"{MOUNT}/logs/app.log",
             "APP_RUNTIME_CONFIG_FILE": f"{MOUNT}/runtime.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import tarfile
@@ -144,6 +145,18 @@ def test_it_is_healthy_on_port_5000(run: Run) -> None:
     assert wait_until(healthy, seconds=30)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
         assert json.load(answer)["release"] == RELEASE
+    # The liveness probe asks at the container's address, and nobody but a page in a browser names it otherwise.
+    address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container).stdout.strip()
+    for path, host, status in (
+        ("/healthz", f"{address}:5000", 200),
+        ("/healthz", "worker-1.example", 200),
+        ("/status", f"{address}:5000", 200),
+        ("/status", "worker-1.example", 403),
+    ):
+        connection = http.client.HTTPConnection(address, 5000, timeout=5)
+        connection.request("GET", path, headers={"Host": host})
+        assert connection.getresponse().status == status, (path, host)
+        connection.close()
 
     def healthy_to_the_engine() -> bool:
         health = state_of(container)["Health"]

@@ -11,6 +11,7 @@ import pytest
 from infra.local.azurite import StorageAccount
 from tests.accounts import running_account
 from tests.hostile.service import Service
+from tests.local.fakes import Recorder
 
 _numbers = itertools.count(1)
 
@@ -32,3 +33,9 @@ def service(account: StorageAccount, tmp_path: Path) -> Service:
 def again(account: StorageAccount, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Service]:
     """Make further containers."""
     return lambda: Service(account, f"container-{next(_numbers)}", tmp_path_factory.mktemp("again"))
+
+
+@pytest.fixture
+def watcher() -> Recorder:
+    """A watcher of a local run that keeps what it is told."""
+    return Recorder()

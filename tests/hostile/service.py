@@ -40,11 +40,14 @@ REPORT: Final = "report.json"
 SHELL: Final = "$(touch pwned); touch pwned"
 ARGUMENTS: Final = ("{input}", "--output={output}", SHELL, "{share}")
 
-# The application says how it was called, and leaves what its input says: a JSON object of names and contents.
+# The application says how it was called, and leaves what its input says: a JSON object of names and contents. What is
+# called as below it prints.
+PRINTED: Final = "\0printed"
 _SCRIPT: Final = f"""#!{sys.executable}
 import json, os, pathlib, sys
 output = pathlib.Path(sys.argv[2].partition("=")[2])
 files = json.loads(pathlib.Path(sys.argv[1]).read_text())
+sys.stdout.buffer.write(files.pop({PRINTED!r}, "").encode())
 for name, content in files.items():
     path = output / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +151,7 @@ class Service:
         environment = {
             "APP_ALIAS": ALIAS,
             "APP_CLAIM_SECONDS": "30",
+            "APP_HEALTH_ADDRESS": "127.0.0.1",
             "APP_HEALTH_PORT": "0",
             "APP_IDLE_SECONDS": "0",
             "APP_MAX_ATTEMPTS": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import struct
 import tempfile
@@ -316,3 +317,27 @@ def test_a_link_that_somebody_put_into_the_cache_has_it_made_again(tmp_path: Pat
     assert refresh_cache(archive, file_sha256(archive), cache)
     assert [path.name for path in cache.iterdir()] == ["a"]
     assert (tmp_path / "victim" / "file").read_bytes() == b"victim"
+
+
+@pytest.mark.parametrize("planted", ["cache", "record"])
+@pytest.mark.parametrize("how", ["owner", "mode"])
+def test_a_cache_that_another_user_has_or_could_have_filled_is_made_again(
+    tmp_path: Path, planted: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, cache = tmp_path / "a.zip", tmp_path / "cache"
+    archive.write_bytes(zipped([("a", FILE, b"1")]))
+    refresh_cache(archive, file_sha256(archive), cache)
+    (record,) = [path for path in tmp_path.iterdir() if path.name not in ("a.zip", "cache", "cache.lock")]
+    chosen = cache if planted == "cache" else record
+    assert cache_is_current(cache, file_sha256(archive))
+    if how == "mode":
+        chosen.chmod(0o777)
+    elif os.getuid() == 0:
+        os.chown(chosen, 54321, 54321)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert not cache_is_current(cache, file_sha256(archive))
+    assert refresh_cache(archive, file_sha256(archive), cache)
+    monkeypatch.undo()
+    assert cache.stat().st_uid == os.getuid()
+    assert cache_is_current(cache, file_sha256(archive))

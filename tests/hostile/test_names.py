@@ -217,11 +217,20 @@ RESULTS = {
     "v1./result": "a part that ends in a dot",
     "...": "a part that ends in a dot",
     "a\tb": "Azure takes in no name",
+    "RECEIPT.JSON": "is called 'receipt.json', or would be taken for it",
+    "receipt.json.": "is called 'receipt.json', or would be taken for it",
+    "receipt.json ": "is called 'receipt.json', or would be taken for it",
+    "receipt.json/x": "is called 'receipt.json', or would be taken for it",
+    "r\u200beceipt.json": "is called 'receipt.json', or would be taken for it",
+    "Run.Log": "is called 'run.log', or would be taken for it",
+    "invoice\u202efdp.exe": "the character U+202E RIGHT-TO-LEFT OVERRIDE",
+    "RESULT": "'RESULT' and 'result' have names that a person",
+    "result ": "'result' and 'result ' have names that a person",
 }
 
 
 @pytest.mark.parametrize("result", RESULTS)
-def test_no_result_has_a_name_that_azure_makes_another_of(service: Service, result: str) -> None:
+def test_no_result_has_a_name_that_is_taken_for_another(service: Service, result: str) -> None:
     service.put("secret", {})
     # Azure would make one blob of this and of the one that ends in a dot.
     service.put("incoming/a", {"result": "kept", result: "stolen"})

@@ -166,6 +166,7 @@ def test_the_environment_is_the_group_s_and_the_image_s_alone(
     assert values["RELEASE_VERSION"] == "1"
     assert values["PATH"].startswith(str(tmp_path / "image" / "opt" / "app" / "bin"))
     assert 0 < int(values["APP_HEALTH_PORT"]) < 65536
+    assert values["APP_HEALTH_ADDRESS"] == "127.0.0.1"
 
 
 def test_many_starts_at_once_run_one_process(supervisor: Supervisor, tmp_path: Path, watcher: Recorder) -> None:
@@ -199,6 +200,10 @@ def test_no_setting_s_value_is_on_docker_s_command_line(tmp_path: Path) -> None:
     assert "hush" not in line
     assert command.environment["SECRET"] == "hush"
     assert "--env SECRET" in line
+    # It is in this machine's network, so what listens everywhere could be reached from everywhere.
+    assert "--network host" in line
+    assert "--env APP_HEALTH_ADDRESS" in line
+    assert command.environment["APP_HEALTH_ADDRESS"] == "127.0.0.1"
     assert f"--volume {tmp_path / 'share'}:/mnt/files" in line
     assert command.arguments[-4:] == ["sha256:00", "sh", "-c", "true"]
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from pathlib import Path
 
 import psutil
@@ -167,8 +168,9 @@ def test_no_terminal_obeys_a_log_on_the_share(client: Client) -> None:
     assert b"\x1b" not in said
     assert "\u202e".encode() not in said
     assert rb"\x1b[31mred" in said
-    # The application's own log is what it printed.
-    assert b"\x1b[31mred" in client.read(client.names.log_name(f"incoming/{name}"))
+    log = client.read(client.names.log_name(f"incoming/{name}"))
+    assert b"\x1b" not in log
+    assert b"\n| \\x1b[31mred\n| \\x1b]0;title\\x07\n" in log
 
 
 def test_what_is_not_below_the_input_path_is_left_alone(client: Client) -> None:
@@ -251,6 +253,16 @@ def test_the_outputs_tell_a_client_all_it_needs_and_are_for_the_owner_alone(run:
     wanted = {"appStorageConnectionString", "appStorageContainer", "inputPath", "outputPath", "shareDirectory"}
     assert wanted <= set(outputs)
     assert (run.data / "outputs.json").stat().st_mode & 0o077 == 0
+
+
+def test_all_that_a_run_makes_is_for_its_user_alone(run: Run, client: Client) -> None:
+    client.receipt("private", client.upload("private", b"1"))
+    # What is unzipped or installed has modes of its own, in folders that let nobody else in.
+    given = {"artifact", "function", "images"}
+    made = [path for path in run.data.rglob("*") if path.relative_to(run.data).parts[0] not in given]
+    assert {path.name for path in made} >= {"app.log", "secret", "worker-1.log", "runtime.json"}
+    assert [str(path) for path in [run.data, *made] if path.lstat().st_mode & 0o077] == []
+    assert stat.S_IMODE((run.data / "images").stat().st_mode) == 0o700
 
 
 def test_no_key_or_signature_is_in_a_log(run: Run) -> None:

@@ -57,6 +57,14 @@ def test_a_summary_of_another_make_is_named(tmp_path: Path, summary: str, capsys
     assert not (tmp_path / "report.html").exists()
 
 
+def test_a_cleaned_file_of_another_make_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "input.csv").write_text("a,b\n1,2\n")
+    assert main([str(tmp_path / "input.csv"), str(tmp_path / "out")]) == 0
+    (tmp_path / "out" / "cleaned.csv").write_bytes(b"a,b\n\xff,2\n")
+    assert main(["export", str(tmp_path / "out")]) == 65
+    assert f"{tmp_path}/out/cleaned.csv is no table that csvreport wrote" in capsys.readouterr().err
+
+
 def test_results_that_are_no_folder_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("x")
     assert main(["export", str(tmp_path / "file")]) == 65

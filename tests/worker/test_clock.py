@@ -95,6 +95,7 @@ def _work(connection_string: str, folder: Path, clocks: list[list[int]]) -> list
         environment = {
             "APP_ALIAS": "app",
             "APP_CLAIM_SECONDS": "2",
+            "APP_HEALTH_ADDRESS": "127.0.0.1",
             "APP_HEALTH_PORT": "0",
             "APP_IDLE_SECONDS": "1",
             "APP_MAX_ATTEMPTS": "2",

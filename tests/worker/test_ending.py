@@ -59,6 +59,7 @@ def start(port: int, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     url = f"http://127.0.0.1:{port}/account"
     environment = {
         "APP_ALIAS": "true",
+        "APP_HEALTH_ADDRESS": "127.0.0.1",
         "APP_HEALTH_PORT": "0",
         "APP_SCRATCH_DIRECTORY": str(folder),
         "APP_STORAGE_CONNECTION": f"AccountName=account;AccountKey=a2V5;BlobEndpoint={url};QueueEndpoint={url}",

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline_app.worker import process
 from pipeline_app.worker.confinement.privileges import adopt_orphans
+from pipeline_app.worker.marking import MARK
 from pipeline_app.worker.process import Interrupted, Keeper, StepResult
 from pipeline_app.worker.run_log import RunLog
 
@@ -53,7 +54,14 @@ def run(
             )
         finally:
             log.close()
-    return result, log.path.read_text()
+    return result, printed(log)
+
+
+def printed(log: RunLog) -> str:
+    """Return what the application printed, by a log without lines of the worker's own."""
+    lines = log.path.read_text().splitlines(keepends=True)
+    assert all(line.startswith(MARK) for line in lines)
+    return "".join(line.removeprefix(MARK) for line in lines)
 
 
 def is_alive(pid: int) -> bool:
@@ -131,7 +139,7 @@ def test_another_slots_application_survives_the_clean_up(tmp_path: Path) -> None
 def test_interruption_ends_the_application(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(tmp_path, "import os,time; print(os.getpid(), flush=True); time.sleep(60)", interrupted=lambda: True)
-    assert not is_alive(int((tmp_path / "run.log").read_text() or -1))
+    assert not is_alive(int((tmp_path / "run.log").read_text().removeprefix(MARK) or -1))
 
 
 def test_application_sees_neither_storage_nor_identity_settings(

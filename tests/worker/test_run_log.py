@@ -22,9 +22,9 @@ def test_endless_output_is_bounded_with_its_beginning_and_end(tmp_path: Path) ->
         log.close()
     text = log.path.read_text()
     assert len(text) < 2100
-    assert text.startswith("first line\n0\n")
-    assert text.endswith("99999\nlast line\n")
-    written = sum(len(f"{number}\n") for number in range(100_000)) + len("first line\nlast line\n")
+    assert text.startswith("first line\n| 0\n| 1\n")
+    assert text.endswith("| 99999\nlast line\n")
+    written = sum(len(f"| {number}\n") for number in range(100_000)) + len("first line\nlast line\n")
     assert f"{written - 2000} bytes left out" in text
     assert log.tail(10) == "last line\n"
 

@@ -9,11 +9,20 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from pipeline_app.worker import share_log
 from pipeline_app.worker.attempt import Outcome
-from pipeline_app.worker.share_log import KEPT_FILES, PrintableFormatter, ShareLog, append_text
+from pipeline_app.worker.share_log import (
+    BATCH_CHARACTERS,
+    KEPT_FILES,
+    LINE_CHARACTERS,
+    PrintableFormatter,
+    ShareLog,
+    append_log,
+)
 from tests.worker.world import World
 
 
@@ -71,18 +80,60 @@ def test_what_a_record_quotes_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     handler.emit(logging.makeLogRecord(fields))
     handler.close()
     said = (tmp_path / "app.log").read_text()
-    assert said.startswith("\\x1b[31m \\u202e\nTraceback")
-    assert said.endswith("ValueError: \\x9b2J\n")
+    assert said.startswith("\\x1b[31m \\u202e\n  Traceback")
+    assert said.endswith("\n  ValueError: \\x9b2J\n")
 
 
-def test_what_an_application_printed_is_appended_as_text_that_no_terminal_obeys(tmp_path: Path) -> None:
+def test_the_log_of_an_attempt_is_appended_as_text_that_no_terminal_obeys(tmp_path: Path) -> None:
     source, target = tmp_path / "run.log", tmp_path / "app.log"
     target.write_text("before\n")
-    source.write_bytes(b"\x1b]0;title\x07\r\n10%\r20%\r\n\xff\xc2\x9b \tend \xc3\xbc\n" + b"x" * (3 * 2**20))
-    append_text(source, target)
-    assert target.read_bytes() == (
-        "before\n\\x1b]0;title\\x07\n10%\n20%\n\ufffd\\x9b \tend ü\n".encode() + b"x" * (3 * 2**20)
-    )
+    source.write_bytes(b"[runtime] x\n| \x1b]0;\x07\r\n| \xff\xc2\x9b \tend \xc3\xbc\n| " + b"x" * (3 * 2**20))
+    append_log(source, target)
+    said = target.read_text(encoding="utf-8")
+    head = "before\n[runtime] x\n| \\x1b]0;\\x07\\r\n| \\xff\\x9b \tend ü\n"
+    assert said.startswith(head)
+    lines = said.removeprefix(head).splitlines()
+    assert {line[:2] for line in lines} == {"| "}
+    assert "".join(line[2:] for line in lines) == "x" * (3 * 2**20)
+    assert max(map(len, lines)) <= LINE_CHARACTERS + 2
+
+
+def test_no_other_writer_s_line_gets_into_the_middle_of_an_application_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "run.log", tmp_path / "app.log"
+    source.write_text("".join(f"| {'x' * (number % 40_000)}\n" for number in range(0, 80_000, 997)))
+    handler = ShareLog(target)
+    write = share_log._write_all
+
+    def meet(log: BinaryIO, text: str) -> None:
+        # Whatever is written at once, another worker's line comes behind it.
+        assert len(text) <= BATCH_CHARACTERS + 2 * LINE_CHARACTERS
+        write(log, text)
+        handler.handle(logging.LogRecord("x", logging.INFO, "file.py", 1, "real", None, None))
+
+    monkeypatch.setattr(share_log, "_write_all", meet)
+    append_log(source, target)
+    handler.close()
+    lines = target.read_text().splitlines()
+    assert lines.count("real") > 5
+    assert {line[:2] for line in lines if line != "real"} == {"| "}
+
+
+def test_nothing_is_written_through_a_link_that_an_application_left_in_the_log_s_place(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    victim, source, target = tmp_path / "victim", tmp_path / "run.log", tmp_path / "app.log"
+    victim.write_text("kept\n")
+    source.write_text("| forged\n")
+    target.symlink_to(victim)
+    logger.addHandler(ShareLog(target, max_bytes=2))
+    logger.info("line")
+    with pytest.raises(OSError, match=r"app\.log"):
+        append_log(source, target)
+    assert victim.read_text() == "kept\n"
+    assert f"the log {target} cannot be written" in caplog.text
+    assert target.is_symlink()
 
 
 def test_a_record_that_does_not_fit_its_text_is_reported_as_logging_does(

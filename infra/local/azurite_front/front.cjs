@@ -7,6 +7,7 @@
 // but for messages and lists of blocks, which are small.
 //
 // Each refusal is a line on standard output, and one in the file that STORAGE_REFUSALS names, written before the answer.
+// Who has no business here at all gets an answer and no line, or any page could fill the log.
 
 const crypto = require("node:crypto");
 const fs = require("node:fs");
@@ -14,6 +15,7 @@ const http = require("node:http");
 
 const { guardArchive } = require("./archive.cjs");
 const { Blocks, ofBlobs, ofBlockList } = require("./blobs.cjs");
+const { bound, ofAsker } = require("./connections.cjs");
 const { ofMessage, ofQueues } = require("./queues.cjs");
 const { ofRequest, parsed } = require("./requests.cjs");
 const { violation } = require("./violation.cjs");
@@ -30,8 +32,22 @@ http.createServer = function (...options) {
   if (service === undefined) throw new Error("Azurite makes its servers in another way than the strict front knows.");
   if (service === "Blob") guardArchive();
   if (service !== "Table") guard(server, service);
+  watch(server, service);
   return server;
 };
+
+/** Keep strangers and idle connections from a server. */
+function watch(server, service) {
+  const asked = bound(server);
+  const emit = server.emit;
+  server.emit = function (event, request, response) {
+    if (event === "request") asked(request, response);
+    const problem = event === "request" ? ofAsker(request) : null;
+    if (problem === null) return emit.apply(this, arguments);
+    answer(service, request, response, problem, true);
+    return true;
+  };
+}
 
 function guard(server, service) {
   const blocks = new Blocks();
@@ -95,13 +111,25 @@ function again(request, body) {
   return copy;
 }
 
-function refuse(service, request, response, { code, message, status }) {
+function refuse(service, request, response, problem) {
   // The query may hold a signature, which no log may show.
   const path = request.url.split("?")[0].slice(0, SHOWN);
-  const text = message.replace(/[^\x20-\x7e]/g, "?");
-  const line = `Refused as Azure would: ${status} ${code} to ${request.method} ${path} (${service}): ${text}`;
+  const { code, status } = problem;
+  const line = `Refused as Azure would: ${status} ${code} to ${request.method} ${path} (${service}): ${shown(problem)}`;
   console.log(line);
   if (process.env.STORAGE_REFUSALS) fs.appendFileSync(process.env.STORAGE_REFUSALS, `${line}\n`);
+  // What is still on its way of a large body is not waited for.
+  const endless = !request.complete && !(Number(request.headers["content-length"]) <= MAX_BODY_BYTES);
+  answer(service, request, response, problem, endless);
+}
+
+function shown({ message }) {
+  return message.replace(/[^\x20-\x7e]/g, "?");
+}
+
+function answer(service, request, response, problem, close) {
+  const { code, status } = problem;
+  const text = shown(problem);
   const id = crypto.randomUUID();
   const body =
     `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code>` +
@@ -113,8 +141,7 @@ function refuse(service, request, response, { code, message, status }) {
     "x-ms-error-code": code,
     "x-ms-request-id": id,
   };
-  // What is still on its way of a large body is not waited for.
-  if (!request.complete && !(Number(request.headers["content-length"]) <= MAX_BODY_BYTES)) headers.Connection = "close";
+  if (close) headers.Connection = "close";
   request.resume();
   response.writeHead(status, headers);
   response.end(request.method === "HEAD" ? undefined : body);

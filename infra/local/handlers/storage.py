@@ -16,6 +16,7 @@ from pipeline_app.worker.holds import LEASED_CODES
 
 from ..azurite import StorageAccount
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
+from ..data import SHARE, write_private
 
 # Source: https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure
 MAX_PREFIXES: Final = 10
@@ -125,7 +126,7 @@ def share(scene: Scene, declared: Declared) -> Properties:
     machine = scene.machine
     if machine.shares:
         raise CloudError(f"The program declares the file share {declared.name!r} next to another; one is known here.")
-    machine.shares[_owner(scene, declared).name, declared.name] = machine.data.folder("share")
+    machine.shares[_owner(scene, declared).name, declared.name] = machine.data.folder(SHARE)
     return {}
 
 
@@ -142,9 +143,15 @@ def share_file(scene: Scene, declared: Declared) -> Properties:
     path = PurePosixPath(inputs["path"])
     if path.is_absolute() or ".." in path.parts:
         raise CloudError(f"The file {declared.title!r} has the path {inputs['path']!r}, which is not below the share.")
-    target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(inputs["content"], encoding="utf-8", newline="")
+    parent = folder
+    for part in path.parts[:-1]:
+        parent /= part
+        if parent.is_symlink():
+            # On a real share an application can make none that leads anywhere else.
+            parent.unlink()
+        parent.mkdir(exist_ok=True)
+    # The new file takes the place of whatever is there, so that nothing is written through a link.
+    write_private(parent / path.name, inputs["content"])
     return {"id": f"{inputs['share_name']}/{inputs['path']}"}
 
 

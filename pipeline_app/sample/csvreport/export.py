@@ -1,15 +1,18 @@
-"""The export: one HTML page, self-contained, made from the results in a folder."""
+"""The export: one HTML page, made from the results in a folder, and what a person opens in a spreadsheet."""
 
 from __future__ import annotations
 
+import csv
 import html
 import json
 from pathlib import Path
 from typing import Any, Final
 
 from .chart import chart
-from .wording import left_out_line, moment, number, rows_line, short
+from .spreadsheet import write_copy
+from .wording import counted, left_out_line, moment, number, rows_line, short
 
+CLEANED_NAME: Final = "cleaned.csv"
 SUMMARY_NAME: Final = "summary.json"
 REPORT_NAME: Final = "report.html"
 STYLE: Final = """
@@ -39,7 +42,7 @@ class NoResults(Exception):
 
 
 def export(folder: Path) -> Path:
-    """Write the report of the results in a folder, and return its path.
+    """Write the report of the results in a folder, and a copy for spreadsheets if it takes one; return its path.
 
     Raises:
         NoResults: the folder has no summary, or a damaged one.
@@ -52,8 +55,16 @@ def export(folder: Path) -> Path:
         raise NoResults(f"The results cannot be exported: {error.filename}: {error.strerror}.") from error
     except ValueError as error:
         raise NoResults(f"The results cannot be exported: {folder / SUMMARY_NAME} is damaged ({error}).") from error
+    cleaned = folder / CLEANED_NAME
     try:
-        page = _page(summary)
+        copy = write_copy(cleaned) if cleaned.exists() else None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise NoResults(
+            f"The results cannot be exported: {cleaned} is no table that csvreport wrote ({error}). Process the file "
+            "anew."
+        ) from error
+    try:
+        page = _page(summary, _downloads(copy) if cleaned.exists() else "")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise NoResults(
             f"The results cannot be exported: {folder / SUMMARY_NAME} is no summary that this version of csvreport "
@@ -64,7 +75,7 @@ def export(folder: Path) -> Path:
     return path
 
 
-def _page(summary: dict[str, Any]) -> str:
+def _page(summary: dict[str, Any], downloads: str) -> str:
     title = html.escape(summary["file"])
     rows = "\n".join(_row(column) for column in summary["columns"])
     generator = html.escape(f"{summary['generator']['name']} {summary['generator']['version']}")
@@ -92,10 +103,23 @@ def _page(summary: dict[str, Any]) -> str:
 </tbody>
 </table>
 </div>
-<p>Made by {generator}.</p>
+{downloads}<p>Made by {generator}.</p>
 </body>
 </html>
 """
+
+
+def _downloads(copy: tuple[Path, int] | None) -> str:
+    """Return what a person can open, and in what; the files lie beside the page."""
+    text = f'<a href="{CLEANED_NAME}">{CLEANED_NAME}</a> has every value as it is in the file.'
+    if copy is not None:
+        path, count = copy
+        text += (
+            f" {counted(count, 'cell')} would be taken for a formula by a spreadsheet, which then computes what the "
+            f'file\'s author wrote. Open <a href="{path.name}">{path.name}</a> there instead: in it, these have an '
+            "apostrophe in front and are texts."
+        )
+    return f"<h2>Download</h2>\n<p>{text}</p>\n"
 
 
 def _list(title: str, sentences: list[str], name: str) -> str:

@@ -13,7 +13,7 @@ from .database import Database, names
 from .dialects import Dialect
 from .encodings import NAMES, Encoding
 from .encodings import decide as decide_encoding
-from .export import SUMMARY_NAME
+from .export import CLEANED_NAME, SUMMARY_NAME
 from .figures import figures, is_inexact
 from .headers import unique_names
 from .judging import Kind
@@ -26,7 +26,6 @@ from .scanning import scan
 from .wording import file_name
 
 CHART_NAME: Final = "chart.svg"
-CLEANED_NAME: Final = "cleaned.csv"
 
 
 def make_report(source: Path, output: Path, top: int, release: str) -> dict[str, Any]:
