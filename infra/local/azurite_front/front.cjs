@@ -16,6 +16,7 @@ const { guardArchive } = require("./archive.cjs");
 const { Blocks, ofBlobs, ofBlockList } = require("./blobs.cjs");
 const { ofMessage, ofQueues } = require("./queues.cjs");
 const { ofRequest, parsed } = require("./requests.cjs");
+const { ofRights } = require("./rights.cjs");
 const { violation } = require("./violation.cjs");
 
 // The longest list of blocks that Azure takes has some 6 MiB.
@@ -43,6 +44,7 @@ function guard(server, service) {
       target === null
         ? violation(400, "InvalidUri", "The URL is not percent-encoded UTF-8.")
         : ofRequest(request, target.query, Date.now()) ??
+          ofRights(service, request, target) ??
           (service === "Blob" ? ofBlobs(request, target, blocks) : ofQueues(request, target));
     if (problem !== null) {
       refuse(service, request, response, problem);
