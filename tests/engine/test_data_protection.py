@@ -41,6 +41,8 @@ def test_a_key_of_one_s_own_is_taken_up_and_given_up_in_place_once_it_may_be_use
         assert {name: up.changes[name] for name in ("artifacts", "files", "host")} == dict.fromkeys(
             ("artifacts", "files", "host"), "update"
         )
+        # Nothing that holds something, and no running group, is made anew.
+        assert "replace" not in up.changes.values()
         encrypted = accounts(deployment)
         assert encrypted.keys() == before.keys()
         assert {each["encryption"]["keyVaultProperties"]["keyName"] for each in encrypted.values()} == {"pipeline"}
