@@ -9,7 +9,9 @@ SLOW := bench chaos container engine local
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
-.PHONY: acceptance bench chaos clean demo format help lint local pulumi quick test
+# What is compiled for each Python that is promised, with the hashes of all files that it may be.
+LOCKS := function pipeline_app pipeline_app/sample . tests tests/function/real_worker
+.PHONY: acceptance bench chaos clean demo format help lint local locks pulumi quick setup test
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -23,11 +25,19 @@ demo: $(VENV)/.run ## Process the sample files (or FILE=path) on this machine an
 local: $(VENV)/.run ## Stay up on this machine and serve any Azure client until Ctrl-C.
 	@$(BIN)/python -m infra.local up
 
-pulumi: $(VENV)/.run ## Install the Pulumi CLI of the SDK's version into .venv/bin.
-	$(BIN)/python -c 'import pulumi.automation; pulumi.automation.PulumiCommand.install(root="$(CURDIR)/$(VENV)")'
+pulumi: $(VENV)/.run ## Install the Pulumi CLI of the SDK's version into .venv/bin, by its hash.
+	@$(BIN)/python -m infra.pulumi_install
+
+locks: $(VENV)/.test ## Make each requirements.txt anew from the requirements.in beside it (ARGS="--upgrade-package NAME").
+	@for folder in $(LOCKS); do \
+		(cd "$$folder" && UV_PYTHON_DOWNLOADS=never "$(CURDIR)/$(BIN)/uv" pip compile --universal --generate-hashes \
+			--no-annotate --python-version 3.11 --output-file requirements.txt requirements.in $(ARGS) >/dev/null) || exit 1; \
+	done
 
 quick: $(VENV)/.test ## Run the tests that start neither the stack nor containers: some minutes.
 	$(PYTEST) $(SLOW:%=--ignore=tests/%) $(ARGS)
+
+setup: $(VENV)/.run ## Install what the program needs into .venv, each package by its hash.
 
 test: $(VENV)/.test ## Run all tests, in as many processes as there are cores, up to 4.
 	$(PYTEST) $(ARGS)
@@ -40,6 +50,7 @@ lint: $(VENV)/.test ## Check style, types, spelling, shell scripts, the Dockerfi
 	$(BIN)/shellcheck --external-sources .ci/docker-engine .ci/interpreters .ci/on-interpreter .ci/run $$(git ls-files '*.sh')
 	$(BIN)/hadolint pipeline_app/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate.json
 	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 format: $(VENV)/.test ## Bring the sources into shape.
@@ -62,12 +73,12 @@ $(VENV)/bin/python:
 		{ echo "$(PYTHON) is too old or too new; install Python 3.11 to 3.14 or say PYTHON=/path/to/python3.13." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements.txt function/requirements.txt pipeline_app/requirements.txt | $(VENV)/bin/python
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	@echo "Fetching the packages of requirements.txt into $(VENV), once: a minute or two."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
 	@touch $@
 
 $(VENV)/.test: tests/requirements.txt $(VENV)/.run
 	@echo "Fetching the packages of tests/requirements.txt into $(VENV), once: a minute or two."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tests/requirements.txt
 	@touch $@

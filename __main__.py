@@ -6,21 +6,22 @@ from pathlib import Path
 import pulumi
 
 from infra import config, wiring
+from infra.accounts import storage_accounts
 from infra.alerts import Alerts
-from infra.artifact import Artifact
 from infra.container import WorkerGroup
+from infra.data_logs import DataLogs
 from infra.events import UploadEvents
 from infra.function_app import FunctionApp
 from infra.identities import WorkloadIdentity
-from infra.image import WorkerImage
 from infra.image_pull import ImagePull
+from infra.image_source import worker_image
 from infra.monitoring import Monitoring
 from infra.outputs import export_outputs
 from infra.placement import place
 from infra.registry import Registry
-from infra.retention import Retention
 from infra.share_files import ShareFiles
-from infra.storage import ApplicationStorage, ArtifactStorage
+from infra.stack_roles import StackRoles
+from infra.uploaders import Uploaders
 from infra.vault import Vault
 from infra.verify_deploy import DeployVerification
 
@@ -32,28 +33,25 @@ here = place(pulumi.get_project(), pulumi.get_stack(), protect=cfg.protect_files
 logs = Monitoring("monitoring", wiring.monitoring(cfg, here))
 registry = Registry("registry", wiring.registry(cfg, here))
 vault = Vault("vault", wiring.vault(cfg, here, registry))
-artifacts = ArtifactStorage("artifacts", wiring.artifact_storage(cfg, here))
-files = ApplicationStorage("files", wiring.application_storage(cfg, here))
-Retention("retention", wiring.retention(cfg, here, artifacts, files))
+artifacts, files, host = storage_accounts(cfg, here)
+roles = StackRoles("roles", wiring.roles(cfg, here))
+Uploaders("uploaders", wiring.uploaders(cfg, files, roles))
+DataLogs("data-logs", wiring.data_logs(cfg, artifacts, files, logs, vault))
 
 # The worker: its image, its config on the share, what it may do, and the container groups that run it.
-if cfg.image_reference:
-    image = pulumi.Output.from_input(cfg.image_reference)
-else:
-    application = Artifact("application", wiring.artifact(cfg, here, artifacts))
-    image = WorkerImage("worker-image", wiring.worker_image(cfg, registry, application)).reference
+image = worker_image(cfg, here, artifacts, registry)
 share_files = ShareFiles("worker-config", wiring.share_files(cfg, files))
-worker = WorkloadIdentity("worker-identity", wiring.worker_identity(cfg, here, files, registry))
+worker = WorkloadIdentity("worker-identity", wiring.worker_identity(cfg, here, files, registry, roles))
 pull = ImagePull("image-pull", wiring.image_pull(cfg, registry, worker))
 group_args = wiring.worker_group(cfg, here, files, image, logs, pull, share_files, worker)
 groups = [WorkerGroup(f"worker-{number}", group_args) for number in range(1, cfg.container_group_count + 1)]
 
 # The function: what it may do, and its code; then the events that wake it, and the alerts for when that goes wrong.
-function = WorkloadIdentity("function-identity", wiring.function_identity(cfg, here, artifacts, files, logs))
-app = FunctionApp("function", wiring.function_app(cfg, here, artifacts, files, function, groups, logs))
+function = WorkloadIdentity("function-identity", wiring.function_identity(here, artifacts, files, host, logs, roles))
+app = FunctionApp("function", wiring.function_app(cfg, here, artifacts, files, host, function, groups, logs))
 uploads = UploadEvents("uploads", wiring.upload_events(cfg, here, files))
 Alerts("alerts", wiring.alerts(cfg, here, logs, uploads, app))
 if cfg.verify_deploy:
     DeployVerification("verification", wiring.verification(cfg, app, files, groups, image, uploads))
 
-export_outputs(app, artifacts, cfg, files, groups, image, here, registry, vault)
+export_outputs(app, artifacts, cfg, files, groups, image, here, registry, roles, vault)

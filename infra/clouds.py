@@ -17,6 +17,7 @@ PORTAL: Final = "https://portal.azure.com"
 REGISTRY_AUDIENCE: Final = "https://containerregistry.azure.net"
 RESOURCE_MANAGER: Final = "https://management.azure.com"
 STORAGE_AUDIENCE: Final = "https://storage.azure.com"
+VAULT_DOMAIN: Final = "vault.azure.net"
 
 # What the provider takes for the public cloud. Source: ``cloud.FromName`` in pulumi-azure-native.
 PUBLIC_NAMES: Final = frozenset({"", "azurecloud", "public"})

@@ -24,11 +24,13 @@ from infra.config_values import (
     ImageWord,
     Line,
     LocalPath,
+    ObjectIds,
     OptionalActionGroup,
     OptionalBlobName,
     OptionalCap,
     OptionalDisk,
     OptionalImage,
+    OptionalKeyId,
     OptionalLine,
     OptionalRegistry,
     OptionalRegistryId,
@@ -103,10 +105,13 @@ class StackConfig(BaseModel):
     container_group_logs: bool = True
     container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
     container_os_type: Literal["Linux"] = "Linux"
+    custom_roles: bool = True
+    data_logs: Literal["all", "changes", "none"] = "changes"
     dead_letter_retention_days: Days = 0
     deleted_blob_days: Annotated[int, Field(ge=0, le=365)] = 0
     deleted_container_days: Annotated[int, Field(ge=0, le=365)] = 7
     deleted_share_days: Annotated[int, Field(ge=0, le=365)] = 7
+    encryption_key_id: OptionalKeyId = None
     export_config_file: LocalPath = ""
     function_memory_mb: FunctionMemory = 2048
     idle_seconds: Annotated[int, Field(ge=0, le=86400)] = 15
@@ -143,7 +148,10 @@ class StackConfig(BaseModel):
     sweep_schedule: Annotated[str, checked(schedule_problem)] = "0 * * * * *"
     system_topic_name: OptionalTopic = None
     tags: Annotated[Mapping[str, str], BeforeValidator(json_object)] = {}
+    uploader_ids: ObjectIds = ()
+    uploader_type: Literal["User", "Group", "ServicePrincipal"] = "User"
     vault_name: OptionalVault = None
+    vault_purge_protection: bool = False
     vault_retention_days: Annotated[int, Field(ge=7, le=90)] = 7
     vault_secrets_officer_id: OptionalUuid = None
     vault_secrets_officer_type: Literal["Group", "ServicePrincipal", "User"] = "User"

@@ -111,6 +111,7 @@ Emails: TypeAlias = Annotated[tuple[Annotated[str, named(naming.EMAIL)], ...], B
 FunctionMemory: TypeAlias = Annotated[int, AfterValidator(function_memory)]
 ImageWord: TypeAlias = Annotated[str, named(naming.IMAGE_WORD)]
 Line: TypeAlias = Annotated[str, checked(single_line)]
+ObjectIds: TypeAlias = Annotated[tuple[Annotated[str, named(naming.UUID)], ...], BeforeValidator(comma_separated)]
 Version: TypeAlias = Annotated[str, named(naming.VERSION)]
 
 OptionalActionGroup: TypeAlias = Annotated[
@@ -123,6 +124,7 @@ OptionalDisk: TypeAlias = Annotated[Annotated[float, Field(ge=0.1, le=50)] | Non
 OptionalImage: TypeAlias = Annotated[
     Annotated[str, named(naming.IMAGE_REFERENCE)] | None, BeforeValidator(none_if_empty)
 ]
+OptionalKeyId: TypeAlias = Annotated[Annotated[str, named(naming.KEY_ID)] | None, BeforeValidator(none_if_empty)]
 OptionalLine: TypeAlias = Annotated[Line | None, BeforeValidator(none_if_empty)]
 OptionalRegistry: TypeAlias = Annotated[Annotated[str, named(naming.REGISTRY)] | None, BeforeValidator(none_if_empty)]
 OptionalRegistryId: TypeAlias = Annotated[

@@ -18,7 +18,7 @@ from infra.one_deploy import OneDeploy
 from infra.packaging import PYTHON_VERSION, FunctionPackage
 from infra.placement import Placement
 from infra.provider_token import provider_token
-from infra.storage import ApplicationStorage, ArtifactStorage
+from infra.storage import ApplicationStorage, ArtifactStorage, HostStorage
 from pipeline_app.contract import StorageNames
 
 HASH_LENGTH: Final = 16
@@ -36,12 +36,14 @@ class FunctionAppArgs:
     Attributes:
         functions: the names of the functions in its code.
         groups: the workers that it starts.
+        host: the account that its host keeps locks and timers in.
         memory_mb: memory of one of its instances in MB, of the sizes that Flex Consumption has.
     """
 
     artifacts: ArtifactStorage
     functions: Sequence[str]
     groups: Sequence[WorkerGroup]
+    host: HostStorage
     identity: WorkloadIdentity
     memory_mb: int
     monitoring: Monitoring
@@ -150,7 +152,7 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgsDict]:
     settings |= identity_connection(
         "AzureWebJobsStorage",
         args.identity.client_id,
-        {"blob": args.storage.blob_endpoint, "queue": args.storage.queue_endpoint},
+        {"blob": args.host.blob_endpoint, "queue": args.host.queue_endpoint},
     )
     settings |= storage_settings(args.storage, args.names, args.identity)
     return [web.NameValuePairArgsDict(name=key, value=value) for key, value in sorted(settings.items())]

@@ -88,6 +88,12 @@ IMAGE_WORD: Final = _rule(
     r"(?=.{1,50}$)[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*",
     "1 to 50 lower-case letters and digits, with single dots, underscores or hyphens between them",
 )
+KEY_ID: Final = _rule(
+    r"(?i)/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/\s]+/providers/Microsoft\.KeyVault"
+    r"/vaults/[a-z][a-z0-9-]{2,23}/keys/[a-z0-9-]{1,127}",
+    "/subscriptions/…/resourceGroups/…/providers/Microsoft.KeyVault/vaults/…/keys/…, the resource id of a key in a Key "
+    "Vault, without a version",
+)
 REGISTRY: Final = _rule(r"[a-zA-Z0-9]{5,50}", "5 to 50 letters and digits")
 REGISTRY_ID: Final = _rule(
     r"(?i)/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.ContainerRegistry/registries/[a-z0-9]{5,50}",

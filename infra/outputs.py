@@ -8,11 +8,14 @@ import pulumi
 from pulumi_azure_native import authorization
 
 from infra.clouds import PORTAL
+from infra.conditions import uploader_condition
 from infra.config import StackConfig
 from infra.container import WorkerGroup
 from infra.function_app import FunctionApp
 from infra.placement import Placement
 from infra.registry import Registry
+from infra.roles import Role
+from infra.stack_roles import StackRoles
 from infra.storage import ApplicationStorage, ArtifactStorage
 from infra.vault import Vault
 
@@ -26,9 +29,11 @@ def export_outputs(
     image: pulumi.Output[str],
     placement: Placement,
     registry: Registry,
+    roles: StackRoles,
     vault: Vault,
 ) -> None:
     """Export the stack's outputs; none of them is a secret."""
+    uploader = roles.process_files
     client = authorization.get_client_config_output()
     outputs: Mapping[str, pulumi.Input[object]] = {
         "appStorageAccountName": files.account_name,
@@ -54,6 +59,10 @@ def export_outputs(
             files.container_name,
             cfg.input_path,
         ),
+        # Whoever uploads gets this role at this scope under this condition, see docs/identities.md.
+        "uploadCondition": uploader_condition(cfg.input_path),
+        "uploadRoleId": uploader.value if isinstance(uploader, Role) else uploader,
+        "uploadScope": files.container_id,
         "uploadUrl": pulumi.Output.format("{0}{1}/{2}/", files.blob_endpoint, files.container_name, cfg.input_path),
         "vaultUri": vault.vault_uri,
     }

@@ -21,7 +21,7 @@ from typing import Final
 
 from filelock import FileLock
 
-from infra.pins import Package, PinError, read_pins, taken, unmet
+from infra.pins import Package, PinError, locked, unmet
 
 BUILD_DIRECTORY: Final = ".build"
 FUNCTION_FILES: Final = ("function_app.py", "host.json", "requirements.txt")
@@ -152,7 +152,7 @@ def _forget_old_archives(build: Path) -> None:
 def _installed_packages(build: Path, requirements: Path) -> Path:
     """Return the folder with the installed dependencies, from the cache where the same ones were installed before."""
     try:
-        pins = [str(pin) for _, pin in sorted(taken(read_pins(requirements), PYTHON_VERSION).items())]
+        pins = locked(requirements, PYTHON_VERSION)
     except PinError as error:
         raise PackagingError(str(error)) from error
     key = hashlib.sha256("\0".join((*pins, PYTHON_VERSION, *PLATFORMS)).encode()).hexdigest()
@@ -173,12 +173,18 @@ def _installed_packages(build: Path, requirements: Path) -> Path:
 
 
 def _pip_install(pins: Sequence[str], target: Path, requirements: Path) -> None:
-    """Install what is pinned and nothing else; pip would take the markers of what it needs for this Python's."""
+    """Install what is pinned and nothing else; pip would take the markers of what it needs for this Python's.
+
+    ``pins`` are lines of a file of requirements, with hashes: what comes under a name is one of the files that it was.
+    """
     platforms = [argument for platform in PLATFORMS for argument in ("--platform", platform)]
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile", "--no-input"]
     command += ["--implementation", "cp", "--no-deps", "--only-binary=:all:", "--python-version", PYTHON_VERSION]
     # Older versions of pip compare what a package says of Python with the one that runs pip; it is compared afterwards.
-    command += ["--ignore-requires-python", *platforms, "--progress-bar", "off", "--target", str(target), *pins]
+    command += ["--ignore-requires-python", *platforms, "--progress-bar", "off", "--require-hashes"]
+    lock = target.with_name("requirements.txt")
+    lock.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
+    command += ["--target", str(target), "--requirement", str(lock)]
     # A user's pip configuration may ask for --user, which cannot go with --target.
     environment = os.environ | {"PIP_USER": "0"}
     result = subprocess.run(command, capture_output=True, check=False, env=environment, text=True)  # noqa: S603
@@ -186,7 +192,12 @@ def _pip_install(pins: Sequence[str], target: Path, requirements: Path) -> None:
         return
     output = (result.stderr.strip() or result.stdout.strip()).splitlines()
     reason = "\n".join(f"    {line}" for line in output[-15:])
-    if any("No module named pip" in line for line in output):
+    if any("DO NOT MATCH THE HASHES" in line for line in output):
+        fix = (
+            "What the package index sends is not the file that the hash is of. If the version was changed, run 'make "
+            "locks'; if not, do not install it."
+        )
+    elif any("No module named pip" in line for line in output):
         fix = f"Install pip for {sys.executable}: {sys.executable} -m ensurepip."
     else:
         fix = (

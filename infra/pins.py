@@ -7,13 +7,17 @@ Whoever installs for another Python than the one that runs cannot leave this to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
+
+# How a requirement in a file says which files it may be: by their SHA-256.
+HASH: Final = "--hash="
 
 
 class PinError(Exception):
@@ -47,21 +51,67 @@ def marker_environment(python_version: str) -> dict[str, str]:
 
 
 def read_pins(requirements: Path) -> list[Requirement]:
-    """Read a file of pinned requirements, of which each may have an environment marker.
+    """Read a file of pinned requirements, of which each may have an environment marker, and hashes.
 
     Lines that include another file (``-r``) are followed.
 
     Raises:
         PinError: a line is no requirement, or does not pin one version.
     """
-    pins: list[Requirement] = []
+    return [pin for pin, _, _ in _read(requirements)]
+
+
+def locked(requirements: Path, python_version: str) -> list[str]:
+    """Return what a Python takes of a file of pinned requirements, as lines of such a file: each with its hashes.
+
+    Raises:
+        PinError: a line is no requirement, does not pin one version, or has no hash.
+    """
+    read = list(_read(requirements))
+    chosen = taken([pin for pin, _, _ in read], python_version)
+    lines = []
+    for name, pin in sorted(chosen.items()):
+        found = [(place, hashes) for each, place, hashes in read if _is(each, name, pin)]
+        hashes = sorted({each for _, given in found for each in given})
+        if not hashes:
+            raise PinError(
+                f"{found[0][0]}: {pin} has no hash, so anything could come under that name. Write it with the hashes "
+                "of its files, as 'make locks' does."
+            )
+        lines.append(" ".join((str(pin), *hashes)))
+    return lines
+
+
+def _is(pin: Requirement, name: NormalizedName, chosen: Requirement) -> bool:
+    return canonicalize_name(pin.name) == name and pin.specifier == chosen.specifier
+
+
+def _read(requirements: Path) -> Iterator[tuple[Requirement, str, Sequence[str]]]:
+    """Yield each pin with its place in a file, and its hashes as they are written."""
+    for number, line in _lines(requirements):
+        if line.startswith("-r "):
+            yield from _read(requirements.parent / line.removeprefix("-r ").strip())
+            continue
+        words = line.split()
+        hashes = [word for word in words if word.startswith(HASH)]
+        text = " ".join(word for word in words if not word.startswith(HASH))
+        place = f"{requirements}:{number}"
+        yield _pin(text, place), place, hashes
+
+
+def _lines(requirements: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that say something, each with its number and with those that it goes on in."""
+    whole, first = "", 0
     for number, line in enumerate(requirements.read_text(encoding="utf-8").splitlines(), start=1):
         text = line.partition("#")[0].strip()
-        if text.startswith("-r "):
-            pins += read_pins(requirements.parent / text.removeprefix("-r ").strip())
-        elif text:
-            pins.append(_pin(text, f"{requirements}:{number}"))
-    return pins
+        first = first or number
+        goes_on = text.endswith("\\")
+        whole = f"{whole} {text[:-1] if goes_on else text}".strip()
+        if goes_on:
+            continue
+        if whole:
+            yield first, whole
+        whole, first = "", 0
 
 
 def taken(pins: Iterable[Requirement], python_version: str) -> dict[NormalizedName, Requirement]:

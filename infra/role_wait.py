@@ -1,4 +1,4 @@
-"""A pause after a role was given, as a resource: once for each assignment, and never again."""
+"""A pause after a role was made or given, as a resource: once for each, and never again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 
 class RoleWaitProvider(ResourceProvider):
-    """Waits until a role assignment has a certain age; the properties are those of :class:`RoleWait`."""
+    """Waits until a role, or an assignment of one, has a certain age; the properties are those of :class:`RoleWait`."""
 
     serialize_as_secret_always = False
 
@@ -20,6 +20,10 @@ class RoleWaitProvider(ResourceProvider):
         """Wait for the assignment."""
         time.sleep(remaining(props))
         return CreateResult(id_=props["assignment_id"], outs=props)
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Wait until what depended on it, and is gone by now, is likely to be known as gone."""
+        time.sleep(float(_props.get("free_seconds") or 0))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """See a change in another assignment alone: what was waited for needs no other wait."""
@@ -32,7 +36,7 @@ class RoleWaitProvider(ResourceProvider):
 
 
 class RoleWait(Resource, module="authorization", name="RoleWait"):
-    """The moment from which on a role assignment can be relied on.
+    """The moment from which on a role assignment, or a role itself, can be relied on.
 
     Whoever gives a role cannot ask whether it is in force for another identity, and Azure says only how long that may
     take. Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
@@ -44,6 +48,7 @@ class RoleWait(Resource, module="authorization", name="RoleWait"):
         *,
         assignment_id: pulumi.Input[str],
         created_on: pulumi.Input[str],
+        free_seconds: int = 0,
         seconds: int,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -51,15 +56,21 @@ class RoleWait(Resource, module="authorization", name="RoleWait"):
 
         Args:
             name: the resource's name in the stack.
-            assignment_id: ARM id of the role assignment.
+            assignment_id: ARM id of the role assignment, or of the role's definition.
             created_on: when it was made, as Azure says; the time since then is not waited for again.
+            free_seconds: how long it takes to delete it, so that a role is deleted once it is known that nobody has it.
             seconds: the age that it is to have.
             opts: the resource's options.
         """
         super().__init__(
             RoleWaitProvider(),
             name,
-            {"assignment_id": assignment_id, "created_on": created_on, "seconds": seconds},
+            {
+                "assignment_id": assignment_id,
+                "created_on": created_on,
+                "free_seconds": free_seconds,
+                "seconds": seconds,
+            },
             opts,
         )
 

@@ -1,4 +1,4 @@
-"""The two storage accounts: one for the application's files and queues, one for artifacts that stacks share."""
+"""The storage accounts: the application's with its files and queues, the artifacts', and the Functions host's own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import storage
 
+from infra.encryption import FIXED_WHEN_MADE, CustomerKey
 from infra.naming import DEAD_LETTER_CONTAINER
 from infra.placement import Placement
 from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, JOBS_POISON_QUEUE, JOBS_QUEUE, STATE_CONTAINER
@@ -23,7 +24,7 @@ class Deleted:
 
     Blobs are apart from containers and shares: of these only what a person, or this stack, deleted is kept, but of
     blobs each overwritten state as well, and the pipeline overwrites all the time (``run.log`` while a file is worked
-    on, the sweep's state and the Functions host's timers every minute). All that is kept is paid for.
+    on, the sweep's state every minute). All that is kept is paid for.
     Source: https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview
     """
 
@@ -36,12 +37,15 @@ class Deleted:
 class ApplicationStorageArgs:
     """Names within the account; ``account_name`` is chosen by the provider where it is None; the quota is in GiB.
 
+    ``key`` is the customer's own that everything is encrypted with, or None for Microsoft's.
+
     ``protect`` is whether the account and what is in it refuse to be deleted or replaced.
     """
 
     account_name: str | None
     container_name: str
     deleted: Deleted
+    key: CustomerKey | None
     placement: Placement
     protect: bool
     share_name: str
@@ -66,17 +70,18 @@ class ApplicationStorage(pulumi.ComponentResource):
     jobs_queue_id: pulumi.Output[str]
     queue_endpoint: pulumi.Output[str]
     share: storage.FileShare
+    state_container_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: ApplicationStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ApplicationStorage", name, None, opts)
         kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
-        account = _account(name, args.account_name, args.placement, kept)
+        account = _account(name, args.account_name, args.key, args.placement, kept)
         _restorable_blobs(name, account, args.deleted, args.placement, self)
         _restorable_shares(name, account, args.deleted, args.placement, self)
         container = _container(name, CONTAINER_TITLE, args.container_name, account, args, self)
         dead_letters = _container(name, DEAD_LETTER_CONTAINER, DEAD_LETTER_CONTAINER, account, args, self)
-        # The sweep's own, which reaches it by its role on the whole account.
-        _container(name, STATE_CONTAINER, STATE_CONTAINER, account, args, self)
+        # The sweep's own.
+        state = _container(name, STATE_CONTAINER, STATE_CONTAINER, account, args, self)
         # Function and worker move what they cannot handle to the poison queues. Declaring these here spares both the
         # right to create queues.
         events, events_poison, jobs, jobs_poison = (
@@ -116,6 +121,7 @@ class ApplicationStorage(pulumi.ComponentResource):
         self.jobs_poison_queue_id = jobs_poison.id
         self.jobs_queue_id = jobs.id
         self.queue_endpoint = account.primary_endpoints.queue
+        self.state_container_id = state.id
         self.register_outputs({"account_id": self.account_id, "account_name": self.account_name})
 
 
@@ -123,12 +129,15 @@ class ApplicationStorage(pulumi.ComponentResource):
 class ArtifactStorageArgs:
     """Names within the account; ``account_name`` is chosen by the provider where it is None.
 
+    ``key`` is the customer's own that everything is encrypted with, or None for Microsoft's.
+
     ``protect`` is whether the account and its containers refuse to be deleted or replaced.
     """
 
     account_name: str | None
     container_name: str
     deleted: Deleted
+    key: CustomerKey | None
     placement: Placement
     protect: bool
 
@@ -145,9 +154,8 @@ class ArtifactStorage(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ArtifactStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ArtifactStorage", name, None, opts)
-        account = _account(
-            name, args.account_name, args.placement, pulumi.ResourceOptions(parent=self, protect=args.protect)
-        )
+        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        account = _account(name, args.account_name, args.key, args.placement, kept)
         _restorable_blobs(name, account, args.deleted, args.placement, self)
         artifacts = _container(name, ARTIFACTS_TITLE, args.container_name, account, args, self)
         packages = _container(name, FUNCTION_PACKAGE_CONTAINER, FUNCTION_PACKAGE_CONTAINER, account, args, self)
@@ -160,24 +168,60 @@ class ArtifactStorage(pulumi.ComponentResource):
         self.register_outputs({"account_id": self.account_id, "account_name": self.account_name})
 
 
+@dataclass(frozen=True, kw_only=True)
+class HostStorageArgs:
+    """Where the account goes; ``key`` is the customer's own that it is encrypted with, or None for Microsoft's."""
+
+    key: CustomerKey | None
+    placement: Placement
+
+
+class HostStorage(pulumi.ComponentResource):
+    """The account of the Functions host, which has to own one: its locks, timers and keys, and nothing of anybody else.
+
+    Nothing in it is missed: the host makes it all anew.
+    """
+
+    account_id: pulumi.Output[str]
+    blob_endpoint: pulumi.Output[str]
+    queue_endpoint: pulumi.Output[str]
+
+    def __init__(self, name: str, args: HostStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("file-processing:infra:HostStorage", name, None, opts)
+        account = _account(name, None, args.key, args.placement, pulumi.ResourceOptions(parent=self), keys=False)
+        self.account_id = account.id
+        self.blob_endpoint = account.primary_endpoints.blob
+        self.queue_endpoint = account.primary_endpoints.queue
+        self.register_outputs({"account_id": self.account_id})
+
+
 def _account(
-    name: str, account_name: str | None, placement: Placement, opts: pulumi.ResourceOptions
+    name: str,
+    account_name: str | None,
+    key: CustomerKey | None,
+    placement: Placement,
+    opts: pulumi.ResourceOptions,
+    *,
+    keys: bool = True,
 ) -> storage.StorageAccount:
-    # Shared keys stay allowed: Container Instances mounts a file share with nothing else, and the provider puts
-    # blobs up with the key.
+    # Where there are files, shared keys stay allowed: Container Instances mounts a file share with nothing else, and
+    # the provider puts blobs up with the key.
     return storage.StorageAccount(
         name,
         account_name=account_name,
         allow_blob_public_access=False,
         allow_cross_tenant_replication=False,
-        allow_shared_key_access=True,
+        allow_shared_key_access=keys,
         enable_https_traffic_only=True,
+        # A key that is taken out of the program would stay in use, so that there is none is said as well.
+        encryption=key.encryption if key else storage.EncryptionArgs(key_source=storage.KeySource.MICROSOFT_STORAGE),
+        identity=key.identity if key else None,
         kind=storage.Kind.STORAGE_V2,
         minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
         resource_group_name=placement.resource_group_name,
         sku=storage.SkuArgs(name=storage.SkuName.STANDARD_LRS),
         tags=placement.tags,
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=[FIXED_WHEN_MADE])),
     )
 
 

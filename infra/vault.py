@@ -14,9 +14,13 @@ from infra.roles import Grant, Role, assign
 
 @dataclass(frozen=True, kw_only=True)
 class VaultArgs:
-    """The vault, the registry whose password it holds, and who may administer secrets; retention is in days."""
+    """The vault, the registry whose password it holds, and who may administer secrets; retention is in days.
+
+    ``purge_protection`` is whether nobody can purge the vault, or a secret in it, before that time; for good.
+    """
 
     placement: Placement
+    purge_protection: bool
     registry: Registry
     retention_days: int
     secrets_officer_id: str | None
@@ -37,6 +41,9 @@ class Vault(pulumi.ComponentResource):
         vault = keyvault.Vault(
             name,
             properties=keyvault.VaultPropertiesArgs(
+                # Azure takes no false, and once it is true nothing else.
+                # Source: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+                enable_purge_protection=True if args.purge_protection else None,
                 enable_rbac_authorization=True,
                 enable_soft_delete=True,
                 sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),

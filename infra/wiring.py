@@ -12,6 +12,7 @@ from infra.alerts import AlertsArgs
 from infra.artifact import Artifact, ArtifactArgs, find_package
 from infra.config import StackConfig
 from infra.container import WorkerGroup, WorkerGroupArgs
+from infra.data_logs import DataLogsArgs, DataLogsLevel
 from infra.events import UploadEvents, UploadEventsArgs
 from infra.function_app import FunctionApp, FunctionAppArgs
 from infra.function_names import function_names
@@ -23,10 +24,11 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.packaging import function_archive
 from infra.placement import Placement
 from infra.registry import Registry, RegistryArgs
-from infra.retention import RetentionArgs
 from infra.share_files import ShareFiles, ShareFilesArgs
-from infra.storage import ApplicationStorage, ApplicationStorageArgs, ArtifactStorage, ArtifactStorageArgs, Deleted
-from infra.vault import VaultArgs
+from infra.stack_roles import StackRoles, StackRolesArgs
+from infra.storage import ApplicationStorage, ArtifactStorage, HostStorage
+from infra.uploaders import UploadersArgs
+from infra.vault import Vault, VaultArgs
 from infra.verification.file import canary_file
 from infra.verify_deploy import DeployVerificationArgs
 
@@ -51,19 +53,6 @@ def alerts(
     )
 
 
-def application_storage(cfg: StackConfig, placement: Placement) -> ApplicationStorageArgs:
-    """Return how the application's storage is laid out."""
-    return ApplicationStorageArgs(
-        account_name=cfg.app_storage_account_name,
-        container_name=cfg.storage_container,
-        deleted=_deleted(cfg),
-        placement=placement,
-        protect=cfg.protect_files,
-        share_name=cfg.share_name,
-        share_quota_gib=cfg.share_quota_gib,
-    )
-
-
 def artifact(cfg: StackConfig, placement: Placement, storage: ArtifactStorage) -> ArtifactArgs:
     """Return the application's zip; a folder is zipped here."""
     return ArtifactArgs(
@@ -80,14 +69,12 @@ def artifact(cfg: StackConfig, placement: Placement, storage: ArtifactStorage) -
     )
 
 
-def artifact_storage(cfg: StackConfig, placement: Placement) -> ArtifactStorageArgs:
-    """Return how the artifact storage is laid out."""
-    return ArtifactStorageArgs(
-        account_name=cfg.artifact_storage_account_name,
-        container_name=cfg.artifact_container,
-        deleted=_deleted(cfg),
-        placement=placement,
-        protect=cfg.protect_files,
+def data_logs(
+    cfg: StackConfig, artifacts: ArtifactStorage, files: ApplicationStorage, logs: Monitoring, vault: Vault
+) -> DataLogsArgs:
+    """Return what is logged of who reads and changes data."""
+    return DataLogsArgs(
+        artifacts=artifacts, files=files, level=DataLogsLevel(cfg.data_logs), monitoring=logs, vault=vault
     )
 
 
@@ -96,6 +83,7 @@ def function_app(
     placement: Placement,
     artifacts: ArtifactStorage,
     files: ApplicationStorage,
+    host: HostStorage,
     identity: WorkloadIdentity,
     groups: Sequence[WorkerGroup],
     logs: Monitoring,
@@ -105,6 +93,7 @@ def function_app(
         artifacts=artifacts,
         functions=function_names(cfg.project),
         groups=groups,
+        host=host,
         identity=identity,
         memory_mb=cfg.function_memory_mb,
         monitoring=logs,
@@ -119,10 +108,15 @@ def function_app(
 
 
 def function_identity(
-    cfg: StackConfig, placement: Placement, artifacts: ArtifactStorage, files: ApplicationStorage, logs: Monitoring
+    placement: Placement,
+    artifacts: ArtifactStorage,
+    files: ApplicationStorage,
+    host: HostStorage,
+    logs: Monitoring,
+    roles: StackRoles,
 ) -> WorkloadIdentityArgs:
     """Return what the function may do."""
-    grants = function_grants(artifacts, files, placement, logs, cfg.start_role_id)
+    grants = function_grants(artifacts, host, files, placement, logs, roles)
     return WorkloadIdentityArgs(grants=grants, placement=placement)
 
 
@@ -149,19 +143,13 @@ def registry(cfg: StackConfig, placement: Placement) -> RegistryArgs:
     )
 
 
-def retention(
-    cfg: StackConfig, placement: Placement, artifacts: ArtifactStorage, files: ApplicationStorage
-) -> RetentionArgs:
-    """Return how long blobs are kept."""
-    return RetentionArgs(
-        artifacts=artifacts,
-        dead_letter_days=cfg.dead_letter_retention_days,
-        input_days=cfg.input_retention_days,
-        names=cfg.storage_names(),
-        package_days=cfg.package_retention_days,
+def roles(cfg: StackConfig, placement: Placement) -> StackRolesArgs:
+    """Return whether the stack makes roles of its own, and for how long these are waited for."""
+    return StackRolesArgs(
+        custom=cfg.custom_roles,
         placement=placement,
-        result_days=cfg.result_retention_days,
-        storage=files,
+        run_groups_id=cfg.start_role_id,
+        wait_seconds=cfg.role_wait_seconds,
     )
 
 
@@ -177,10 +165,18 @@ def upload_events(cfg: StackConfig, placement: Placement, files: ApplicationStor
     )
 
 
+def uploaders(cfg: StackConfig, files: ApplicationStorage, roles: StackRoles) -> UploadersArgs:
+    """Return who may upload."""
+    return UploadersArgs(
+        ids=cfg.uploader_ids, input_path=cfg.input_path, roles=roles, storage=files, type=cfg.uploader_type
+    )
+
+
 def vault(cfg: StackConfig, placement: Placement, registry: Registry) -> VaultArgs:
     """Return the vault's name, how long it outlives its deletion, and who may administer its secrets."""
     return VaultArgs(
         placement=placement,
+        purge_protection=cfg.vault_purge_protection,
         registry=registry,
         retention_days=cfg.vault_retention_days,
         secrets_officer_id=cfg.vault_secrets_officer_id,
@@ -248,10 +244,11 @@ def worker_group(
 
 
 def worker_identity(
-    cfg: StackConfig, placement: Placement, files: ApplicationStorage, registry: Registry
+    cfg: StackConfig, placement: Placement, files: ApplicationStorage, registry: Registry, roles: StackRoles
 ) -> WorkloadIdentityArgs:
     """Return what the worker may do."""
-    return WorkloadIdentityArgs(grants=worker_grants(registry, files, cfg.image_registry_id), placement=placement)
+    grants = worker_grants(registry, files, cfg.storage_names(), roles, cfg.image_registry_id)
+    return WorkloadIdentityArgs(grants=grants, placement=placement)
 
 
 def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) -> WorkerImageArgs:
@@ -269,12 +266,6 @@ def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) ->
         registry=registry,
         repository=cfg.image_repository(),
         version=version,
-    )
-
-
-def _deleted(cfg: StackConfig) -> Deleted:
-    return Deleted(
-        blob_days=cfg.deleted_blob_days, container_days=cfg.deleted_container_days, share_days=cfg.deleted_share_days
     )
 
 

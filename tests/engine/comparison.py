@@ -51,5 +51,7 @@ def _without_random_names(value: Any, deployment: Deployment) -> Any:
         if re.fullmatch(re.escape(logical) + "[0-9a-f]{8}", name):
             # Keys are made from names, without their hyphens, and filled up to one length.
             text = re.sub(f"{re.escape(name.replace('-', ''))}0*", logical.replace("-", ""), text)
+        # Roles and their assignments are called by nothing but a random number, and there are several in one place.
+        if re.fullmatch(re.escape(logical) + "[0-9a-f]{8}", name) or UUID.fullmatch(name):
             text = text.replace(name, logical)
     return json.loads(UUID.sub("uuid", text))

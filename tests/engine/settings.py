@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -10,7 +11,7 @@ import yaml
 
 from tests.engine.deployment import Deployment, NewSite
 from tests.infra.changed import CHANGED, LOCATION
-from tests.infra.holding import HOLDERS
+from tests.infra.holding import HOLDERS, HOLDS_NOTHING
 
 PROJECT: Final = "file-processing-pipeline"
 
@@ -18,6 +19,7 @@ PROJECT: Final = "file-processing-pipeline"
 BASE: Final = {
     "alertEmails": "operations@example.com",
     "containerGroupCount": "1",
+    "uploaderIds": "22222222-2222-3333-4444-666666666666",
     "vaultSecretsOfficerId": "22222222-2222-3333-4444-555555555555",
 }
 CHANGES: Final = CHANGED | {LOCATION: "northeurope"}
@@ -55,12 +57,14 @@ def changed(deployment: Deployment, **settings: str) -> Iterator[None]:
 
 def holders(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return the resources that hold something, by their names in the program."""
-    return {each["urn"].rpartition("::")[2]: each for each in deployment.resources() if _holds(each["type"])}
+    named = {each["urn"].rpartition("::")[2]: each for each in deployment.resources() if _holds(each["type"])}
+    return {name: each for name, each in named.items() if name != HOLDS_NOTHING}
 
 
 def held(deployment: Deployment) -> set[str]:
     """Return the ids of what holds something in the cloud."""
-    return {key for key, each in deployment.site.cloud.read()["resources"].items() if _holds(each["type"])}
+    ids = {key for key, each in deployment.site.cloud.read()["resources"].items() if _holds(each["type"])}
+    return {each for each in ids if not re.fullmatch(rf".*/storageAccounts/{HOLDS_NOTHING}\w{{8}}", each)}
 
 
 @contextmanager

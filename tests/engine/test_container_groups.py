@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pytest
 
-from infra.roles import Role
 from tests.engine.deployment import Deployment, NewSite
 from tests.engine.standin.names import stable_uuid
+from tests.engine.standin.roles import permissions_of
 
 ASSIGNMENT: Final = "azure-native:authorization:RoleAssignment"
 GROUP: Final = "azure-native:containerinstance:ContainerGroup"
@@ -32,13 +32,15 @@ def resources(deployment: Deployment, token: str) -> dict[str, dict[str, Any]]:
 
 def starters(deployment: Deployment) -> dict[str, set[str]]:
     """Return the assignments by which the function may start each group; a role reaches what is below its scope."""
-    identity = next(key for key in deployment.site.cloud.ids() if "/userAssignedIdentities/function-identity" in key)
+    content = deployment.site.cloud.read()
+    identity = next(key for key in content["resources"] if "/userAssignedIdentities/function-identity" in key)
     return {
         group: {
             key
             for key, each in resources(deployment, ASSIGNMENT).items()
             if each["inputs"]["principalId"] == stable_uuid(f"{identity}/principal")
-            and each["inputs"]["roleDefinitionId"].endswith(Role.CONTAINER_INSTANCES_CONTRIBUTOR.value)
+            and (role := permissions_of(content, each["inputs"]["roleDefinitionId"])) is not None
+            and role.allows("Microsoft.ContainerInstance/containerGroups/start/action")
             and f"{group}/".startswith(f"{each['inputs']['scope']}/")
         }
         for group in resources(deployment, GROUP)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.engine.deployment import FirstDeploy
+import re
+from pathlib import Path
+from typing import Final
+
+from tests.engine.deployment import ROOT, FirstDeploy
+
+DELIVERY: Final = ROOT / "docs" / "delivery.md"
 
 
 def test_the_first_preview_knows_nothing_of_azure_and_asks_it_nothing(first_deploy: FirstDeploy) -> None:
@@ -42,6 +48,35 @@ def test_a_second_preview_and_update_change_nothing(first_deploy: FirstDeploy) -
     # Whether anything is pushed is for the provider to say, so the sign-in that a push takes is always at hand.
     assert {operation for operation, _ in cloud.take_log()} == {"exchange", "invoke", "token"}
     assert cloud.read()["uploads"] == []
+
+
+def test_a_preview_writes_nothing_to_the_state(first_deploy: FirstDeploy) -> None:
+    """So whoever previews needs to read it alone."""
+    folder = first_deploy.deployment.site.folder / ".pulumi"
+
+    def content() -> dict[Path, tuple[int, bytes]]:
+        return {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.rglob("*") if file.is_file()}
+
+    before = content()
+    assert before
+    folders = {each: each.stat().st_mtime_ns for each in folder.rglob("*") if each.is_dir()}
+    first_deploy.deployment.preview()
+    assert content() == before
+    # Not even a lock was there for a while.
+    assert {each: each.stat().st_mtime_ns for each in folder.rglob("*") if each.is_dir()} == folders
+
+
+def test_a_preview_lists_what_the_preview_s_role_of_the_document_allows(first_deploy: FirstDeploy) -> None:
+    cloud = first_deploy.deployment.site.cloud
+    cloud.take_log()
+    first_deploy.deployment.preview()
+    listed = {subject.rpartition(":")[2] for _, subject in cloud.take_log() if ":list" in subject}
+    allowed = re.findall(
+        r"\"Microsoft\.\w+/\w+/(list\w+)/action", DELIVERY.read_text(encoding="utf-8").replace("\\", "")
+    )
+    # Both are called so: listKeys of storageAccounts, and listCredentials of registries.
+    assert sorted(listed) == ["listRegistryCredentials", "listStorageAccountKeys"]
+    assert sorted(allowed) == ["listCredentials", "listKeys"]
 
 
 def test_a_refresh_finds_nothing_changed(first_deploy: FirstDeploy) -> None:

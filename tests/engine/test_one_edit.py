@@ -117,7 +117,7 @@ def test_cpu_or_memory_replaces_the_group_which_goes_first(deployment: Deploymen
 
 def test_the_input_path_changes_the_filter_the_settings_and_the_group(deployment: Deployment) -> None:
     deployment.configure(inputPath="inbox")
-    changes = GROUP | {"function": "update", "uploads-to-queue": "update"}
+    changes = GROUP | {"function": "update", "uploads-to-queue": "update", "worker-identity-files": "update"}
 
     assert deployment.preview().changes == changes
     assert deployment.up().changes == changes

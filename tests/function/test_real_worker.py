@@ -26,6 +26,7 @@ from infra.local.identity import Directory, TokenServer
 from infra.local.processes import Supervisor
 from infra.local.waiting import wait_until
 from infra.packaging import PYTHON_VERSION, function_archive
+from infra.roles import Role
 from pipeline_app.contract import JOBS_QUEUE, STATE_CONTAINER, FileJob
 from tests.accounts import running_account
 from tests.function.real_worker.gate import Gate, through
@@ -114,7 +115,7 @@ def settings(connection_string: str, tmp_path_factory: pytest.TempPathFactory) -
     """Serve all that the function reaches; return its settings."""
     directory = Directory()
     directory.add_identity(CLIENT, "principal")
-    directory.add_role("principal", GROUP, "contributor")
+    directory.add_role("principal", GROUP, Role.CONTAINER_INSTANCES_CONTRIBUTOR.value)
     authority_file = tmp_path_factory.mktemp("authority") / "ca.pem"
     arm = ArmServer(directory, {GROUP.lower(): RunningGroup()}, authority_file)
     tokens = TokenServer(directory)

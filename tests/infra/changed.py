@@ -39,10 +39,16 @@ CHANGED: Final = {
     "containerGroupLogs": "false",
     "containerMemoryGib": "3",
     "containerOsType": "Linux",
+    "customRoles": "false",
+    "dataLogs": "all",
     "deadLetterRetentionDays": "30",
     "deletedBlobDays": "3",
     "deletedContainerDays": "14",
     "deletedShareDays": "0",
+    "encryptionKeyId": (
+        "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/keys"
+        "/providers/Microsoft.KeyVault/vaults/our-keys/keys/pipeline"
+    ),
     "exportConfigFile": "",
     "functionMemoryMb": "4096",
     "idleSeconds": "30",
@@ -82,7 +88,10 @@ CHANGED: Final = {
     "sweepSchedule": "0 */5 * * * *",
     "systemTopicName": "other-topic",
     "tags": '{"team": "files"}',
+    "uploaderIds": "33333333-2222-3333-4444-555555555555",
+    "uploaderType": "Group",
     "vaultName": "other-vault",
+    "vaultPurgeProtection": "true",
     "vaultRetentionDays": "14",
     "vaultSecretsOfficerId": "11111111-2222-3333-4444-555555555555",
     "vaultSecretsOfficerType": "Group",

@@ -71,6 +71,7 @@ def program(function_package: None, artifact_cache: Path) -> Run:
             "containerGroupCount": "2",
             "exportConfigFile": "pipeline_app/config/export.json",
             "tags": '{"team": "files"}',
+            "uploaderIds": "22222222-2222-3333-4444-555555555555",
             "vaultSecretsOfficerId": "11111111-2222-3333-4444-555555555555",
         }
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+# The account of the Functions host, which makes all that is in it anew.
+HOLDS_NOTHING: Final = "host"
 HOLDERS: Final = frozenset(
     {
         "containerregistry:Registry",

@@ -53,10 +53,10 @@ def test_the_function_gets_exactly_these_settings(program: Run) -> None:
         "APP_SWEEP_SCHEDULE": "0 * * * * *",
         "AZURE_CLIENT_ID": "~client-of-function-identity",
         "AZURE_RESOURCE_MANAGER_ENDPOINT": "https://management.azure.com",
-        "AzureWebJobsStorage__blobServiceUri": "~https://files.blob/",
+        "AzureWebJobsStorage__blobServiceUri": "~https://host.blob/",
         "AzureWebJobsStorage__clientId": "~client-of-function-identity",
         "AzureWebJobsStorage__credential": "managedidentity",
-        "AzureWebJobsStorage__queueServiceUri": "~https://files.queue/",
+        "AzureWebJobsStorage__queueServiceUri": "~https://host.queue/",
         "PYTHON_THREADPOOL_THREAD_COUNT": "25",
     }
 
@@ -171,7 +171,7 @@ def test_a_container_group_s_logs_go_to_the_stack_s_workspace_without_a_key(prog
 @pytest.mark.usefixtures("function_package")
 def test_a_subscription_without_such_logs_can_do_without(artifact_cache: Path) -> None:
     run = run_program({"artifactCache": str(artifact_cache), "containerGroupLogs": "false"})
-    assert run.all("monitor:DiagnosticSetting") == []
+    assert [each for each in run.all("monitor:DiagnosticSetting") if each.name.startswith("worker-")] == []
     assert run.all("containerinstance:ContainerGroup")
 
 
@@ -237,7 +237,9 @@ def test_a_topic_of_another_account_is_refused(artifact_cache: Path) -> None:
 
 def test_storage_accounts_take_no_anonymous_plain_or_old_connection(program: Run) -> None:
     accounts = program.all("storage:StorageAccount")
-    assert [each.name for each in accounts] == ["artifacts", "files"]
+    assert [each.name for each in accounts] == ["artifacts", "files", "host"]
+    # The share is mounted, and blobs are put up, by an account's key; the host's has neither.
+    assert [each.name for each in accounts if not each.inputs["allowSharedKeyAccess"]] == ["host"]
     for each in accounts:
         assert each.inputs["allowBlobPublicAccess"] is False
         assert each.inputs["enableHttpsTrafficOnly"] is True

@@ -113,6 +113,8 @@ def test_the_configuration_does_not_change_once_it_is_read(project: Path) -> Non
         ("sweepSchedule", "*/5 * * * *", "six fields"),
         ("tags", "team=files", "object of texts"),
         ("tags", '{"team": 1}', "valid string"),
+        ("uploaderIds", "me", "00000000-0000-0000-0000-000000000000"),
+        ("uploaderType", "Robot", "'User', 'Group' or 'ServicePrincipal'"),
         ("vaultName", "1vault", "beginning with a letter"),
         ("vaultRetentionDays", "91", "less than or equal to 90"),
         ("vaultSecretsOfficerId", "me", "00000000-0000-0000-0000-000000000000"),

@@ -40,6 +40,21 @@ def wheel(folder: Path, name: str, version: str, requires: str = "", python: str
         output.writestr(f"{information}/RECORD", "")
 
 
+def pin(project: Path, *lines: str) -> Path:
+    """Write what the function's packages are pinned to, each with the hash of its wheel where there is one."""
+    file = project / "function" / "requirements.txt"
+    # Beside the projects of a test are its wheels.
+    (wheels,) = (parent / "wheels" for parent in project.parents if (parent / "wheels").is_dir())
+    texts = ["# Pinned."]
+    for line in lines:
+        name, _, version = line.partition(";")[0].strip().partition("==")
+        found = wheels / f"{name}-{version}-py3-none-any.whl"
+        digest = hashlib.sha256(found.read_bytes() if found.exists() else b"nothing").hexdigest()
+        texts.append(f"{line} \\\n    --hash=sha256:{digest}")
+    file.write_text("\n".join([*texts, ""]))
+    return file
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a small project whose only dependency is a wheel on this machine, so that no index is asked."""
@@ -65,7 +80,6 @@ def sources(root: Path) -> Path:
         "function/local.settings.json": '{"Values": {"APP_STORAGE_CONNECTION": "a secret"}}\n',
         "function/pipeline_function/__init__.py": "",
         "function/pipeline_function/sub/data.txt": "data\n",
-        "function/requirements.txt": "# Pinned.\nleaf==1.0\n",
         "pipeline_app/__init__.py": "",
         "pipeline_app/contract.py": "VERSION = 1\n",
         "pipeline_app/rest/endpoint.py": "VERSION = 1\n",
@@ -75,6 +89,7 @@ def sources(root: Path) -> Path:
         path = root / name
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
+    pin(root, "leaf==1.0")
     return root
 
 
@@ -151,7 +166,7 @@ def test_an_edit_of_one_source_changes_name_and_hash(project: Path, edited: str)
 
 def test_a_new_version_of_a_dependency_reaches_the_archive(project: Path) -> None:
     function_archive(project)
-    (project / "function" / "requirements.txt").write_text("leaf==2.0\n")
+    pin(project, "leaf==2.0")
     with zipfile.ZipFile(function_archive(project).path) as archive:
         assert b"2.0" in archive.read(".python_packages/lib/site-packages/leaf.py")
 
@@ -210,7 +225,7 @@ def test_old_archives_are_deleted_and_the_newest_kept(project: Path) -> None:
 
 
 def test_a_version_that_cannot_be_had_is_named_with_the_fix(project: Path) -> None:
-    (project / "function" / "requirements.txt").write_text("leaf==9.9\n")
+    pin(project, "leaf==9.9")
     with pytest.raises(PackagingError, match=r"(?s)leaf==9\.9.*Check that the package index can be reached"):
         function_archive(project)
 
@@ -221,24 +236,37 @@ def test_a_dependency_without_a_pin_is_refused_with_its_line(project: Path) -> N
         function_archive(project)
 
 
+def test_a_dependency_without_a_hash_is_refused_with_its_line(project: Path) -> None:
+    (project / "function" / "requirements.txt").write_text("# Pinned.\nleaf==1.0\n")
+    with pytest.raises(PackagingError, match=r"requirements\.txt:2: leaf==1\.0 has no hash"):
+        function_archive(project)
+
+
+def test_another_file_under_a_dependency_s_name_is_refused(project: Path) -> None:
+    with zipfile.ZipFile(project.parent / "wheels" / "leaf-1.0-py3-none-any.whl", "a") as changed:
+        changed.writestr("intruder.py", "")
+    with pytest.raises(PackagingError, match=r"(?s)HASHES.*not the file that the hash is of"):
+        function_archive(project)
+    assert not list((project / ".build").glob("function-packages-*"))
+
+
 def test_what_a_dependency_needs_must_be_pinned_too(project: Path) -> None:
-    (project / "function" / "requirements.txt").write_text("branch==1.0\n")
+    pin(project, "branch==1.0")
     with pytest.raises(PackagingError, match=r"branch==1\.0 needs leaf, which is not pinned"):
         function_archive(project)
 
 
 def test_markers_and_packages_are_those_of_the_function_apps_python(project: Path) -> None:
-    requirements = project / "function" / "requirements.txt"
     version = packaging.PYTHON_VERSION
-    requirements.write_text(f"leaf==1.0; python_version < '{version}'\nleaf==3.0; python_version >= '{version}'\n")
+    pin(project, f"leaf==1.0 ; python_version < '{version}'", f"leaf==3.0 ; python_version >= '{version}'")
     assert f"{packaging.PACKAGES_DIRECTORY}/leaf-3.0.dist-info/METADATA" in names(function_archive(project))
     # What a package needs on another Python alone is not asked for.
-    requirements.write_text("branch==2.0\n")
+    pin(project, "branch==2.0")
     assert f"{packaging.PACKAGES_DIRECTORY}/branch.py" in names(function_archive(project))
-    requirements.write_text("branch==3.0\n")
+    pin(project, "branch==3.0")
     with pytest.raises(PackagingError, match=r"branch==3\.0 needs leaf, which is not pinned"):
         function_archive(project)
-    requirements.write_text("leaf==4.0\n")
+    pin(project, "leaf==4.0")
     with pytest.raises(PackagingError, match=rf"leaf==4\.0 is for Python <{version}, not for {version}"):
         function_archive(project)
 

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from infra.packaging import PYTHON_VERSION
-from infra.pins import Package, PinError, read_pins, taken, unmet
+from infra.pins import Package, PinError, locked, read_pins, taken, unmet
 
 PROMISED = ("3.11", "3.12", "3.13", "3.14")
 ROOT = Path(__file__).parents[2]
@@ -29,10 +29,11 @@ SAMPLE = ROOT / "pipeline_app" / "sample" / "requirements.txt"
 FILES = [
     "function/requirements.txt",
     "pipeline_app/requirements.txt",
-    "pipeline_app/sample/requirements.in",
+    "pipeline_app/sample/requirements.txt",
     "requirements.txt",
     "tests/requirements.txt",
 ]
+LOCKS = [*FILES, "tests/function/real_worker/requirements.txt"]
 
 
 def package(name: str, version: str = "1.0", *requires: str, python: str | None = None) -> Package:
@@ -61,6 +62,24 @@ def test_what_pins_no_version_is_refused_with_its_line(tmp_path: Path, text: str
     file.write_text(f"b==1\n{text}\n")
     with pytest.raises(PinError, match=r"requirements\.txt:2: "):
         read_pins(file)
+
+
+def test_a_pin_has_its_hashes_in_the_lines_that_it_goes_on_in(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text(
+        '# All.\na==1.0 ; python_version < "3.13" \\\n    --hash=sha256:02 \\\n    --hash=sha256:01\n'
+        'A==2.0 ; python_version >= "3.13" --hash=sha256:03\nb==1 --hash=sha256:04  # Both.\n'
+    )
+    assert [str(pin.specifier) for pin in read_pins(file)] == ["==1.0", "==2.0", "==1"]
+    assert locked(file, "3.12") == ["a==1.0 --hash=sha256:01 --hash=sha256:02", "b==1 --hash=sha256:04"]
+    assert locked(file, "3.13") == ["A==2.0 --hash=sha256:03", "b==1 --hash=sha256:04"]
+
+
+def test_a_pin_without_a_hash_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("a==1 \\\n    --hash=sha256:01\n\nb==1 \\\n# Nothing.\n")
+    with pytest.raises(PinError, match=r"requirements\.txt:4: b==1 has no hash"):
+        locked(file, "3.12")
 
 
 def test_files_that_are_included_count(tmp_path: Path) -> None:
@@ -145,34 +164,72 @@ def test_everything_that_is_needed_is_pinned_and_fits(packages: tuple[str, dict[
 
 
 @pytest.mark.parametrize("version", PROMISED)
-def test_every_pin_has_a_wheel(version: str, tmp_path: Path) -> None:
-    pins = [str(pin) for pin in taken(read_pins(ROOT / "tests" / "requirements.txt"), version).values()]
-    assert len(pins) > 90
+def test_every_pin_has_a_wheel_of_which_the_hash_is_written(version: str, tmp_path: Path) -> None:
+    lock = ROOT / "tests" / "requirements.txt"
+    assert len(taken(read_pins(lock), version)) > 90
     command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-deps", "--only-binary", ":all:"]
     command += ["--no-python-downloads", "--python", sys.executable, "--python-version", version, "--quiet"]
-    command += ["--python-platform", "x86_64-manylinux_2_28", "--target", str(tmp_path / "none"), *pins]
-    result = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, text=True)
+    command += ["--python-platform", "x86_64-manylinux_2_28", "--target", str(tmp_path / "none"), "--require-hashes"]
+    result = subprocess.run(
+        [*command, "--requirement", str(lock)], capture_output=True, check=False, cwd=tmp_path, text=True
+    )
     assert result.returncode == 0, result.stderr
 
 
 def hashed(file: Path) -> dict[str, list[str]]:
     """Return the requirements of a file whose lines may go on, each with its options."""
     lines = file.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    words = (shlex.split(line, comments=True) for line in lines)
-    return {each[0]: each[1:] for each in words if each}
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        options = [word for word in words if word.startswith("--")]
+        if words:
+            found[line.partition(" --")[0].strip()] = options
+    return found
 
 
-def test_the_sample_has_the_hash_of_each_library_at_the_version_that_the_tests_have() -> None:
-    requirements = hashed(SAMPLE)
+@pytest.mark.parametrize("file", LOCKS)
+def test_every_lock_has_the_hashes_of_each_package_at_the_version_that_is_written(file: str) -> None:
+    requirements = hashed(ROOT / file)
     for requirement, options in requirements.items():
         assert options, f"{requirement} has no hash"
         assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", each) for each in options), requirement
-    installed = {canonicalize_name(Requirement(each).name): Requirement(each).specifier for each in requirements}
-    written = taken(read_pins(SAMPLE.with_suffix(".in")), PROMISED[0])
-    assert installed == {name: pin.specifier for name, pin in written.items()}
+    written = (ROOT / file).with_suffix(".in")
     for version in PROMISED:
+        found = taken(read_pins(ROOT / file), version)
+        assert taken(read_pins(written), version).items() <= found.items()
+        # What two locks have is the same package.
         tested = taken(read_pins(ROOT / "tests" / "requirements.txt"), version)
-        assert installed == {name: tested[name].specifier for name in installed}
+        assert {name: pin for name, pin in found.items() if name in tested}.items() <= tested.items()
+
+
+def test_all_that_pip_installs_is_installed_by_its_hash() -> None:
+    """Whatever installs packages for the program, the image, the function or the sample, and nothing else does."""
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        text=True,
+    )
+    installing: dict[str, int] = {}
+    for name in files.stdout.splitlines():
+        if name.startswith(("docs/", "tests/")) or name.endswith((".md", ".txt", ".in", ".svg")):
+            continue
+        # A command may go on in further lines, and is a list in a program.
+        text = (ROOT / name).read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+        for line in text.splitlines():
+            command = re.search(r"""(?<!-)\bpip"?,?( [^;|&#]*)? "?(download|install)\b"?[ ,]""", line)
+            if command and not line.lstrip().startswith("#") and "could not" not in line:
+                assert name.endswith(".py") or "--require-hashes" in line, f"{name}: {line.strip()}"
+                installing[name] = installing.get(name, 0) + 1
+    # What the function's archive installs is tried with a changed package in its own tests.
+    assert installing == {
+        "Makefile": 2,
+        "infra/packaging.py": 1,
+        "pipeline_app/Dockerfile": 1,
+        "pipeline_app/sample/install.sh": 2,
+    }
 
 
 PLATFORMS = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
+from infra.conditions import uploader_condition, worker_condition
 from infra.credentials import HandedToken
 from infra.image_pull import credential_server
 from infra.roles import Role
@@ -52,6 +53,8 @@ REFERENCES = {
     "workspaceResourceId",
 }
 
+UPLOADER = "22222222-2222-3333-4444-555555555555"
+
 
 def own_name(resource: Registered, key: str) -> bool:
     """Tell whether a property names the resource itself."""
@@ -78,11 +81,11 @@ def properties(value: Any, path: str = "") -> list[tuple[str, str, Any]]:
 
 
 def test_every_reference_comes_from_an_output(program: Run) -> None:
-    officer = "11111111-2222-3333-4444-555555555555"
+    people = ("11111111-2222-3333-4444-555555555555", UPLOADER)
     checked = 0
     for resource in program.resources:
         for path, key, value in properties(resource.inputs):
-            if key in REFERENCES and isinstance(value, str) and not own_name(resource, key) and value != officer:
+            if key in REFERENCES and isinstance(value, str) and not own_name(resource, key) and value not in people:
                 assert value.startswith(FROM_OUTPUT), f"{resource.token} {resource.name}{path} is {value!r}"
                 checked += 1
     assert checked > 60
@@ -100,20 +103,26 @@ def test_no_arm_id_is_made_by_hand(program: Run) -> None:
 
 def test_every_role_assignment_is_in_this_table(program: Run) -> None:
     function, worker = (f"{FROM_OUTPUT}principal-of-{name}-identity" for name in ("function", "worker"))
+    run_groups, process_files, take_messages = (
+        f"{FROM_OUTPUT}roles-{name}" for name in ("run-groups", "process-files", "take-messages")
+    )
     storage, account = "azure-native:storage", "azure-native:storage:StorageAccount"
     expected = {
-        (function, Role.CONTAINER_INSTANCES_CONTRIBUTOR, program.one("resources:ResourceGroup").id[len(FROM_OUTPUT) :]),
+        (function, run_groups, program.one("resources:ResourceGroup").id[len(FROM_OUTPUT) :]),
         (function, Role.MONITORING_METRICS_PUBLISHER, "azure-native:applicationinsights:Component/monitoring-insights"),
         (function, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, f"{storage}:BlobContainer/artifacts-function-packages"),
-        (function, Role.STORAGE_BLOB_DATA_OWNER, f"{account}/files"),
-        (function, Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, f"{storage}:Queue/files-events"),
+        (function, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, f"{storage}:BlobContainer/files-pipeline-state"),
+        (function, Role.STORAGE_BLOB_DATA_OWNER, f"{account}/host"),
+        (function, Role.STORAGE_BLOB_DATA_READER, f"{storage}:BlobContainer/files-pipeline-files"),
+        (function, take_messages, f"{storage}:Queue/files-events"),
         (function, Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, f"{storage}:Queue/files-events-poison"),
         (function, Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, f"{storage}:Queue/files-jobs"),
         (function, Role.STORAGE_QUEUE_DATA_READER, f"{storage}:Queue/files-jobs"),
         (worker, Role.ACR_PULL, "azure-native:containerregistry:Registry/registry"),
-        (worker, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, f"{storage}:BlobContainer/files-pipeline-files"),
-        (worker, Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, f"{storage}:Queue/files-jobs"),
+        (worker, process_files, f"{storage}:BlobContainer/files-pipeline-files"),
+        (worker, take_messages, f"{storage}:Queue/files-jobs"),
         (worker, Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, f"{storage}:Queue/files-jobs-poison"),
+        (UPLOADER, process_files, f"{storage}:BlobContainer/files-pipeline-files"),
         (
             "11111111-2222-3333-4444-555555555555",
             Role.KEY_VAULT_SECRETS_OFFICER,
@@ -124,7 +133,7 @@ def test_every_role_assignment_is_in_this_table(program: Run) -> None:
     found = {
         (
             each.inputs["principalId"],
-            Role(each.inputs["roleDefinitionId"].rpartition("/")[2]),
+            given if (given := each.inputs["roleDefinitionId"].rpartition("/")[2])[0] == FROM_OUTPUT else Role(given),
             each.inputs["scope"].removeprefix(FROM_OUTPUT),
         )
         for each in assignments
@@ -136,17 +145,94 @@ def test_every_role_assignment_is_in_this_table(program: Run) -> None:
 def test_role_assignments_leave_their_name_to_the_provider_and_say_what_they_are_for(program: Run) -> None:
     for each in program.all("authorization:RoleAssignment"):
         assert "roleAssignmentName" not in each.inputs
-        person = each.name == "vault-secrets-officer"
+        person = each.name in ("vault-secrets-officer", f"uploaders-{UPLOADER}")
         assert each.inputs["principalType"] == ("User" if person else "ServicePrincipal")
 
 
+def test_roles_on_the_files_that_change_them_have_a_condition_and_no_other_has_one(program: Run) -> None:
+    conditions = {
+        each.name: (each.inputs["condition"], each.inputs["conditionVersion"])
+        for each in program.all("authorization:RoleAssignment")
+        if "condition" in each.inputs or "conditionVersion" in each.inputs
+    }
+    assert conditions == {
+        f"uploaders-{UPLOADER}": (uploader_condition("incoming"), "2.0"),
+        "worker-identity-files": (worker_condition("incoming", "outgoing"), "2.0"),
+    }
+
+
+def test_the_stack_s_own_roles_allow_this_and_can_be_given_in_its_group_alone(program: Run) -> None:
+    group = program.one("resources:ResourceGroup")
+    blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+    groups = "Microsoft.ContainerInstance/containerGroups"
+    queues = "Microsoft.Storage/storageAccounts/queueServices/queues"
+    allowed = {
+        "roles-process-files": ([], [f"{blobs}/delete", f"{blobs}/read", f"{blobs}/write"]),
+        "roles-run-groups": ([f"{groups}/read", f"{groups}/start/action", f"{groups}/stop/action"], []),
+        "roles-take-messages": (
+            [f"{queues}/read"],
+            [f"{queues}/messages/{each}" for each in ("process/action", "read", "write")],
+        ),
+    }
+    definitions = program.all("authorization:RoleDefinition")
+    assert {each.name for each in definitions} == set(allowed)
+    for each in definitions:
+        actions, data_actions = allowed[each.name]
+        nothing: list[str] = []
+        assert each.inputs["permissions"] == [
+            {"actions": actions, "dataActions": data_actions, "notActions": nothing, "notDataActions": nothing}
+        ]
+        assert each.inputs["assignableScopes"] == [group.id]
+        assert each.inputs["scope"] == group.id
+        assert each.inputs["roleType"] == "CustomRole"
+        # The names of two stacks' roles differ, as those of their groups do.
+        assert each.inputs["roleName"].endswith(f", ~{group.name}")
+
+
+def test_a_role_is_given_when_it_is_known_and_deleted_when_nobody_has_it(program: Run) -> None:
+    for each in program.all("authorization:RoleAssignment"):
+        role = each.inputs["roleDefinitionId"].rpartition("/")[2].removeprefix(FROM_OUTPUT)
+        if role.startswith("roles-"):
+            assert any(urn.endswith(f"::{role}-known") for urn in each.request.dependencies), each.name
+            wait = program.one("dynamic/authorization:RoleWait", f"{role}-known")
+            assert wait.inputs["assignment_id"] == program.one("authorization:RoleDefinition", role).id
+            assert (wait.inputs["seconds"], wait.inputs["free_seconds"]) == (60, 30)
+
+
 @pytest.mark.usefixtures("function_package")
-def test_a_role_of_one_s_own_starts_the_groups_where_it_is_given(artifact_cache: Path) -> None:
+def test_a_role_that_is_there_already_starts_the_groups_where_it_is_given(artifact_cache: Path) -> None:
     role = "11111111-2222-3333-4444-555555555556"
     run = run_program({"artifactCache": str(artifact_cache), "startRoleId": role})
     start = run.one("authorization:RoleAssignment", "function-identity-start-workers").inputs
     assert start["roleDefinitionId"].endswith(f"/roleDefinitions/{role}")
     assert start["scope"] == run.one("resources:ResourceGroup").id
+    assert {each.name for each in run.all("authorization:RoleDefinition")} == {
+        "roles-process-files",
+        "roles-take-messages",
+    }
+
+
+@pytest.mark.usefixtures("function_package")
+def test_a_deployer_who_may_make_no_roles_gives_built_in_ones_under_the_same_conditions(artifact_cache: Path) -> None:
+    run = run_program({"artifactCache": str(artifact_cache), "customRoles": "false"})
+    assert run.all("authorization:RoleDefinition") == []
+    given = {
+        each.name: (Role(each.inputs["roleDefinitionId"].rpartition("/")[2]), "condition" in each.inputs)
+        for each in run.all("authorization:RoleAssignment")
+    }
+    assert given["function-identity-start-workers"] == (Role.CONTAINER_INSTANCES_CONTRIBUTOR, False)
+    assert given["function-identity-take-events"] == (Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, False)
+    assert given["worker-identity-files"] == (Role.STORAGE_BLOB_DATA_CONTRIBUTOR, True)
+    assert given["worker-identity-jobs"] == (Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, False)
+    assert run.outputs["uploadRoleId"] == Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value
+
+
+@pytest.mark.usefixtures("function_package")
+def test_the_condition_goes_by_the_stack_s_own_paths(artifact_cache: Path) -> None:
+    run = run_program({"artifactCache": str(artifact_cache), "inputPath": "in/box", "outputPath": "out"})
+    files = run.one("authorization:RoleAssignment", "worker-identity-files").inputs
+    assert files["condition"] == worker_condition("in/box", "out")
+    assert run.outputs["uploadCondition"] == uploader_condition("in/box")
 
 
 def test_no_key_or_password_travels_outside_a_secret(program: Run) -> None:
@@ -179,6 +265,9 @@ def test_no_output_of_the_stack_is_a_secret_or_missing(program: Run) -> None:
         "resourceGroupName",
         "shareName",
         "uploadCommand",
+        "uploadCondition",
+        "uploadRoleId",
+        "uploadScope",
         "uploadUrl",
         "vaultUri",
     ]
@@ -186,6 +275,9 @@ def test_no_output_of_the_stack_is_a_secret_or_missing(program: Run) -> None:
     assert program.outputs["imageDigest"] == f"sha256:{'a' * 64}"
     assert program.outputs["uploadUrl"] == "~https://files.blob/~pipeline-files/incoming/"
     assert "--container-name ~pipeline-files --name incoming/FILE" in program.outputs["uploadCommand"]
+    assert program.outputs["uploadCondition"] == uploader_condition("incoming")
+    assert program.outputs["uploadRoleId"] == "~roles-process-files"
+    assert program.outputs["uploadScope"] == program.one("storage:BlobContainer", "files-pipeline-files").id
     assert program.outputs["portalUrl"].startswith("https://portal.azure.com/#@~tenant/resource~azure-native:resources")
 
 
@@ -267,7 +359,7 @@ def test_an_image_by_digest_is_deployed_without_an_engine_or_an_artifact() -> No
 def test_an_image_in_a_public_registry_is_pulled_without_credentials_or_a_wait() -> None:
     run = run_program({"artifactPath": "", "imageReference": f"ghcr.io/owner/worker@sha256:{'b' * 64}"})
     assert "imageRegistryCredentials" not in run.one("containerinstance:ContainerGroup").inputs
-    assert not run.all("dynamic/authorization:RoleWait")
+    assert "image-pull-role" not in {each.name for each in run.all("dynamic/authorization:RoleWait")}
 
 
 @pytest.mark.usefixtures("function_package")
@@ -283,7 +375,7 @@ def test_an_image_in_another_azure_registry_is_pulled_by_a_role_on_it() -> None:
         "/subscriptions/other/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d"
     )
     assert group.inputs["imageRegistryCredentials"] == [{"identity": identity, "server": "theirs.azurecr.io"}]
-    assert run.one("dynamic/authorization:RoleWait").inputs["assignment_id"] == grant.id
+    assert run.one("dynamic/authorization:RoleWait", "image-pull-role").inputs["assignment_id"] == grant.id
     waited = [each for each in group.request.dependencies if each.endswith("::image-pull-role")]
     assert len(waited) == 1
 

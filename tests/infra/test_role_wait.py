@@ -45,3 +45,12 @@ def test_each_assignment_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> 
     provider.update("id", made, other)
 
     assert slept == [300, 300]
+
+
+def test_a_role_is_deleted_once_it_is_known_that_nobody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    RoleWaitProvider().delete("id", properties(free_seconds=30.0))
+    # An assignment is no role, and stacks from before say nothing of it.
+    RoleWaitProvider().delete("id", properties())
+    assert slept == [30, 0]

@@ -28,6 +28,7 @@ from infra.acceptance.storage import SdkAccount, open_account
 from infra.local.arm import ArmServer, TransitioningError
 from infra.local.identity import Directory
 from infra.local.run import PROJECT
+from infra.roles import Role
 from tests.acceptance.conftest import make_play, no_rest
 from tests.local.runs import Client, Run
 
@@ -131,7 +132,7 @@ def test_the_client_and_its_groups_speak_to_the_local_resource_manager(
     header = directory.add_site({"client", "other-client"})
     site = make_play(no_rest).site
     group = ProbeGroup(site, "worker-1", {})
-    directory.add_role("principal", group.id, "contributor")
+    directory.add_role("principal", group.id, Role.CONTAINER_INSTANCES_CONTRIBUTOR.value)
     server = ArmServer(directory, {group.id.lower(): StoppedGroup()}, tmp_path / "authority.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
 

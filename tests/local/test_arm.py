@@ -13,11 +13,16 @@ from azure.identity import ManagedIdentityCredential
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
 from infra.local.arm import READS, WRITES, ArmServer, Bucket, TransitioningError
-from infra.local.identity import Directory, TokenServer
+from infra.local.built_in_roles import Permissions
+from infra.local.identity import Directory, TokenServer, UnknownRoleError
+from infra.roles import Role
+from infra.stack_roles import RUN_GROUPS
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 GROUP_ID = f"{SCOPE}/providers/Microsoft.ContainerInstance/containerGroups/worker"
+CONTRIBUTOR = Role.CONTAINER_INSTANCES_CONTRIBUTOR.value
+READ = "Microsoft.ContainerInstance/containerGroups/read"
 
 
 class FakeGroup:
@@ -62,7 +67,7 @@ def directory() -> Directory:
     made = Directory()
     made.add_identity("client", "principal")
     made.add_identity("other-client", "other-principal")
-    made.add_role("principal", GROUP_ID, "contributor")
+    made.add_role("principal", GROUP_ID, CONTRIBUTOR)
     return made
 
 
@@ -163,40 +168,64 @@ def test_an_identity_without_a_role_is_refused(
     assert group.calls == []
 
 
+def test_an_identity_may_do_what_its_role_allows_and_nothing_else(
+    arm: ArmServer, client: ContainerInstanceManagementClient, directory: Directory, group: FakeGroup
+) -> None:
+    assert client
+    directory.define("own-role", Permissions(actions=RUN_GROUPS.actions, data_actions=RUN_GROUPS.data_actions))
+    directory.add_role("other-principal", SCOPE, "own-role")
+    group.done.set()
+    with managed(arm, "other-client") as other:
+        other.container_groups.get("rg", "worker")
+        other.container_groups.begin_start("rg", "worker").result(timeout=10)
+        other.container_groups.stop("rg", "worker")
+        with pytest.raises(HttpResponseError, match=r"action 'Microsoft.ContainerInstance/containerGroups/restart"):
+            other.container_groups.begin_restart("rg", "worker")
+    assert group.calls == ["start", "stop"]
+    for verb in ("write", "delete", "containers/exec/action"):
+        assert not directory.may("other-principal", f"Microsoft.ContainerInstance/containerGroups/{verb}", GROUP_ID)
+        assert directory.may("principal", f"Microsoft.ContainerInstance/containerGroups/{verb}", GROUP_ID)
+
+
+def test_a_role_that_is_not_there_cannot_be_given() -> None:
+    with pytest.raises(UnknownRoleError, match="there is no role 'nobody-s'"):
+        Directory().add_role("principal", SCOPE, "/subscriptions/s/providers/x/roleDefinitions/nobody-s")
+
+
 def test_a_role_above_the_group_reaches_it_and_one_beside_it_does_not(directory: Directory) -> None:
-    directory.add_role("above", SCOPE.upper(), "r")
-    directory.add_role("beside", f"{GROUP_ID}-2", "r")
-    directory.add_role("beside", GROUP_ID[:-1], "r")
-    assert directory.may_touch("above", GROUP_ID)
-    assert not directory.may_touch("beside", GROUP_ID)
+    directory.add_role("above", SCOPE.upper(), CONTRIBUTOR)
+    directory.add_role("beside", f"{GROUP_ID}-2", CONTRIBUTOR)
+    directory.add_role("beside", GROUP_ID[:-1], CONTRIBUTOR)
+    assert directory.may("above", READ, GROUP_ID)
+    assert not directory.may("beside", READ, GROUP_ID)
 
 
 def test_a_new_role_is_not_in_force_at_once(tmp_path: Path) -> None:
     directory = Directory(young_checks=2)
-    directory.add_role("principal", SCOPE, "contributor")
-    assert [directory.may_touch("principal", GROUP_ID) for _ in range(4)] == [False, False, True, True]
+    directory.add_role("principal", SCOPE, CONTRIBUTOR)
+    assert [directory.may("principal", READ, GROUP_ID) for _ in range(4)] == [False, False, True, True]
     # What it has already stays in force, whatever is added.
-    directory.add_role("principal", f"{SCOPE}/", "CONTRIBUTOR")
-    directory.add_role("principal", GROUP_ID, "contributor")
-    assert directory.may_touch("principal", GROUP_ID)
+    directory.add_role("principal", f"{SCOPE}/", CONTRIBUTOR.upper())
+    directory.add_role("principal", GROUP_ID, CONTRIBUTOR)
+    assert directory.may("principal", READ, GROUP_ID)
 
 
 def test_a_role_on_a_group_ends_with_it_and_one_above_it_does_not() -> None:
     directory = Directory(young_checks=1)
-    directory.add_role("on", GROUP_ID, "contributor")
-    directory.add_role("above", SCOPE, "contributor")
+    directory.add_role("on", GROUP_ID, CONTRIBUTOR)
+    directory.add_role("above", SCOPE, CONTRIBUTOR)
     for principal in ("on", "above"):
-        assert [directory.may_touch(principal, GROUP_ID) for _ in range(2)] == [False, True]
+        assert [directory.may(principal, READ, GROUP_ID) for _ in range(2)] == [False, True]
     directory.forget(GROUP_ID.upper())
-    assert not directory.may_touch("on", GROUP_ID)
-    assert directory.may_touch("above", GROUP_ID)
+    assert not directory.may("on", READ, GROUP_ID)
+    assert directory.may("above", READ, GROUP_ID)
     # Given again it has to come into force again.
-    assert directory.add_role("on", GROUP_ID, "contributor")
-    assert [directory.may_touch("on", GROUP_ID) for _ in range(2)] == [False, True]
+    assert directory.add_role("on", GROUP_ID, CONTRIBUTOR)
+    assert [directory.may("on", READ, GROUP_ID) for _ in range(2)] == [False, True]
 
 
 def test_a_missing_group_answers_404(client: ContainerInstanceManagementClient, directory: Directory) -> None:
-    directory.add_role("principal", SCOPE, "reader")
+    directory.add_role("principal", SCOPE, CONTRIBUTOR)
     with pytest.raises(ResourceNotFoundError) as raised:
         client.container_groups.get("rg", "nobody")
     assert raised.value.error is not None
@@ -239,7 +268,7 @@ def test_a_principal_has_a_bucket_of_requests_that_fills_up_again(size: float, e
 def test_too_many_requests_are_throttled_for_each_principal_and_kind_alone(
     arm: ArmServer, client: ContainerInstanceManagementClient, directory: Directory
 ) -> None:
-    directory.add_role("other-principal", GROUP_ID, "contributor")
+    directory.add_role("other-principal", GROUP_ID, CONTRIBUTOR)
     arm.buckets["principal", True] = Bucket(1, 0)
     client.container_groups.get("rg", "worker")
     with pytest.raises(HttpResponseError) as raised:

@@ -21,10 +21,12 @@ from infra.local.data import DataFolder
 from infra.local.handlers import INVOKES, RESOURCES
 from infra.local.machine import Machine, Options
 from infra.local.run import PROJECT
+from infra.roles import Role
 from tests.local.fakes import Recorder
 
 CONTAINER = "azure-native:storage:BlobContainer"
 GROUP = "azure-native:resources:ResourceGroup"
+ROLE = f"/subscriptions/sub/providers/Microsoft.Authorization/roleDefinitions/{Role.STORAGE_BLOB_DATA_READER.value}"
 SECRET = {rpc._special_sig_key: rpc._special_secret_sig, "value": "hush"}
 VAULT = "azure-native:keyvault:Vault"
 
@@ -84,10 +86,36 @@ def test_a_resource_whose_parent_is_not_there_is_refused(cloud: LocalCloud) -> N
 
 
 def test_a_role_that_a_principal_has_already_is_refused(cloud: LocalCloud) -> None:
-    inputs = {"principalId": "p", "roleDefinitionId": "r", "scope": "/subscriptions/sub/resourceGroups/rg"}
+    inputs = {"principalId": "p", "roleDefinitionId": ROLE, "scope": "/subscriptions/sub/resourceGroups/rg"}
     declare(cloud, "azure-native:authorization:RoleAssignment", "one", **inputs)
     with pytest.raises(CloudError, match="has at /subscriptions/sub/resourceGroups/rg already"):
         declare(cloud, "azure-native:authorization:RoleAssignment", "two", **inputs)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({"roleDefinitionId": "/nobody-s"}, "'one' cannot be given: there is no role 'nobody-s'"),
+        ({"condition": "True", "conditionVersion": "2.0"}, "'one' cannot be given: .* 'True' where an expression"),
+        ({"condition": "SubOperationMatches{'Blob.List'}"}, "must have a condition and the version '2.0', or neither"),
+        ({"conditionVersion": "2.0"}, "must have a condition and the version '2.0', or neither"),
+    ],
+    ids=["role", "condition", "no-version", "no-condition"],
+)
+def test_a_role_that_azure_would_not_give_is_refused(cloud: LocalCloud, inputs: dict[str, str], reason: str) -> None:
+    given = {"principalId": "p", "roleDefinitionId": ROLE, "scope": "/subscriptions/sub/resourceGroups/rg"}
+    with pytest.raises(CloudError, match=reason):
+        declare(cloud, "azure-native:authorization:RoleAssignment", "one", **given | inputs)
+
+
+def test_a_role_of_the_stack_can_be_given_and_its_name_is_taken_once(cloud: LocalCloud) -> None:
+    scope = "/subscriptions/sub/resourceGroups/rg"
+    definition = {"permissions": [{"actions": ["a/read"]}], "roleName": "Readers", "scope": scope}
+    _, role = declare(cloud, "azure-native:authorization:RoleDefinition", "readers", **definition)
+    given = {"principalId": "p", "roleDefinitionId": role["name"], "scope": scope}
+    declare(cloud, "azure-native:authorization:RoleAssignment", "one", **given)
+    with pytest.raises(CloudError, match="has the name 'Readers', which another role has already"):
+        declare(cloud, "azure-native:authorization:RoleDefinition", "others", **definition)
 
 
 def test_a_site_that_flex_consumption_would_refuse_is_refused_here(cloud: LocalCloud) -> None:
@@ -113,7 +141,7 @@ def test_a_role_on_a_container_group_is_refused_since_it_ends_with_the_group(clo
             "azure-native:authorization:RoleAssignment",
             "start",
             principalId="p",
-            roleDefinitionId="r",
+            roleDefinitionId=ROLE,
             scope=scope,
         )
 

@@ -16,7 +16,9 @@ def accounts(tmp_path: Path) -> dict[str, StorageAccount]:
     return {name: StorageAccount(name, "a2V5", tmp_path, tmp_path / "log") for name in ("files", "artifacts")}
 
 
-def test_an_identity_connection_becomes_the_account_s_connection_string(accounts: dict[str, StorageAccount]) -> None:
+def test_an_identity_connection_becomes_the_account_s_connection_of_that_identity(
+    accounts: dict[str, StorageAccount],
+) -> None:
     settings = {
         "APP__OTHER": "stays",
         "HOST__accountName": "artifacts",
@@ -29,8 +31,8 @@ def test_an_identity_connection_becomes_the_account_s_connection_string(accounts
     }
     assert localize(settings, accounts, ["me"]) == {
         "APP__OTHER": "stays",
-        "HOST": accounts["artifacts"].connection_string,
-        "STORE": accounts["files"].connection_string,
+        "HOST": accounts["artifacts"].connection_of("me"),
+        "STORE": accounts["files"].connection_of("me"),
         "STORE_CONTAINER": "stays",
     }
 

@@ -8,16 +8,18 @@ import sys
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
+
+from infra.pins import read_pins, taken
 
 ROOT = Path(__file__).parents[2]
 # What the worker imports itself, besides the standard library.
 DIRECT = {"azure-core", "azure-identity", "certifi"}
 
 
-def pins() -> dict[str, str]:
-    lines = (ROOT / "pipeline_app" / "requirements.txt").read_text().splitlines()
-    return {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+def pins(folder: str = "pipeline_app") -> dict[NormalizedName, str]:
+    found = taken(read_pins(ROOT / folder / "requirements.txt"), f"{sys.version_info[0]}.{sys.version_info[1]}")
+    return {name: str(pin.specifier) for name, pin in found.items()}
 
 
 def closure(names: set[str]) -> set[str]:
@@ -41,10 +43,8 @@ def test_the_image_has_exactly_what_the_worker_needs_pinned() -> None:
 
 
 def test_the_pins_are_those_of_the_function_where_both_need_a_package() -> None:
-    function = (ROOT / "function" / "requirements.txt").read_text().splitlines()
-    assert [f"{name}=={version}" for name, version in pins().items()] == [
-        line.lower().replace("_", "-") for line in function if canonicalize_name(line.partition("==")[0]) in pins()
-    ]
+    function = pins("function")
+    assert {name: function[name] for name in pins()} == pins()
 
 
 def test_the_worker_starts_without_the_identity_library_and_what_it_needs() -> None:

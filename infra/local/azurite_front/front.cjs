@@ -18,6 +18,7 @@ const { Blocks, ofBlobs, ofBlockList } = require("./blobs.cjs");
 const { bound, ofAsker } = require("./connections.cjs");
 const { ofMessage, ofQueues } = require("./queues.cjs");
 const { ofRequest, parsed } = require("./requests.cjs");
+const { ofRights } = require("./rights.cjs");
 const { violation } = require("./violation.cjs");
 
 // The longest list of blocks that Azure takes has some 6 MiB.
@@ -59,6 +60,7 @@ function guard(server, service) {
       target === null
         ? violation(400, "InvalidUri", "The URL is not percent-encoded UTF-8.")
         : ofRequest(request, target.query, Date.now()) ??
+          ofRights(service, request, target) ??
           (service === "Blob" ? ofBlobs(request, target, blocks) : ofQueues(request, target));
     if (problem !== null) {
       refuse(service, request, response, problem);

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from infra.clouds import RESOURCE_MANAGER
 
+from ..built_in_roles import Permissions
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
+from ..conditions import VERSION as CONDITION_VERSION
+from ..conditions import ConditionError, parse
+from ..identity import UnknownRoleError
 
-# Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
-LOG_CATEGORIES: Final = {"ContainerEvent", "ContainerInstanceLog"}
+# The categories of logs of a container group, and of what else has logs by how its id ends. Sources:
+# https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference,
+# https://learn.microsoft.com/azure/azure-monitor/reference/logs-index
+GROUP_CATEGORIES: Final = {"ContainerEvent", "ContainerInstanceLog"}
+LOG_CATEGORIES: Final = {
+    r"/microsoft\.keyvault/vaults/[^/]+": {"AuditEvent", "AzurePolicyEvaluationDetails"},
+    r"/microsoft\.storage/storageaccounts/[^/]+/(blob|file|queue|table)services/default": {
+        "StorageDelete",
+        "StorageRead",
+        "StorageWrite",
+    },
+}
 
 
 def alert(scene: Scene, declared: Declared) -> Properties:
@@ -34,16 +49,22 @@ def client_token(scene: Scene, inputs: Properties) -> Properties:
 
 
 def diagnostic_setting(scene: Scene, declared: Declared) -> Properties:
-    """Name what goes to Log Analytics; here the logs of a container group are in the data folder anyway.
+    """Name what goes to Log Analytics; here logs are in the data folder, and nothing is kept of who asked for what.
 
     Raises:
-        CloudError: it is on no container group, or a group has no such logs.
+        CloudError: it is on what has no such logs.
     """
     owner = declared.inputs["resourceUri"]
-    if owner.lower() not in scene.machine.groups:
-        raise CloudError(f"{declared.title!r} is on {owner!r}, which is no container group of this stack.")
-    if unknown := {each["category"] for each in declared.inputs.get("logs") or []} - LOG_CATEGORIES:
-        raise CloudError(f"{declared.title!r} asks for {sorted(unknown)}. Allowed: {sorted(LOG_CATEGORIES)}.")
+    categories = next((found for end, found in LOG_CATEGORIES.items() if re.search(f"{end}$", owner.lower())), None)
+    if owner.lower() in scene.machine.groups:
+        categories = GROUP_CATEGORIES
+    if categories is None:
+        raise CloudError(
+            f"{declared.title!r} is on {owner!r}, which is no container group of this stack, and no vault or service "
+            "of a storage account either."
+        )
+    if unknown := {each["category"] for each in declared.inputs.get("logs") or []} - categories:
+        raise CloudError(f"{declared.title!r} asks for {sorted(unknown)}. Allowed: {sorted(categories)}.")
     return {"id": f"{owner}/providers/Microsoft.Insights/diagnosticSettings/{declared.title}"}
 
 
@@ -92,10 +113,13 @@ def role_assignment(scene: Scene, declared: Declared) -> Properties:
     """Give a principal a role.
 
     Raises:
-        CloudError: the principal has it already, or it would end with a container group, whose next one of the same
-            name a new role reaches minutes later.
+        CloudError: the principal has it already, there is no such role, its condition cannot be read, or it would end
+            with a container group, whose next one of the same name a new role reaches minutes later.
     """
     inputs = declared.inputs
+    text = inputs.get("condition")
+    if bool(text) != (inputs.get("conditionVersion") == CONDITION_VERSION):
+        raise CloudError(f"{declared.title!r} must have a condition and the version {CONDITION_VERSION!r}, or neither.")
     scope, principal_id, role = inputs["scope"], inputs["principalId"], inputs["roleDefinitionId"]
     if "/microsoft.containerinstance/containergroups/" in scope.lower():
         raise CloudError(
@@ -103,9 +127,33 @@ def role_assignment(scene: Scene, declared: Declared) -> Properties:
             "it on the resource group."
         )
     name = scene.machine.data.uuid(f"role {scope} {principal_id} {role}".lower())
-    if not scene.machine.directory.add_role(principal_id, scope, role):
+    try:
+        is_new = scene.machine.directory.add_role(principal_id, scope, role, parse(text) if text else None)
+    except (ConditionError, UnknownRoleError) as error:
+        raise CloudError(f"{declared.title!r} cannot be given: {error}") from error
+    if not is_new:
         raise CloudError(f"{declared.title!r} gives a role that its principal has at {scope} already. Leave one out.")
     return {"id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}", "name": name}
+
+
+def role_definition(scene: Scene, declared: Declared) -> Properties:
+    """Make a role.
+
+    Raises:
+        CloudError: another one has its name, which Azure takes once in a tenant.
+    """
+    machine, inputs = scene.machine, declared.inputs
+    name = machine.data.uuid(f"role definition {inputs['scope']} {declared.title}".lower())
+    if inputs["roleName"] in machine.role_names:
+        raise CloudError(f"{declared.title!r} has the name {inputs['roleName']!r}, which another role has already.")
+    machine.role_names.add(inputs["roleName"])
+    (given,) = inputs["permissions"]
+    if given.get("notActions") or given.get("notDataActions"):
+        raise CloudError(f"{declared.title!r} takes something back by not actions, which is not played here.")
+    machine.directory.define(
+        name, Permissions(actions=given.get("actions") or [], data_actions=given.get("dataActions") or [])
+    )
+    return {"id": f"{inputs['scope']}/providers/Microsoft.Authorization/roleDefinitions/{name}", "name": name}
 
 
 def role_wait(_scene: Scene, _declared: Declared) -> Properties:
@@ -138,6 +186,7 @@ INVOKES: Final[Mapping[str, InvokeHandler]] = {
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     "azure-native:applicationinsights:Component": insights,
     "azure-native:authorization:RoleAssignment": role_assignment,
+    "azure-native:authorization:RoleDefinition": role_definition,
     "azure-native:containerregistry:Registry": registry,
     "azure-native:keyvault:Secret": secret,
     "azure-native:keyvault:Vault": vault,

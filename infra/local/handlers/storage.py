@@ -17,6 +17,7 @@ from pipeline_app.worker.holds import LEASED_CODES
 from ..azurite import StorageAccount
 from ..cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 from ..data import SHARE, write_private
+from ..rights import rights_in
 
 # Source: https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-structure
 MAX_PREFIXES: Final = 10
@@ -36,6 +37,12 @@ def account(scene: Scene, declared: Declared) -> Properties:
     made.on_refusal(lambda line: machine.watcher.warn(f"storage {declared.name}", line))
     made.start(machine.supervisor, machine.azurite(), machine.lose_storage)
     machine.accounts[declared.name] = made
+
+    def rights(client_id: str) -> list[dict[str, Any]]:
+        return rights_in(declared.id, machine.directory.assignments(client_id))
+
+    machine.directory.on_change(lambda: made.guard(rights))
+    made.guard(rights)
     endpoints = {service: made.endpoint(service) for service in ("blob", "queue", "table")}
     # Azurite serves no files; the share is a folder, and this only ever names the account.
     endpoints["file"] = f"http://127.0.0.1/{declared.name}/"

@@ -17,6 +17,7 @@ from tests.engine.standin import service
 from tests.engine.standin.cloud import Cloud, CloudError
 from tests.engine.standin.kinds import KINDS, Kind
 from tests.engine.standin.plugin import EMPTY, Context, PartlyCreatedError, Plugin, diff_response, refuse, serve
+from tests.engine.standin.roles import check_deletion
 from tests.engine.standin.schema import preview_outputs, problems
 from tests.engine.standin.sign_in import ARM_AUDIENCE, provider_principal, token_of
 from tests.engine.standin.wire import Properties, decode, difference, encode, has_unknown
@@ -125,6 +126,7 @@ class AzureNative(Plugin):
                     # The provider deletes a secret on the data plane, where a deployer without a role of its own has
                     # no rights. Source: ``keyVaultSecret`` in pulumi-azure-native's ``custom_keyvault.go``.
                     raise CloudError("Forbidden: Caller is not authorized to perform action on resource")
+                check_deletion(content, request.id)
                 users = [
                     each["name"] for each in resources.values() if each["inputs"].get("serverFarmId") == request.id
                 ]

@@ -31,10 +31,13 @@ class Cloud:
     * ``blobs``: the user's, by account, container and name;
     * ``broken``: what a test has broken, see :mod:`tests.engine.standin.pipeline`;
     * ``defender``: whether a scan for malware watches every new storage account;
+    * ``definition_seconds``: the age from which a role that was made is known;
     * ``faults``: see :meth:`fail_once`;
     * ``images``: digest by full name, for each tag and each digest of a registry;
+    * ``keys``: ids of keys in vaults of somebody else's;
     * ``log``: every request that reached the cloud, in order;
     * ``manifests``: by digest;
+    * ``may_define_roles``: whether the deployer may make roles;
     * ``principal``: who the provider signed in as;
     * ``queues``: messages by account and queue;
     * ``registry_right``: what the deployer may do in registries, ``none``, ``pull`` or ``push``;
@@ -123,10 +126,13 @@ def _empty() -> dict[str, Any]:
         "blobs": {},
         "broken": [],
         "defender": False,
+        "definition_seconds": 0.0,
         "faults": {"failed": [], "fault": None, "subjects": None},
         "images": {},
+        "keys": [],
         "log": [],
         "manifests": {},
+        "may_define_roles": True,
         "principal": None,
         "queues": {},
         "registry_right": "push",

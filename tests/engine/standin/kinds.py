@@ -89,6 +89,12 @@ KINDS: Final = {
         force_new=frozenset({"principalId", "scope"}),
         fixed=frozenset({"principalId", "principalType", "roleDefinitionId"}),
     ),
+    "azure-native:authorization:RoleDefinition": Kind(
+        path="/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
+        naming="uuid",
+        name_pattern=r"[0-9a-f-]{36}",
+        force_new=frozenset({"scope"}),
+    ),
     "azure-native:containerinstance:ContainerGroup": Kind(
         path=f"{GROUP}/providers/Microsoft.ContainerInstance/containerGroups/{{containerGroupName}}",
         name_pattern=r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*",
@@ -209,6 +215,8 @@ KINDS: Final = {
         name_pattern=r"[a-z0-9]{3,24}",
         global_name=True,
         force_new=frozenset({"isHnsEnabled", "location"}),
+        # Source: https://learn.microsoft.com/azure/storage/common/account-encryption-key-create
+        fixed=frozenset({"encryption.services.queue"}),
     ),
     "azure-native:web:AppServicePlan": Kind(path=f"{SITES}/serverfarms/{{name}}", name_pattern=r"[A-Za-z0-9-]{1,60}"),
     "azure-native:web:WebApp": Kind(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
-from infra.roles import Role
 from pipeline_app.contract import (
     RECEIPT_ETAG_METADATA,
     FileJob,
@@ -23,11 +23,12 @@ from pipeline_app.contract import (
 )
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.groups import check_group
-from tests.engine.standin.names import stable_uuid
+from tests.engine.standin.names import named, stable_uuid
+from tests.engine.standin.roles import BLOBS, Wanted, may
 
 APP: Final = "azure-native:web:WebApp"
 GROUP: Final = "azure-native:containerinstance:ContainerGroup"
-ROLE: Final = "azure-native:authorization:RoleAssignment"
+MESSAGES: Final = "Microsoft.Storage/storageAccounts/queueServices/queues/messages"
 SUBSCRIPTION: Final = "azure-native:eventgrid:SystemTopicEventSubscription"
 TOPIC: Final = "azure-native:eventgrid:SystemTopic"
 
@@ -94,21 +95,28 @@ def _is_watched(content: dict[str, Any], account: str, container: str, name: str
 
 
 def _process(content: dict[str, Any], account: str, container: str, name: str, body: bytes, etag: str) -> None:
-    app = next((each for each in content["resources"].values() if each["type"] == APP), None)
-    group = next((each for each in content["resources"].values() if each["type"] == GROUP), None)
+    # Another stack may be in the same cloud.
+    app = next((each for each in _of_type(content, APP).values() if f"//{account}.blob." in json.dumps(each)), None)
+    groups = {
+        key: each
+        for key, each in _of_type(content, GROUP).items()
+        if each["inputs"]["volumes"][0]["azureFile"]["storageAccountName"] == account
+    }
+    group = next(iter(groups.values()), None)
     events, jobs = f"{account}/events", f"{account}/jobs"
     event = json.dumps({"data": {"eTag": etag}, "id": "e", "subject": f"/containers/{container}/blobs/{name}"})
     message = base64.b64encode(event.encode()).decode()
-    if app is None or not _may(content, app["inputs"], Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, "queues/events"):
+    if app is None or not _may(
+        content, app["inputs"], f"{MESSAGES}/process/action", _queue(content, account, "events")
+    ):
         _put(content, events, message)
         return
-    may_send = _may(content, app["inputs"], Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, "queues/jobs")
+    may_send = _may(content, app["inputs"], f"{MESSAGES}/add/action", _queue(content, account, "jobs"))
     if "code" in content["broken"] or not may_send:
         _put(content, f"{events}-poison", message)
         return
     job = FileJob(etag=etag, event_id="e", name=name, queued_at=now(), size=len(body)).encode()
-    may_start = _may(content, app["inputs"], Role.CONTAINER_INSTANCES_CONTRIBUTOR, "")
-    if group is None or not may_start or _group_problem(content, group["inputs"]):
+    if group is None or not _may_start(content, app["inputs"], groups) or _group_problem(content, group["inputs"]):
         _put(content, jobs, job)
         return
     if not _worker_may(content, group["inputs"]):
@@ -163,20 +171,54 @@ def _group_problem(content: dict[str, Any], group: dict[str, Any]) -> str | None
 
 
 def _worker_may(content: dict[str, Any], group: dict[str, Any]) -> bool:
-    container = _may(content, group, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, "/containers/")
-    return container and _may(content, group, Role.STORAGE_QUEUE_DATA_CONTRIBUTOR, "queues/jobs")
-
-
-def _may(content: dict[str, Any], inputs: dict[str, Any], role: Role, scope: str) -> bool:
-    """Tell whether one of the identities of a resource has a role at a scope that has such a part."""
-    principals = {stable_uuid(f"{each}/principal") for each in inputs["identity"]["userAssignedIdentities"]}
-    return any(
-        each["type"] == ROLE
-        and each["inputs"]["principalId"] in principals
-        and each["inputs"]["roleDefinitionId"].endswith(role.value)
-        and scope in each["inputs"]["scope"]
-        for each in content["resources"].values()
+    settings = {each["name"]: each.get("value", "") for each in group["containers"][0]["environmentVariables"]}
+    names = StorageNames.from_environment(settings)
+    account = group["volumes"][0]["azureFile"]["storageAccountName"]
+    container = f"{_account(content, account)}/blobServices/default/containers/{names.container}"
+    read, output = f"{names.input_path}/a.csv", f"{names.output_path}/a.csv"
+    jobs = _queue(content, account, "jobs")
+    return (
+        _may(content, group, f"{BLOBS}/read", container, path=read)
+        and _may(content, group, f"{BLOBS}/read", container, prefix=f"{output}/")
+        and all(_may(content, group, f"{BLOBS}/{each}", container, path=output) for each in ("delete", "read", "write"))
+        and all(_may(content, group, f"{MESSAGES}/{each}", jobs) for each in ("process/action", "write"))
     )
+
+
+def _of_type(content: dict[str, Any], token: str) -> dict[str, Any]:
+    return {key: each for key, each in content["resources"].items() if each["type"] == token}
+
+
+def _may_start(content: dict[str, Any], app: dict[str, Any], groups: Iterable[str]) -> bool:
+    """Tell whether an app's identity may look at each of its container groups and start it."""
+    verbs = ("read", "start/action")
+    return all(
+        _may(content, app, f"Microsoft.ContainerInstance/containerGroups/{verb}", group)
+        for group in groups
+        for verb in verbs
+    )
+
+
+def _may(
+    content: dict[str, Any],
+    inputs: dict[str, Any],
+    action: str,
+    scope: str,
+    *,
+    path: str | None = None,
+    prefix: str | None = None,
+) -> bool:
+    """Tell whether one of the identities of a resource may do something."""
+    principals = {stable_uuid(f"{each}/principal") for each in inputs["identity"]["userAssignedIdentities"]}
+    return may(content, principals, Wanted(action=action, path=path, prefix=prefix, scope=scope))
+
+
+def _account(content: dict[str, Any], name: str) -> str:
+    return named(content, "azure-native:storage:StorageAccount", name) or ""
+
+
+def _queue(content: dict[str, Any], account: str, name: str) -> str:
+    return f"{_account(content, account)}/queueServices/default/queues/{name}"
 
 
 def _put(content: dict[str, Any], queue: str, text: str) -> None:

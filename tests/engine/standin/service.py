@@ -12,10 +12,19 @@ from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.groups import check_group
 from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT, Kind
 from tests.engine.standin.names import MARKER, account_key, named, secret_of, stable_uuid
+from tests.engine.standin.roles import ASSIGNMENT, DEFINITION, check_assignment, check_definition, check_key
 from tests.engine.standin.wire import Properties, difference
 
-# Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
-LOG_CATEGORIES: Final = {"ContainerEvent", "ContainerInstanceLog"}
+# The categories of logs, by how the id of what has them ends. Sources:
+# https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference,
+# https://learn.microsoft.com/azure/azure-monitor/reference/logs-index
+LOG_CATEGORIES: Final = {
+    r"/containerGroups/[^/]+": {"ContainerEvent", "ContainerInstanceLog"},
+    r"/vaults/[^/]+": {"AuditEvent", "AzurePolicyEvaluationDetails"},
+    r"/storageAccounts/[^/]+/(blob|queue)Services/default": {"StorageDelete", "StorageRead", "StorageWrite"},
+}
+# The services of an account are there with it.
+SERVICE: Final = re.compile(r"(?<=/storageAccounts/)([^/]+)/(?:blob|queue)Services/default$")
 
 GROUP: Final = "azure-native:containerinstance:ContainerGroup"
 ID: Final = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^,\s]+")
@@ -35,7 +44,7 @@ def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Pro
     if resource_id in resources and not kind.singleton:
         raise CloudError(f"cannot create already existing resource '{resource_id}'")
     parent = kind.parent_id(inputs)
-    if parent is not None and parent not in resources:
+    if parent is not None and not _is_there(content, parent):
         raise CloudError(f"ParentResourceNotFound: there is no {parent}, which {resource_id} would be in")
     name = str(inputs[kind.name_parameter])
     if not re.fullmatch(kind.name_pattern, name):
@@ -46,11 +55,13 @@ def check_new(content: dict[str, Any], token: str, resource_id: str, inputs: Pro
             raise CloudError("ConflictError: A vault with the same name already exists in deleted state")
         if name.lower() in taken:
             raise CloudError(f"NameNotAvailable: {name!r} is taken")
-    if token == "azure-native:authorization:RoleAssignment":
+    if token == ASSIGNMENT:
         for other in resources.values():
             same = all(other["inputs"].get(key) == inputs[key] for key in ("principalId", "roleDefinitionId", "scope"))
             if other["type"] == token and same:
                 raise CloudError("RoleAssignmentExists: the principal has this role at this scope")
+    if token == DEFINITION:
+        check_definition(content, inputs)
     if token == TOPIC:
         sources = [each["inputs"]["source"].lower() for each in resources.values() if each["type"] == token]
         if inputs["source"].lower() in sources:
@@ -87,10 +98,12 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
     resources = content["resources"]
     # Nobody looks at what an app's settings say.
     for reference in sorted(set(_ids({key: value for key, value in inputs.items() if key != "siteConfig"}))):
-        if reference not in resources:
+        if not _is_there(content, reference):
             raise CloudError(f"LinkedInvalidPropertyId: there is no {reference}")
     if token == GROUP:
         check_group(content, inputs)
+    elif token == "azure-native:storage:StorageAccount":
+        check_key(content, inputs)
     elif token == "azure-native:web:WebApp":
         plan = resources.get(inputs["serverFarmId"])
         tier = (plan["inputs"].get("sku") or {}).get("tier") if plan else None
@@ -99,10 +112,11 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
     elif token == "azure-native:web:WebAppScmAllowed":
         if named(content, "azure-native:web:WebApp", inputs["name"]) is None:
             raise CloudError(f"ResourceNotFound: there is no app {inputs['name']!r}")
-    elif token == "azure-native:authorization:RoleAssignment" and inputs["principalType"] == "ServicePrincipal":
+    elif token == ASSIGNMENT:
         principals = {each["outputs"].get("principalId") for each in resources.values() if each["type"] == IDENTITY}
-        if inputs["principalId"] not in principals:
+        if inputs["principalType"] == "ServicePrincipal" and inputs["principalId"] not in principals:
             raise CloudError(f"PrincipalNotFound: there is no principal {inputs['principalId']}")
+        check_assignment(content, inputs)
     elif token == "azure-native:eventgrid:SystemTopicEventSubscription":
         queue, letters = inputs["destination"], inputs["deadLetterDestination"]
         for needed in (
@@ -121,6 +135,9 @@ def check_update(token: str, old: Properties, new: Properties) -> None:
     """
     paths = [re.sub(r"\[\d+\]", "[]", path) for path in difference(old, new)]
     changed = {each for each in KINDS[token].fixed if any(path.startswith(each) for path in paths)}
+    protection = [each.get("properties", {}).get("enablePurgeProtection") for each in (old, new)]
+    if token.endswith(":Vault") and False in protection:
+        raise CloudError('BadRequest: The property "enablePurgeProtection" cannot be set to false.')
     if changed:
         code = "InvalidContainerGroupUpdate" if token.endswith(":ContainerGroup") else "CannotBeUpdated"
         raise CloudError(f"{code}: {', '.join(sorted(changed))} of an existing resource cannot be changed")
@@ -192,7 +209,7 @@ def _added(token: str, resource_id: str, name: str, inputs: Properties) -> Prope
             return {"connectionString": f"InstrumentationKey={key}", "instrumentationKey": key}
         case "Registry":
             return {"loginServer": f"{name}.azurecr.io"}
-        case "RoleAssignment":
+        case "RoleAssignment" | "RoleDefinition":
             return {"createdOn": datetime.now(UTC).isoformat()}
         case "StorageAccount":
             services = ("blob", "file", "queue", "table")
@@ -215,6 +232,11 @@ def _added(token: str, resource_id: str, name: str, inputs: Properties) -> Prope
     return {}
 
 
+def _is_there(content: dict[str, Any], resource_id: str) -> bool:
+    """Tell whether a resource is there, as a service of an account that is, or a key of somebody else's, is too."""
+    return SERVICE.sub(r"\1", resource_id) in content["resources"] or resource_id in content["keys"]
+
+
 def _check_setting(resources: dict[str, Any], inputs: Properties) -> None:
     """Refuse a second setting of a resource that sends the same category to the same workspace.
 
@@ -222,7 +244,8 @@ def _check_setting(resources: dict[str, Any], inputs: Properties) -> None:
     Source: https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings
     """
     categories = {each["category"] for each in inputs["logs"]}
-    if unknown := categories - LOG_CATEGORIES:
+    found = [each for end, each in LOG_CATEGORIES.items() if re.search(f"{end}$", inputs["resourceUri"])]
+    if unknown := categories - (found[0] if found else set()):
         raise CloudError(f"BadRequest: Category '{min(unknown)}' is not supported.")
     for other in resources.values():
         if other["type"] != SETTING or any(

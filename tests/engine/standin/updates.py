@@ -16,7 +16,12 @@ from typing import Final
 
 UPDATED: Final[Mapping[str, frozenset[str]]] = {
     "azure-native:applicationinsights:Component": frozenset({"disableLocalAuth", "tags", "workspaceResourceId"}),
-    "azure-native:authorization:RoleAssignment": frozenset(),
+    # Source: https://learn.microsoft.com/azure/role-based-access-control/conditions-role-assignments-rest
+    "azure-native:authorization:RoleAssignment": frozenset({"condition"}),
+    # Source: https://learn.microsoft.com/azure/role-based-access-control/custom-roles-rest
+    "azure-native:authorization:RoleDefinition": frozenset(
+        {"assignableScopes", "description", "permissions", "roleName"}
+    ),
     "azure-native:containerinstance:ContainerGroup": frozenset(),
     "azure-native:containerregistry:Registry": frozenset({"adminUserEnabled", "sku.name", "tags"}),
     "azure-native:eventgrid:SystemTopic": frozenset({"tags"}),
@@ -25,7 +30,10 @@ UPDATED: Final[Mapping[str, frozenset[str]]] = {
     ),
     # A new value is a new version of the secret.
     "azure-native:keyvault:Secret": frozenset({"properties.value"}),
-    "azure-native:keyvault:Vault": frozenset({"properties.enableRbacAuthorization", "properties.tenantId", "tags"}),
+    # A purge protection that is on stays on, whatever is left out later.
+    "azure-native:keyvault:Vault": frozenset(
+        {"properties.enablePurgeProtection", "properties.enableRbacAuthorization", "properties.tenantId", "tags"}
+    ),
     "azure-native:managedidentity:UserAssignedIdentity": frozenset({"tags"}),
     "azure-native:monitor:ActionGroup": frozenset({"emailReceivers", "enabled", "groupShortName", "tags"}),
     "azure-native:monitor:DiagnosticSetting": frozenset({"logs", "workspaceId"}),
@@ -50,7 +58,8 @@ UPDATED: Final[Mapping[str, frozenset[str]]] = {
     "azure-native:storage:Queue": frozenset(),
     "azure-native:storage:StorageAccount": frozenset(
         {"allowBlobPublicAccess", "allowCrossTenantReplication", "allowSharedKeyAccess", "enableHttpsTrafficOnly"}
-        | {"minimumTlsVersion", "tags"}
+        | {"encryption.encryptionIdentity", "encryption.keySource", "encryption.keyVaultProperties"}
+        | {"encryption.services.blob", "encryption.services.file", "identity", "minimumTlsVersion", "tags"}
     ),
     "azure-native:web:AppServicePlan": frozenset({"tags"}),
     "azure-native:web:WebApp": frozenset(
@@ -67,6 +76,8 @@ CONSTANT: Final[Mapping[str, frozenset[str]]] = {
         {"applicationType", "flowType", "ingestionMode", "kind", "publicNetworkAccessForIngestion"}
         | {"publicNetworkAccessForQuery", "requestSource"}
     ),
+    "azure-native:authorization:RoleAssignment": frozenset({"conditionVersion"}),
+    "azure-native:authorization:RoleDefinition": frozenset({"roleType"}),
     "azure-native:containerregistry:Registry": frozenset(
         {"anonymousPullEnabled", "networkRuleBypassOptions", "publicNetworkAccess", "zoneRedundancy"}
     ),
