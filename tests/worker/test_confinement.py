@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.confinement.privileges import adopt_orphans
 from pipeline_app.worker.confinement.rights import SECRET_PORTS, Network, Rights, rights, without
 from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.process import Keeper, StepResult
 from pipeline_app.worker.run_log import RunLog
 
@@ -105,6 +107,21 @@ def test_ports_where_azure_gives_out_secrets_are_closed(tmp_path: Path, port: in
             codes.append(found(keeper, tmp_path, CONNECTS.format(port=port)))
     # Whether somebody listens there on this machine does not matter.
     assert codes in ([REFUSED, 111], [REFUSED, 0])
+
+
+@pytest.mark.parametrize("name", ["IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT"])
+def test_a_worker_closes_the_port_that_a_variable_names(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (world.folder / "work").mkdir(exist_ok=True)
+    settings = replace(world.settings, network="no-metadata")
+    codes = []
+    with listening() as port:
+        for value in ("", f"http://127.0.0.1:{port}/token"):
+            monkeypatch.setenv(name, value)
+            with Keepers(settings, settings.scratch) as keepers, keepers.place() as place:
+                codes.append(found(place.keeper, world.folder, CONNECTS.format(port=port)))
+    assert codes == [0, REFUSED]
 
 
 def test_an_endpoint_without_a_port_has_its_schemes(tmp_path: Path) -> None:
