@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from pipeline_app.worker.confinement import landlock
-from pipeline_app.worker.confinement.rights import Rights, rights
+from pipeline_app.worker.confinement import landlock, sockets
+from pipeline_app.worker.confinement.rights import ENDPOINTS, Rights, rights
 from pipeline_app.worker.process import Keeper
 from pipeline_app.worker.scratch import is_folder, remove
 from pipeline_app.worker.settings import WorkerSettings
@@ -139,8 +139,8 @@ def _rights(settings: WorkerSettings, stage: Stage) -> Rights:
         folder = settings.log_file.parent
         hidden.append(folder if settings.share in folder.parents else settings.log_file)
     return rights(
+        endpoints=[os.environ[name] for name in ENDPOINTS if os.environ.get(name)],
         hidden=hidden,
-        identity_endpoint=os.environ.get("IDENTITY_ENDPOINT", ""),
         input_folder=stage.input,
         network=settings.network,
         readable=settings.readable,
@@ -152,10 +152,14 @@ def _rights(settings: WorkerSettings, stage: Stage) -> Rights:
 
 def _kept(found: int, settings: WorkerSettings) -> Sequence[str]:
     """Return what a version of Landlock keeps from applications, and what it cannot."""
-    network = "" if settings.network == "full" else f"network {settings.network}"
     parts = [f"Landlock {found}", "files"]
-    if network:
-        parts.append(network if found >= landlock.PORTS_VERSION else f"not {network}, which Linux 6.7 can")
+    network = f"network {settings.network}"
+    if found < landlock.PORTS_VERSION:
+        network = f"not {network}, which Linux 6.7 can"
+    elif not sockets.available():
+        network = f"{network} but for Multipath TCP and Fast Open, since no system calls can be filtered"
+    if settings.network != "full":
+        parts.append(network)
     parts.append("signals" if found >= landlock.SIGNALS_VERSION else "not signals, which Linux 6.12 can")
     return parts
 

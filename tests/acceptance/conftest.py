@@ -56,7 +56,12 @@ def deployed() -> Deployed:
                 "function-identity",
                 f"{standin.WORKER_IDENTITY}-no",
             ),
-            resource("azure-native:managedidentity:UserAssignedIdentity", "worker-identity", standin.WORKER_IDENTITY),
+            resource(
+                "azure-native:managedidentity:UserAssignedIdentity",
+                "worker-identity",
+                standin.WORKER_IDENTITY,
+                clientId="client-of-worker",
+            ),
             resource("azure-native:operationalinsights:Workspace", "logs", "/logs", customerId="customer-1"),
             resource(
                 "azure-native:storage:Blob",

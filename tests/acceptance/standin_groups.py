@@ -30,11 +30,31 @@ SCRIPTS = {path.read_text(encoding="utf-8"): path.stem for path in PROBES.glob("
 May = Callable[[str, str, str], Reply]
 
 
+def confining(version: int, release: str, **more: Any) -> dict[str, Any]:
+    """Return what the probe prints where a version of Landlock confines; ``more`` replaces parts of it."""
+    addresses = ("169.254.169.254:80", "169.254.128.1:2377", "168.63.129.16:80", "168.63.129.16:32526")
+    metadata = "169.254.169.254:80"
+    ways = {each: {"Fast Open": 115, "Multipath TCP": 0, "connect": 0} for each in addresses if each == metadata}
+    ways |= {each: {"Fast Open": 110, "Multipath TCP": 110, "connect": 110} for each in addresses if each != metadata}
+    kept = {each: {"Fast Open": 95, "Multipath TCP": 93, "connect": 13} for each in addresses}
+    confined = {"addresses": kept if version >= 4 else ways, "read": 13, "write": 13}
+    return {
+        "endpoints": {},
+        "open": {"addresses": ways, "read": 0, "write": 0},
+        "release": release,
+        "tokens": {each: "200" if each == metadata else "TimeoutError" for each in addresses},
+        "version": version,
+        **({"confined": confined} if version >= 3 else {}),
+        **more,
+    }
+
+
 @dataclass
 class Rules:
     """How Container Instances behaves; what stands here is what the code expects.
 
     Attributes:
+        confinement: what the probe of that name prints.
         cores: how many groups may run; None for any number.
         grace: seconds between SIGTERM and the end, or None where no SIGTERM comes.
         healthy_killed: a liveness probe ends a container that answers 200.
@@ -49,6 +69,7 @@ class Rules:
         update_tag: the same of a tag.
     """
 
+    confinement: dict[str, Any] = field(default_factory=lambda: confining(6, "6.12.40-azure"))
     cores: int | None = None
     grace: float | None = 30
     healthy_killed: bool = False
@@ -202,6 +223,10 @@ class Groups:
         group.until = group.started + seconds
         if group.probe == "share" and not (self.rules.mount_fails or self.rules.pull_fails):
             group.lines = [self.rules.share]
+        if group.probe == "confinement" and not self.rules.pull_fails and self.rules.confinement:
+            # The metadata service knows an identity by its client id.
+            assert arguments[1] == "client-of-worker"
+            group.lines = [self.rules.confinement]
         if group.probe == "grace":
             self._account.files.pop(arguments[0].removeprefix("/mnt/azurefiles/"), None)
 

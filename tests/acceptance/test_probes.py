@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -22,8 +23,13 @@ import pytest
 
 from infra.acceptance.groups import PROBES
 from infra.acceptance.questions.cold_start import _grace
+from infra.acceptance.questions.confinement import _seen
+from pipeline_app.worker.confinement import landlock
+from pipeline_app.worker.confinement.rights import ENDPOINTS
+from tests.acceptance.standin_groups import confining
 
 NOBODY = 65534
+PROJECT = Path(__file__).parents[2]
 SECONDS = 30
 
 
@@ -141,6 +147,56 @@ def test_the_arm_probe_survives_an_endpoint_that_is_not_there_yet() -> None:
     assert [line["status"] for line in lines] == [0]
 
 
+def test_the_confinement_probe_tries_what_an_application_could_and_tells_no_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ENDPOINTS:
+        monkeypatch.delenv(name, raising=False)
+    with platform([200]) as server, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        here, nowhere = f"127.0.0.1:{server.server_port}", f"127.0.0.1:{closed.getsockname()[1]}"
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://{here}/msi/token")
+        done = subprocess.run(
+            command("confinement", str(PROJECT), "client-1", nowhere),
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=120,
+        )
+        asked = [path for _, path, metadata, _ in server.seen if metadata == "true"]
+    found = json.loads(done.stdout)
+
+    assert found["version"] == landlock.version()
+    assert found["release"] == os.uname().release
+    assert found["endpoints"] == {"IDENTITY_ENDPOINT": f"http://{here}/msi/token"}
+    assert found["tokens"] == {nowhere: "ConnectionRefusedError", here: "200"}
+    assert asked == ["/metadata/identity/oauth2/token"]
+    # A token is in no line of what everybody reads who may read logs.
+    assert "token-of" not in done.stdout
+    unconfined = found["open"]
+    assert (unconfined["read"], unconfined["write"]) == (0, 0)
+    assert (unconfined["addresses"][here]["connect"], unconfined["addresses"][nowhere]["connect"]) == (
+        0,
+        errno.ECONNREFUSED,
+    )
+    assert ("confined" in found) == (landlock.version() >= landlock.LEAST_VERSION)
+    if "confined" in found:
+        assert (found["confined"]["read"], found["confined"]["write"]) == (errno.EACCES, errno.EACCES)
+    if landlock.version() >= landlock.PORTS_VERSION:
+        # What a variable names is closed; the other port is one that anybody may use.
+        refused = {"connect": errno.EACCES, "Fast Open": errno.EOPNOTSUPP, "Multipath TCP": errno.EPROTONOSUPPORT}
+        assert found["confined"]["addresses"][here] == refused
+        assert found["confined"]["addresses"][nowhere]["connect"] == errno.ECONNREFUSED
+        # The question takes that for a way out, as it should.
+        assert f"reached {nowhere} by connect (111)" in _seen(found).text
+        del found["confined"]["addresses"][nowhere]
+    # What the probe prints is what the question reads, and what the stand-in plays.
+    assert _seen(found).as_expected == (landlock.version() >= landlock.LEAST_VERSION)
+    played = confining(landlock.version(), "6")
+    assert found.keys() == played.keys()
+    assert all(found[key].keys() == played[key].keys() for key in {"open", "confined"} & found.keys())
+
+
 class Platform(ThreadingHTTPServer):
     """The identity's endpoint and Resource Manager."""
 
@@ -170,7 +226,7 @@ class Answers(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         self.server.seen.append((self.command, path, self.headers.get("Metadata"), self.headers.get("Authorization")))
         body: dict[str, Any]
-        if path == "/token":
+        if path.endswith("/token"):
             status, body = 200, {"access_token": f"token-of-{query.partition('client_id=')[2].partition('&')[0]}"}
         else:
             status = self.server.statuses.pop(0)

@@ -10,6 +10,7 @@ import pytest
 from infra.acceptance.asking import Question, Verdict, ask
 from infra.acceptance.questions import QUESTIONS
 from tests.acceptance.conftest import Play
+from tests.acceptance.standin_groups import confining
 
 BY_NAME = {question.name: question for question in QUESTIONS}
 
@@ -54,6 +55,14 @@ def without(token: str) -> Change:
 SLOW = {"AppTraces": (4, 2000.0), "ContainerEvent_CL": (1, 9.0), "ContainerInstanceLog_CL": (1, 9.0)}
 UNREADABLE = {"mode": "0700", "owner": 0, "uid": 10001, "unread": "Permission denied", "unwritten": "Permission denied"}
 
+NAMED = "http://10.92.0.3:2377/metadata/identity/oauth2/token"
+# What a worker without its filter of system calls lets pass, and without the second half of Landlock's rights.
+LEAKING = {
+    "addresses": {"169.254.169.254:80": {"Fast Open": 95, "Multipath TCP": 0, "connect": 13}},
+    "read": 13,
+    "write": 0,
+}
+
 CASES: list[tuple[str, Change, Verdict, str]] = [
     ("alert-queries", rules(), "as expected", "All 4 are sound"),
     ("alert-queries", without("azure-native:monitor:"), "not answered", "The stack has no alerts"),
@@ -63,6 +72,50 @@ CASES: list[tuple[str, Change, Verdict, str]] = [
     ("cold-start", rules(grace=None), "otherwise", "no SIGTERM came in any of 20 stops"),
     ("cold-start", rules(grace=2), "otherwise", "with 2 to 2 s after it"),
     ("cold-start", rules(start_seconds=300), "otherwise", "median 300 s"),
+    (
+        "confinement",
+        rules(),
+        "as expected",
+        "Linux 6.12.40-azure has version 6 of Landlock: files are kept, TCP ports too, signals too. A confined "
+        "application was refused all that it tried. Tokens are given at 169.254.169.254:80 (200); no variable names "
+        "another. Without confinement, a connection is let through to 169.254.169.254:80.",
+    ),
+    (
+        "confinement",
+        rules(confinement=confining(3, "6.6.126-azure")),
+        "as expected",
+        "version 3 of Landlock: files are kept, TCP ports not, which Linux 6.7 can, signals not, which Linux 6.12 can",
+    ),
+    ("confinement", rules(confinement=confining(4, "6.8")), "as expected", "kept, TCP ports too, signals not"),
+    ("confinement", rules(confinement=confining(0, "5.15.0")), "otherwise", "no Landlock, or the runtime's filter"),
+    ("confinement", rules(confinement=confining(1, "5.15.0")), "otherwise", "version 1 of Landlock, which is too old"),
+    (
+        "confinement",
+        rules(confinement=confining(6, "6.12", confined=LEAKING)),
+        "otherwise",
+        "reached a file of another (write), 169.254.169.254:80 by Multipath TCP (0).",
+    ),
+    (
+        "confinement",
+        rules(confinement=confining(6, "6.12", confined={"failed": "The application exited with code 159."})),
+        "otherwise",
+        "not even its own end (The application exited with code 159.)",
+    ),
+    (
+        "confinement",
+        rules(confinement=confining(6, "6.12", tokens={"169.254.169.254:80": "TimeoutError"})),
+        "otherwise",
+        "Tokens are given at no known address; no variable names another",
+    ),
+    (
+        "confinement",
+        rules(confinement=confining(6, "6.12", endpoints={"IDENTITY_ENDPOINT": NAMED}, tokens={"a:1": "401"})),
+        "as expected",
+        f"Tokens are given at no known address; IDENTITY_ENDPOINT is {NAMED}",
+    ),
+    ("confinement", rules(confinement=confining(6, "6", open={"failed": "It is gone."})), "not answered", "It is gone"),
+    ("confinement", rules(confinement={}), "not answered", "told nothing of it"),
+    ("confinement", rules(pull_fails=True), "not answered", "Failed to pull image"),
     (
         "docker-manifests",
         rules(),

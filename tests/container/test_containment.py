@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.acceptance.groups import PROBES
+from infra.acceptance.questions import confinement
 from infra.local.waiting import wait_until
 from tests.container.client import docker, state_of
 from tests.container.conftest import Run
@@ -92,6 +94,23 @@ def test_an_application_has_no_powers_bounded_processes_and_finds_nothing_of_ano
         found = json.loads(site.files.download_blob(f"outgoing/{number}/reached.json").readall())
         assert 4096 <= found.pop("processes") <= 4096 + 1000
         assert found == {"powerless": True, "left": False, "user": 10001}
+
+
+def test_the_acceptance_command_can_ask_in_the_image_what_the_worker_would_do(run: Run) -> None:
+    script = (PROBES / "confinement.py").read_text(encoding="utf-8")
+    # Container Instances replaces the entry point by a group's command, and may begin in any folder.
+    command = ["-c", script, confinement.CODE, "client", "127.0.0.1:80"]
+    container = run("--entrypoint", "python3", "--workdir", "/", "--network", "none", command=command)
+    assert wait_until(lambda: ended(container), seconds=120)
+    log = docker("logs", container)
+    assert state_of(container)["ExitCode"] == 0, log.stderr
+    found = json.loads(log.stdout)
+    assert found["confined"] == {
+        "addresses": {"127.0.0.1:80": {"connect": 13, "Fast Open": 95, "Multipath TCP": 93}},
+        "read": 13,
+        "write": 13,
+    }
+    assert found["open"]["read"] == 0
 
 
 @pytest.fixture

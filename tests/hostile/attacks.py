@@ -94,6 +94,10 @@ ATTACKS: Final = {
     "ask for the worker's token": """
         reached = tried(lambda: socket.create_connection(("127.0.0.1", target["identity"]), 5).close() or True)
         """,
+    "ask for the worker's token by Fast Open": """
+        address = "127.0.0.1", target["identity"]
+        reached = tried(lambda: socket.socket().sendto(b"GET / HTTP/1.0", socket.MSG_FASTOPEN, address))
+        """,
 }
 
 # What the kernel keeps from an application even without Landlock, since the worker does not let itself be looked into.

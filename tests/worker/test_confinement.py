@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from pipeline_app.worker import process as process_module
 from pipeline_app.worker.attempt import Fetched, Outcome, Ran
 from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.confinement.privileges import adopt_orphans
-from pipeline_app.worker.confinement.rights import METADATA_PORT, Network, Rights, rights, without
+from pipeline_app.worker.confinement.rights import SECRET_PORTS, Network, Rights, rights, without
 from pipeline_app.worker.job import JobProcessor
-from pipeline_app.worker.keepers import NotConfined
+from pipeline_app.worker.keepers import Keepers, NotConfined
 from pipeline_app.worker.process import Keeper, StepResult
 from pipeline_app.worker.run_log import RunLog
 
@@ -45,7 +46,7 @@ def allowed(folder: Path, network: Network = "full", **more: Any) -> Rights:
     """Return rights of a place in a folder."""
     for name in ("input", "share", "work"):
         (folder / name).mkdir(exist_ok=True)
-    given: dict[str, Any] = {"hidden": [], "identity_endpoint": "", "readable": [Path("/")], "writable": []}
+    given: dict[str, Any] = {"endpoints": [], "hidden": [], "readable": [Path("/")], "writable": []}
     return rights(
         input_folder=folder / "input",
         network=network,
@@ -89,18 +90,48 @@ REFUSED = 13
 
 
 @pytest.mark.parametrize(
-    ("network", "open_port", "metadata", "identity"),
-    [("full", 0, 111, 0), ("no-metadata", 0, REFUSED, REFUSED), ("none", REFUSED, REFUSED, REFUSED)],
+    ("network", "open_port", "closed_port"), [("full", 0, 0), ("no-metadata", 0, REFUSED), ("none", REFUSED, REFUSED)]
 )
-def test_what_applications_may_connect_to(
-    tmp_path: Path, network: Network, open_port: int, metadata: int, identity: int
+def test_what_applications_may_connect_to(tmp_path: Path, network: Network, open_port: int, closed_port: int) -> None:
+    with listening() as one, listening() as two, listening() as three:
+        endpoints = [f"http://127.0.0.1:{port}/metadata/identity/oauth2/token" for port in (two, three)]
+        with Keeper(allowed(tmp_path, network, endpoints=endpoints)) as keeper:
+            codes = [found(keeper, tmp_path, CONNECTS.format(port=port)) for port in (one, two, three)]
+    assert codes == [open_port, closed_port, closed_port]
+
+
+@pytest.mark.parametrize("port", [80, 2377, 32526])
+def test_ports_where_azure_gives_out_secrets_are_closed(tmp_path: Path, port: int) -> None:
+    assert port in SECRET_PORTS
+    codes = []
+    for network in ("no-metadata", "full"):
+        with Keeper(allowed(tmp_path, network)) as keeper:
+            codes.append(found(keeper, tmp_path, CONNECTS.format(port=port)))
+    # Whether somebody listens there on this machine does not matter.
+    assert codes in ([REFUSED, 111], [REFUSED, 0])
+
+
+@pytest.mark.parametrize("name", ["IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT"])
+def test_a_worker_closes_the_port_that_a_variable_names(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    with listening() as one, listening() as two:
-        endpoint = f"http://127.0.0.1:{two}/metadata/identity/oauth2/token"
-        with Keeper(allowed(tmp_path, network, identity_endpoint=endpoint)) as keeper:
-            codes = [found(keeper, tmp_path, CONNECTS.format(port=port)) for port in (one, METADATA_PORT, two)]
-    # On a machine that serves port 80 it would be open.
-    assert codes in ([open_port, metadata, identity], [open_port, 0 if metadata == 111 else metadata, identity])
+    (world.folder / "work").mkdir(exist_ok=True)
+    settings = replace(world.settings, network="no-metadata")
+    codes = []
+    with listening() as port:
+        for value in ("", f"http://127.0.0.1:{port}/token"):
+            monkeypatch.setenv(name, value)
+            with Keepers(settings, settings.scratch) as keepers, keepers.place() as place:
+                codes.append(found(place.keeper, world.folder, CONNECTS.format(port=port)))
+    assert codes == [0, REFUSED]
+
+
+def test_an_endpoint_without_a_port_has_its_schemes(tmp_path: Path) -> None:
+    def closed(endpoint: str) -> tuple[int, ...] | None:
+        return allowed(tmp_path, "no-metadata", endpoints=[endpoint]).closed_ports
+
+    assert closed("https://10.0.0.4/token") == (80, 443, 2377, 32526)
+    assert closed("http://10.0.0.4/token") == (80, 2377, 32526)
 
 
 def test_what_is_hidden_in_a_readable_folder_is_left_out(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from infra.acceptance.asking import Question
 from infra.acceptance.questions import (
     alerts,
     cold_start,
+    confinement,
     drift,
     image,
     liveness,
@@ -31,6 +32,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     drift.QUESTION,
     image.QUESTION,
     share.QUESTION,
+    confinement.QUESTION,
     start_statuses.QUESTION,
     updates.TAG,
     updates.IMAGE,

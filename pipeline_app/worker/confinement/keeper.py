@@ -22,7 +22,7 @@ import warnings  # noqa: F401 -- needed by os.execvpe, and not to be found any m
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline_app.worker.confinement import landlock, messages, privileges
+from pipeline_app.worker.confinement import landlock, messages, privileges, sockets
 from pipeline_app.worker.confinement.rights import Rights
 
 # A process that waits in the kernel ends only when that lets it.
@@ -83,6 +83,8 @@ class Keeper:
         if ports and rights.closed_ports is not None and found >= landlock.PORTS_VERSION:
             ruleset.keep_ports(port for port in landlock.PORTS if port not in rights.closed_ports)
         ruleset.restrict()
+        if ports and found >= landlock.PORTS_VERSION and sockets.available():
+            sockets.restrict()
         self._alone = found >= landlock.SIGNALS_VERSION and not _may_signal(os.getppid())
         return found
 

@@ -12,10 +12,22 @@ from urllib.parse import urlsplit
 Network = Literal["full", "no-metadata", "none"]
 NETWORKS: Final[tuple[Network, ...]] = ("full", "no-metadata", "none")
 
-# Where Azure's machines hand out tokens of their identity. App Service and newer container groups name another port in
-# IDENTITY_ENDPOINT.
-# Source: https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
-METADATA_PORT: Final = 80
+# Where machines of Azure give out tokens and other secrets, whatever the address:
+# 80: the metadata service at 169.254.169.254, which gives tokens of the identity in Linux container groups, and the
+#   wire server at 168.63.129.16, which has the settings of the machine's extensions.
+# 2377: the token service of Windows container groups and of Service Fabric; Linux groups may reach 169.254.128.1 too.
+# 32526: the host's plugin for guest agents, with the same settings as the wire server.
+# Sources: https://learn.microsoft.com/azure/container-instances/container-instances-managed-identity,
+# https://learn.microsoft.com/azure/service-fabric/how-to-managed-identity-service-fabric-app-code,
+# https://microsoft.github.io/virtualnodesOnAzureContainerInstances/Docs/PodCustomizations.html,
+# https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16,
+# https://github.com/Azure/AgentBaker/pull/4470
+SECRET_PORTS: Final = (80, 2377, 32526)
+# Variables that name another place. What is always the same port there (40342 of Azure Arc, 42356 of Container Apps,
+# 50342 of Cloud Shell) is among those that Linux lends to any program, so that it is closed where it is named alone.
+# Sources: https://learn.microsoft.com/azure/app-service/overview-managed-identity,
+# https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication
+ENDPOINTS: Final = ("IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT")
 
 # Devices that every program may count on, and memory that processes share by name, as multiprocessing of Python does.
 DEVICES: Final = (
@@ -81,8 +93,8 @@ class Rights:
 
 def rights(
     *,
+    endpoints: Sequence[str],
     hidden: Sequence[Path],
-    identity_endpoint: str,
     input_folder: Path,
     network: Network,
     readable: Sequence[Path],
@@ -93,8 +105,8 @@ def rights(
     """Return the rights of one slot's applications.
 
     Args:
+        endpoints: the addresses, besides those that are known, where tokens can be had on this machine.
         hidden: what they may not read, wherever it lies.
-        identity_endpoint: where the worker gets its tokens, or nothing.
         input_folder: where their input lies, which they may read.
         network: what they may connect to.
         readable: the folders in which programs and their data are; what is hidden in one is left out.
@@ -107,7 +119,7 @@ def rights(
     aside = [*hidden, share, Path("/dev"), *map(Path, _KERNEL), *map(Path, _SECRETS)]
     programs = [place for folder in readable for place in without(folder, aside)]
     return Rights(
-        closed_ports=_closed(network, identity_endpoint),
+        closed_ports=_closed(network, endpoints),
         # What is put there later than this can be seen, and read by the next worker.
         listed=() if shared == [str(share.resolve())] else (str(share),),
         readable=(*dict.fromkeys([*programs, *shared]), *_KERNEL, str(input_folder)),
@@ -140,11 +152,9 @@ def _without(path: str, hidden: set[str]) -> list[str]:
     return [place for name in names for place in _without(name, below)]
 
 
-def _closed(network: Network, identity_endpoint: str) -> tuple[int, ...] | None:
+def _closed(network: Network, endpoints: Sequence[str]) -> tuple[int, ...] | None:
     if network != "no-metadata":
         return None if network == "none" else ()
-    ports = {METADATA_PORT}
-    if identity_endpoint:
-        address = urlsplit(identity_endpoint)
-        ports.add(address.port or (443 if address.scheme == "https" else 80))
-    return tuple(sorted(ports))
+    addresses = [urlsplit(endpoint) for endpoint in endpoints]
+    named = {each.port or (443 if each.scheme == "https" else 80) for each in addresses}
+    return tuple(sorted(named.union(SECRET_PORTS)))
