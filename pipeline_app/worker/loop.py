@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
+from pipeline_app.worker.isolation import Isolation
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message
@@ -60,11 +61,10 @@ class Drain:
         is_transient: Callable[[Exception], bool],
         slots: int,
     ) -> None:
-        self._busy = 0
         self._claim_seconds = claim_seconds
-        self._held = 0
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
+        self._isolation = Isolation(stopping)
         self._lock = threading.Lock()
         self._outage_until = 0.0
         self._processor = processor
@@ -75,6 +75,11 @@ class Drain:
         self._stopping = stopping
         self._trouble_of_files: _Trouble | None = None
         self._trouble_of_queue: _Trouble | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether a suspect waits or is worked on, so that nothing is to be begun beside it."""
+        return self._isolation.closed
 
     @property
     def stopping(self) -> bool:
@@ -90,7 +95,7 @@ class Drain:
         Raises:
             StorageRefused: it would have waited for ever.
         """
-        self._status.watch(lambda: self._held > 0)
+        self._status.watch(lambda: self._isolation.held)
         failures: list[BaseException] = []
         threads = [
             threading.Thread(target=self._work, args=(number, failures), name=f"slot-{number}")
@@ -104,11 +109,23 @@ class Drain:
             raise failures[0]
         return not failures
 
+    def admit(self, *, suspect: bool) -> bool:
+        """Tell what a message is that was received; false for a suspect that has to be given back for another one."""
+        return self._isolation.admit(suspect=suspect)
+
+    def alone(self, seconds: float, lost: Callable[[], bool]) -> bool:
+        """Wait until the suspect that was admitted is all that is in hand; false where that is not to be."""
+        return self._isolation.alone(seconds, lost)
+
+    def open(self) -> None:
+        """Let others be worked on again after a suspect that was admitted."""
+        self._isolation.open()
+
     def receive(self) -> Message | None:
         """Claim a message; None where there is none, or none can be had now."""
-        with self._lock:
-            self._give_up()
-            self._busy += 1
+        self._give_up()
+        if not self._isolation.enter():
+            return None
         message = None
         try:
             message = self._queue.receive(self._claim_seconds)
@@ -120,11 +137,7 @@ class Drain:
             _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
         finally:
-            with self._lock:
-                if message is None:
-                    self._busy -= 1
-                else:
-                    self._held += 1
+            self._isolation.received(message=message is not None)
         return message
 
     def settle(self, processed: Processed) -> None:
@@ -133,11 +146,10 @@ class Drain:
         if processed.outcome is not Outcome.CANARY:
             self._status.count(processed.outcome)
         with self._lock:
-            self._busy -= 1
-            self._held -= 1
             self._trouble_of_files = _since(self._trouble_of_files, processed.trouble) if processed.trouble else None
             # A message that comes back later keeps the worker up until then.
             self._quiet_since = max(self._quiet_since, time.monotonic() + processed.again_in)
+        self._isolation.leave()
 
     def stage(self, call: Callable[[], T | Processed]) -> T | Processed:
         """Return what a stage returns; an outage while it leaves a message in order ends it, too."""
@@ -179,7 +191,7 @@ class Drain:
 
     def _give_up(self) -> None:
         """Raise where the storage has long let nothing be done, unless a file is in hand, whose work may yet count."""
-        if self._held:
+        if self._isolation.held:
             return
         for trouble in filter(None, (self._trouble_of_queue, self._trouble_of_files)):
             seconds = time.monotonic() - trouble.since
@@ -191,10 +203,12 @@ class Drain:
 
     def _may_end(self) -> bool:
         """Tell whether the queue has been empty for long enough, by a last look at what other workers hold."""
-        with self._lock:
-            quiet = time.monotonic() - self._quiet_since
-            if self._busy or quiet < self._idle_seconds:
-                return False
+        # This is asked first, since what has just come to its end has moved the moment before that.
+        if self._isolation.busy:
+            return False
+        quiet = time.monotonic() - self._quiet_since
+        if quiet < self._idle_seconds:
+            return False
         # A message that is claimed belongs to a live worker or comes back when its claim expires.
         if quiet >= self._idle_seconds + self._claim_seconds:
             return True

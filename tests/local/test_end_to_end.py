@@ -227,14 +227,16 @@ def kill_main(process: psutil.Process) -> None:
         child.kill()
 
 
-def test_a_killed_worker_costs_an_attempt_and_not_the_file(run: Run, client: Client, eventually: Eventually) -> None:
+def test_a_killed_worker_costs_a_run_and_not_the_file(run: Run, client: Client, eventually: Eventually) -> None:
     etag = client.upload("killed.txt", b"hang")
     eventually(lambda: any("sleep" in line for line in leftovers(run.data)))
     client.upload("waits.txt", b"x")
     kill_main(run.children()["worker-1"])
     assert wait_until(lambda: not [line for line in leftovers(run.data) if "sleep" in line], 5)
     receipt = client.receipt("killed.txt", etag)
-    assert receipt.attempt == 2
+    # It failed by itself as often as any file may, whatever became of the run before.
+    assert receipt.attempt == 3
+    assert "3 seconds" in str(receipt.error)
 
 
 def test_a_killed_function_host_comes_back(run: Run, client: Client, eventually: Eventually) -> None:

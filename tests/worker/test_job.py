@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt
+from pipeline_app.worker import job
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import Disk, DiskFull
 from pipeline_app.worker.job import MAX_RECEIPT_TRIES
@@ -191,14 +192,65 @@ def test_an_app_that_writes_nothing_succeeds_with_no_results(world: World) -> No
     assert (world.receipt().status, world.receipt().outputs) == ("succeeded", ())
 
 
-def test_a_file_that_kills_the_worker_each_time_is_failed_without_another_run(world: World) -> None:
+@pytest.mark.parametrize(
+    ("attempts", "losses", "said"),
+    [
+        (1, 2, "2 times while it processed this file, 1 of them"),
+        (3, 3, "3 times while it processed this file, 2 of them"),
+    ],
+)
+def test_a_file_that_kills_the_worker_each_time_is_failed_without_another_run(
+    world: World, attempts: int, losses: int, said: str
+) -> None:
     world.app('echo should not run > "$2/x"')
+    world.settings = dataclasses.replace(world.settings, max_attempts=attempts)
     world.upload()
-    world.queue.entries[0].message.dequeue_count = 3
+    for _ in range(losses):
+        world.lose()
     assert world.process().outcome is Outcome.FAILED
     error = world.receipt().error
     assert error is not None
-    assert error.startswith("The worker was lost 3 times")
+    assert error.startswith(f"The worker was lost {said} with no other file in hand: it was killed")
+    assert world.receipt().outputs == ()
+    assert world.queue.is_empty()
+
+
+def test_a_loss_in_company_takes_none_of_a_files_attempts(world: World) -> None:
+    world.upload()
+    world.app("exit 1")
+    for _ in range(2):
+        assert world.process().outcome is Outcome.GIVEN_BACK
+    world.queue.clock += 100
+    world.queue.receive(60)
+    world.app('echo 1 > "$2/x"')
+    assert world.process().outcome is Outcome.SUCCEEDED
+    # It says how often it was begun, whether that counted or not.
+    assert world.receipt().attempt == 4
+
+
+@pytest.mark.parametrize(("counted", "field"), [(True, "failed"), (False, "given_back")])
+def test_a_suspect_that_is_given_back_was_not_lost(world: World, counted: bool, field: str) -> None:
+    world.upload()
+    world.queue.receive(60)
+    world.app("exit 1" if counted else "sleep 60")
+    world.stopping = not counted
+    assert world.process().outcome is Outcome.GIVEN_BACK
+    (entry,) = world.queue.entries
+    told = {name: getattr(FileJob.decode(entry.message.content), name) for name in ("failed", "given_back", "isolated")}
+    assert told == {"failed": 0, "given_back": 0, "isolated": 0} | {field: 1}
+
+
+def test_a_file_whose_attempts_all_broke_off_in_the_worker_is_not_said_to_have_killed_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app("true")
+    world.upload()
+    with monkeypatch.context() as broken:
+        broken.setattr(job, "publish", fail(ZeroDivisionError()))
+        for _ in range(3):
+            assert world.process().outcome is Outcome.GIVEN_BACK
+    assert world.process().outcome is Outcome.FAILED
+    assert world.receipt().error == "The last of 3 attempts broke off in the worker; its log says why."
 
 
 def test_a_duplicate_message_changes_nothing(world: World) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt, StorageConnection, StorageNames
-from pipeline_app.worker.attempt import Processed
+from pipeline_app.worker.attempt import Claimed, Processed
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.storage import Message
@@ -21,7 +21,7 @@ OUTPUT = "outgoing/a/b.csv"
 
 def process(processor: JobProcessor, message: Message) -> Processed:
     """Take a claimed message through all stages, one after the other."""
-    claimed = processor.claim(message)
+    claimed = begin(processor, message)
     if isinstance(claimed, Processed):
         return claimed
     fetched = processor.fetch(claimed)
@@ -29,6 +29,14 @@ def process(processor: JobProcessor, message: Message) -> Processed:
         return fetched
     ran = processor.run(fetched)
     return ran if isinstance(ran, Processed) else processor.publish(ran)
+
+
+def begin(processor: JobProcessor, message: Message) -> Claimed | Processed:
+    """Claim a message as a slot does that has nothing else in hand."""
+    claimed = processor.claim(message)
+    if isinstance(claimed, Claimed) and claimed.history.suspect:
+        return processor.isolate(claimed)
+    return claimed
 
 
 class World:
@@ -77,14 +85,29 @@ class World:
 
     def process(self) -> Processed:
         """Claim the next message, after whatever delay it has, and process it."""
+        processed = process(self._processor(), self._receive())
+        assert list(self._scratch.iterdir()) == [], "the attempt left files behind"
+        return processed
+
+    def lose(self) -> None:
+        """Claim the next message with a worker that is killed when it has begun."""
+        claimed = begin(self._processor(), self._receive())
+        assert isinstance(claimed, Claimed)
+        # Its thread is the test's; the message stays claimed.
+        claimed.resources.close()
+
+    @property
+    def _scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    def _processor(self) -> JobProcessor:
+        return JobProcessor(self.settings, self.store, self.queue, self._scratch, lambda: self.stopping)
+
+    def _receive(self) -> Message:
         self.queue.clock = max([self.queue.clock, *(entry.visible_at for entry in self.queue.entries)])
         message = self.queue.receive(self.settings.claim_seconds)
         assert message is not None
-        scratch = self.folder / "scratch"
-        processor = JobProcessor(self.settings, self.store, self.queue, scratch, lambda: self.stopping)
-        processed = process(processor, message)
-        assert list(scratch.iterdir()) == [], "the attempt left files behind"
-        return processed
+        return message
 
     def receipt(self) -> Receipt:
         return Receipt.decode(self.store.content(f"{OUTPUT}/receipt.json").decode())
