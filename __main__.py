@@ -42,7 +42,7 @@ if cfg.image_reference:
 else:
     application = Artifact("application", wiring.artifact(cfg, here, artifacts))
     image = WorkerImage("worker-image", wiring.worker_image(cfg, registry, application)).reference
-share_files = ShareFiles("worker-config", wiring.share_files(cfg, files))
+share_files = ShareFiles("worker-config", wiring.share_files(cfg, files, image))
 worker = WorkloadIdentity("worker-identity", wiring.worker_identity(cfg, here, files, registry))
 pull = ImagePull("image-pull", wiring.image_pull(cfg, registry, worker))
 group_args = wiring.worker_group(cfg, here, files, image, logs, pull, share_files, worker)

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar, cast
 
+# What the worker says of a config on the share that it does not run, for whoever tells a person of it.
+CONFIG_REFUSED: Final = "is not the one that this stack put there"
 # What a deploy puts through the pipeline to see that it works lies below this folder of the input path. It is processed
 # like any other input, and counted and reported as none.
 CANARY_FOLDER: Final = ".pipeline-canary"

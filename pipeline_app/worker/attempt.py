@@ -35,12 +35,15 @@ class Processed:
 
     Attributes:
         again_in: in how many seconds it will be visible again; 0 if it is settled.
+        config: whether the trouble is with a config on the share, so that the next file would have the same.
         outcome: in a word.
-        trouble: what the storage refused, in a sentence, where that and not the file is why it was given back.
+        trouble: what the storage or the share refused, in a sentence, where that and not the file is why it was given
+            back.
     """
 
     outcome: Outcome
     again_in: float = 0.0
+    config: bool = False
     trouble: str | None = None
 
 

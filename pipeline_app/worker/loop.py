@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pipeline_app.contract import JOBS_QUEUE
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.isolation import Isolation
@@ -33,17 +34,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Trouble:
-    """What the storage said last, and since when it has said the like."""
+    """What was said last, and since when the like; ``config`` where it is of a config, and not of the storage."""
 
     since: float
     text: str
+    config: bool = False
 
 
 _log = logging.getLogger(__name__)
 
 
-class StorageRefused(Exception):
-    """For a long time the storage has let this worker do nothing; the text says since when and what it answered."""
+class Refused(Exception):
+    """For a long time this worker could do nothing; the text says since when, why, and what to look at."""
 
 
 class Drain:
@@ -62,6 +64,7 @@ class Drain:
         slots: int,
     ) -> None:
         self._claim_seconds = claim_seconds
+        self._config_until = 0.0
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
         self._isolation = Isolation(stopping)
@@ -93,7 +96,7 @@ class Drain:
             False if a slot broke off.
 
         Raises:
-            StorageRefused: it would have waited for ever.
+            Refused: it would have waited for ever.
         """
         self._status.watch(lambda: self._isolation.held)
         failures: list[BaseException] = []
@@ -105,7 +108,7 @@ class Drain:
             thread.start()
         for thread in threads:
             thread.join()
-        if failures and isinstance(failures[0], StorageRefused):
+        if failures and isinstance(failures[0], Refused):
             raise failures[0]
         return not failures
 
@@ -124,7 +127,8 @@ class Drain:
     def receive(self) -> Message | None:
         """Claim a message; None where there is none, or none can be had now."""
         self._give_up()
-        if not self._isolation.enter():
+        # A config that is not the stack's would only have the next input fetched in vain.
+        if time.monotonic() < self._config_until or not self._isolation.enter():
             return None
         message = None
         try:
@@ -146,7 +150,10 @@ class Drain:
         if processed.outcome is not Outcome.CANARY:
             self._status.count(processed.outcome)
         with self._lock:
-            self._trouble_of_files = _since(self._trouble_of_files, processed.trouble) if processed.trouble else None
+            before, trouble = self._trouble_of_files, processed.trouble
+            self._trouble_of_files = _since(before, trouble, config=processed.config) if trouble else None
+            if processed.config:
+                self._config_until = time.monotonic() + OUTAGE_SECONDS
             # A message that comes back later keeps the worker up until then.
             self._quiet_since = max(self._quiet_since, time.monotonic() + processed.again_in)
         self._isolation.leave()
@@ -164,7 +171,7 @@ class Drain:
 
     def wait(self, polls: int) -> bool:
         """Wait after so many polls in vain; False if the worker may end."""
-        outage = self._outage_until - time.monotonic()
+        outage = max(self._config_until, self._outage_until) - time.monotonic()
         if outage > 0:
             self._stopping.wait(outage)
         elif self._may_end():
@@ -177,7 +184,7 @@ class Drain:
     def _work(self, number: int, failures: list[BaseException]) -> None:
         try:
             Slot(number, self._processor, self, self._status).work()
-        except StorageRefused as error:
+        except Refused as error:
             failures.append(error)
             self._stopping.set()
         except BaseException as error:
@@ -190,16 +197,20 @@ class Drain:
             self._status.end(number)
 
     def _give_up(self) -> None:
-        """Raise where the storage has long let nothing be done, unless a file is in hand, whose work may yet count."""
+        """Raise where nothing could be done for long, unless a file is in hand, whose work may yet count."""
         if self._isolation.held:
             return
         for trouble in filter(None, (self._trouble_of_queue, self._trouble_of_files)):
             seconds = time.monotonic() - trouble.since
-            if seconds >= GIVE_UP_SECONDS:
-                raise StorageRefused(
-                    f"For {seconds / 60:.0f} minutes the storage has let this worker do nothing. It last said: "
-                    f"{trouble.text}"
-                )
+            if seconds < GIVE_UP_SECONDS:
+                continue
+            if trouble.config:
+                raise Refused(f"For {seconds / 60:.0f} minutes no file could be run. {trouble.text}")
+            raise Refused(
+                f"For {seconds / 60:.0f} minutes the storage has let this worker do nothing. It last said: "
+                f"{trouble.text} Has its identity its roles on the files container and on the queue {JOBS_QUEUE}, and "
+                "are both there?"
+            )
 
     def _may_end(self) -> bool:
         """Tell whether the queue has been empty for long enough, by a last look at what other workers hold."""
@@ -221,5 +232,5 @@ class Drain:
             return False
 
 
-def _since(trouble: _Trouble | None, text: str) -> _Trouble:
-    return _Trouble(time.monotonic() if trouble is None else trouble.since, text)
+def _since(trouble: _Trouble | None, text: str, *, config: bool = False) -> _Trouble:
+    return _Trouble(time.monotonic() if trouble is None else trouble.since, text, config)

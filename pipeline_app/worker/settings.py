@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
@@ -21,6 +22,8 @@ class WorkerSettings:
 
     Attributes:
         app_alias: the command that the image's installer left.
+        config_sha256: of the configs' content as the stack has it, in hex by their paths; what is not here is taken as
+            it is found.
         claim_seconds: how long a claimed message stays invisible before it must be renewed.
         export_config: path of the export config on the share; None where nothing is exported.
         health_port: TCP port of the health and status endpoint; 0 takes a free one.
@@ -54,6 +57,7 @@ class WorkerSettings:
     scratch_bytes: int
     share: Path
     slots: int
+    config_sha256: Mapping[Path, str] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> WorkerSettings:
@@ -62,11 +66,18 @@ class WorkerSettings:
         Raises:
             ContractError: a setting is missing or out of range; the text names it, its value and the fix.
         """
+        export_config = _path(environment, "APP_EXPORT_CONFIG_FILE")
+        runtime_config = _path(environment, "APP_RUNTIME_CONFIG_FILE")
+        hashes = (
+            (export_config, _sha256(environment, "APP_EXPORT_CONFIG_SHA256")),
+            (runtime_config, _sha256(environment, "APP_RUNTIME_CONFIG_SHA256")),
+        )
         return cls(
             app_alias=require(environment, "APP_ALIAS"),
             claim_seconds=int(_number(environment, "APP_CLAIM_SECONDS", 60, 1, MAX_CLAIM_SECONDS)),
             connection=StorageConnection.from_environment(environment),
-            export_config=_path(environment, "APP_EXPORT_CONFIG_FILE"),
+            config_sha256={path: sha256 for path, sha256 in hashes if path and sha256},
+            export_config=export_config,
             health_port=int(_number(environment, "APP_HEALTH_PORT", HEALTH_PORT, 0, 65535)),
             idle_seconds=_number(environment, "APP_IDLE_SECONDS", 15, 0, 86400),
             image=environment.get("APP_IMAGE", "unknown"),
@@ -75,7 +86,7 @@ class WorkerSettings:
             max_output_files=int(_number(environment, "APP_MAX_OUTPUT_FILES", 10_000, 1, 100_000)),
             names=StorageNames.from_environment(environment),
             release=environment.get("RELEASE_VERSION", "unknown"),
-            runtime_config=_path(environment, "APP_RUNTIME_CONFIG_FILE"),
+            runtime_config=runtime_config,
             scratch=Path(environment.get("APP_SCRATCH_DIRECTORY") or tempfile.gettempdir()).absolute(),
             scratch_bytes=int(_number(environment, "APP_SCRATCH_BYTES", 0, 0, MAX_SCRATCH_BYTES)),
             share=Path(environment.get("APP_SHARE_DIRECTORY") or "/mnt/azurefiles"),
@@ -94,6 +105,15 @@ def _number(environment: Mapping[str, str], name: str, default: float, low: floa
     if not low <= value <= high:
         raise ContractError(f"{name} is {text!r}; it must be a number from {low:g} to {high:g}.")
     return value
+
+
+def _sha256(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "").strip().lower()
+    if text and not re.fullmatch("[0-9a-f]{64}", text):
+        raise ContractError(
+            f"{name} is {text!r}; it must be a SHA-256 of 64 hexadecimal digits, or empty to take the config as it is."
+        )
+    return text
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

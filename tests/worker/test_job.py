@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import json
 import logging
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from pipeline_app.contract import FileJob, Receipt
 from pipeline_app.worker import job
+from pipeline_app.worker.app_config import MAX_CONFIG_BYTES
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import Disk, DiskFull
 from pipeline_app.worker.job import MAX_RECEIPT_TRIES
@@ -401,6 +403,36 @@ def test_the_configs_on_the_share_reach_the_next_file(world: World) -> None:
     world.process()
     assert world.store.content(f"{OUTPUT}/changed").startswith(b"changed")
     assert world.receipt().config_sha256 != first
+
+
+@pytest.mark.parametrize("spoil", ["changed", "removed", "too long"])
+def test_a_config_that_is_not_the_stacks_runs_nothing_and_costs_no_file_anything(
+    world: World, spoil: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = world.folder / "runtime.json"
+    declared = b'{"args": ["good", "{output}"]}'
+    runtime.write_bytes(declared)
+    hashes = {runtime: hashlib.sha256(declared).hexdigest()}
+    world.settings = dataclasses.replace(world.settings, config_sha256=hashes, max_attempts=1, runtime_config=runtime)
+    world.app('touch "$0.$1"; [ "$1" = good ] && echo 1 > "$2/x"')
+    world.upload()
+    if spoil == "removed":
+        runtime.unlink()
+    else:
+        runtime.write_bytes(b'{"args": ["bad"]}' if spoil == "changed" else bytes(MAX_CONFIG_BYTES + 1))
+    for _ in range(PATIENCE + 5):
+        processed = world.process()
+        assert (processed.outcome, processed.config) == (Outcome.GIVEN_BACK, True)
+        trouble = str(processed.trouble)
+    assert not (world.bin / "app.bad").exists()
+    assert str(runtime) in trouble
+    assert trouble in caplog.text
+    if spoil == "changed":
+        assert "is not the one that this stack put there: its SHA-256 is " in trouble
+    assert ("pulumi up" in trouble) is (spoil != "too long")
+    runtime.write_bytes(declared)
+    assert world.process().outcome is Outcome.SUCCEEDED
+    assert world.receipt().attempt == 1
 
 
 def test_a_config_that_is_not_understood_fails_the_file_and_says_why(world: World) -> None:
