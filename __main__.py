@@ -40,7 +40,7 @@ DataLogs("data-logs", wiring.data_logs(cfg, artifacts, files, logs, vault))
 
 # The worker: its image, its config on the share, what it may do, and the container groups that run it.
 image = worker_image(cfg, here, artifacts, registry)
-share_files = ShareFiles("worker-config", wiring.share_files(cfg, files))
+share_files = ShareFiles("worker-config", wiring.share_files(cfg, files, image))
 worker = WorkloadIdentity("worker-identity", wiring.worker_identity(cfg, here, files, registry, roles))
 pull = ImagePull("image-pull", wiring.image_pull(cfg, registry, worker))
 group_args = wiring.worker_group(cfg, here, files, image, logs, pull, share_files, worker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -211,10 +212,11 @@ class StackConfig(BaseModel):
             environment["APP_REQUIRE_CONFINEMENT"] = "true"
         if self.scratch_gib:
             environment["APP_SCRATCH_BYTES"] = str(int(self.scratch_gib * 1024**3))
-        if self.export_config_file:
-            environment["APP_EXPORT_CONFIG_FILE"] = f"{SHARE_MOUNT}/{EXPORT_CONFIG}"
-        if self.runtime_config_file:
-            environment["APP_RUNTIME_CONFIG_FILE"] = f"{SHARE_MOUNT}/{RUNTIME_CONFIG}"
+        # Whoever can write to the share, as an application can, must not decide what is run for the next file.
+        names = {EXPORT_CONFIG: "APP_EXPORT_CONFIG", RUNTIME_CONFIG: "APP_RUNTIME_CONFIG"}
+        for path, content in self.share_files().items():
+            environment[f"{names[path]}_FILE"] = f"{SHARE_MOUNT}/{path}"
+            environment[f"{names[path]}_SHA256"] = hashlib.sha256(content.encode()).hexdigest()
         return environment
 
 

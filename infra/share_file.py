@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from azure.storage.fileshare import ShareClient
 
 PLACE: Final = ("account_url", "path", "share_name")
+
+# A preview asks once and does not wait: what it cannot see it says.
+LOOK_SECONDS: Final = 10
 
 # A container that has the file open for a moment keeps it from being replaced.
 OPEN_SECONDS: Final = 60.0
@@ -45,10 +49,42 @@ class ShareFileProvider(SignedInProvider):
             pulumi.log.debug(f"{_props['path']} was gone already.")
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Replace a file that moves, update one whose text differs."""
+        """Replace a file that moves, update one whose text differs, also where somebody wrote over it on the share."""
         replaces = [name for name in PLACE if _olds.get(name) != _news.get(name)]
         changes = bool(replaces) or any(_olds.get(name) != _news.get(name) for name in ("account_id", "content"))
-        return DiffResult(changes=changes, replaces=replaces, delete_before_replace=False)
+        return DiffResult(changes=changes or self._altered(_news), replaces=replaces, delete_before_replace=False)
+
+    def _altered(self, props: dict[str, Any]) -> bool:
+        """Tell whether the file on the share is another than the stack put there, and say so.
+
+        Whoever previews may have no right to look; then it is as if nothing had happened there, and said.
+        """
+        from azure.core.exceptions import AzureError
+
+        from infra.resource_manager import RefusedError
+
+        path, repair = props["path"], "It is put back, as the stack has it."
+        try:
+            with self._share(props, look=True) as share:
+                data = share.get_file_client(path).download_file().readall()
+        except ResourceNotFoundError as error:
+            if getattr(error, "error_code", None) not in ("ParentNotFound", "ResourceNotFound"):
+                pulumi.log.warn(f"{path} cannot be there: its share or account is gone. Run 'pulumi refresh' first.")
+                return False
+            pulumi.log.warn(f"{path} is not on the share any more: somebody has removed it. {repair}")
+            return True
+        except (AzureError, RefusedError) as error:
+            reason = str(error).splitlines()[0]
+            pulumi.log.warn(f"{path} on the share could not be compared with what the stack put there: {reason}")
+            return False
+        if data == props["content"].encode():
+            return False
+        found = hashlib.sha256(data).hexdigest()
+        pulumi.log.warn(
+            f"{path} on the share is not what the stack put there: somebody, such as an application, has changed it "
+            f"(its {len(data)} bytes have the SHA-256 {found}). {repair}"
+        )
+        return True
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return the file's present text, or nothing where the file, its share or its account is gone."""
@@ -66,7 +102,7 @@ class ShareFileProvider(SignedInProvider):
         return UpdateResult(outs=_news)
 
     @contextmanager
-    def _share(self, props: dict[str, Any]) -> Iterator[ShareClient]:
+    def _share(self, props: dict[str, Any], *, look: bool = False) -> Iterator[ShareClient]:
         # Only the provider needs them, not each run of the program.
         from azure.storage.fileshare import ShareClient
 
@@ -74,12 +110,14 @@ class ShareFileProvider(SignedInProvider):
 
         with connected(self.sign_in, RESOURCE_MANAGER) as manager:
             try:
-                key = patiently(lambda: manager.account_key(props["account_id"]))
+                ask = manager.account_key
+                key = ask(props["account_id"]) if look else patiently(lambda: ask(props["account_id"]))
             except PassingError as error:
                 if error.status == 404:
                     raise ResourceNotFoundError(str(error)) from error
                 raise
-        with ShareClient(props["account_url"], share_name=props["share_name"], credential=key) as share:
+        options: dict[str, Any] = {"connection_timeout": LOOK_SECONDS, "retry_total": 0} if look else {}
+        with ShareClient(props["account_url"], share_name=props["share_name"], credential=key, **options) as share:
             yield share
 
 

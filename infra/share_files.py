@@ -14,9 +14,14 @@ from infra.storage import ApplicationStorage
 
 @dataclass(frozen=True, kw_only=True)
 class ShareFilesArgs:
-    """The files by path below the share of the application's storage."""
+    """The files by path below the share of the application's storage.
+
+    They change once ``image`` is there, right before the groups that take them. A group that runs until then runs
+    nothing by others than those that it was made with, so an image that cannot be built must not leave it without.
+    """
 
     files: Mapping[str, str]
+    image: pulumi.Input[str]
     storage: ApplicationStorage
 
 
@@ -25,7 +30,11 @@ class ShareFiles(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ShareFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ShareFiles", name, None, opts)
-        token = provider_token(self, after=args.storage.share)
+
+        def token_after(_image: str) -> pulumi.Output[str]:
+            return provider_token(self, after=args.storage.share)
+
+        token: pulumi.Output[str] = pulumi.Output.from_input(args.image).apply(token_after)
         for path, content in args.files.items():
             ShareFile(
                 f"{name}-{path.replace('/', '-')}",

@@ -153,9 +153,9 @@ def roles(cfg: StackConfig, placement: Placement) -> StackRolesArgs:
     )
 
 
-def share_files(cfg: StackConfig, files: ApplicationStorage) -> ShareFilesArgs:
-    """Return the config files for the worker."""
-    return ShareFilesArgs(files=cfg.share_files(), storage=files)
+def share_files(cfg: StackConfig, files: ApplicationStorage, image: pulumi.Input[str]) -> ShareFilesArgs:
+    """Return the config files for the worker, and its image, before which they do not change."""
+    return ShareFilesArgs(files=cfg.share_files(), image=image, storage=files)
 
 
 def upload_events(cfg: StackConfig, placement: Placement, files: ApplicationStorage) -> UploadEventsArgs:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar, cast
 
+# What the worker says of a config on the share that it does not run, for whoever tells a person of it.
+CONFIG_REFUSED: Final = "is not the one that this stack put there"
 # What a deploy puts through the pipeline to see that it works lies below this folder of the input path. It is processed
 # like any other input, and counted and reported as none.
 CANARY_FOLDER: Final = ".pipeline-canary"
@@ -209,6 +211,9 @@ class FileJob:
         event_id: the Event Grid event, or ``sweep-…`` where a sweep found the input.
         queued_at: when the job was put on the queue, RFC 3339 UTC.
         given_back: how many claims ended without being an attempt (the worker was told to stop).
+        failed: how many claims ended as an attempt, by a worker that lived to say so.
+        isolated: how many claims a worker began that had nothing else in hand, and did not give back: it was lost, or
+            is at it now. Workers of older releases know neither of the last two and drop them as they give it back.
     """
 
     name: str
@@ -217,6 +222,8 @@ class FileJob:
     event_id: str
     queued_at: str
     given_back: int = 0
+    failed: int = 0
+    isolated: int = 0
 
     def encode(self) -> str:
         """Return the message as JSON in ASCII, which is safe in the XML of the Queue service."""
@@ -239,7 +246,7 @@ class FileJob:
             size=_natural(message, "size"),
             event_id=_field(message, "event_id", str, "the job message"),
             queued_at=_field(message, "queued_at", str, "the job message"),
-            given_back=_natural(message, "given_back") if "given_back" in message else 0,
+            **{name: _natural(message, name) for name in ("given_back", "failed", "isolated") if name in message},
         )
 
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from infra.operate.storage import archive_problem
 from infra.operate.story import Story
 from pipeline_app.contract import (
+    CONFIG_REFUSED,
     EVENTS_POISON_QUEUE,
     EVENTS_QUEUE,
     JOBS_POISON_QUEUE,
@@ -201,6 +202,11 @@ def _advice_without_receipt(story: Story, moment: datetime, retry: str) -> tuple
         return "bad", [
             f"Look at the message in '{queue}' and at the log, and mend the cause. Then {retry} has the file "
             "processed, and the message can be deleted."
+        ]
+    if story.log and CONFIG_REFUSED in story.log[-1]:
+        return "bad", [
+            "A config on the share is not the stack's, so no file is run: 'pulumi up' puts it back (in a local run, "
+            "its next start). The file waits in the queue and costs no attempt; nothing else is to be done for it."
         ]
     waiting = {sighting.queue for sighting in story.sightings}
     if JOBS_QUEUE in waiting:

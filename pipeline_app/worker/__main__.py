@@ -1,6 +1,7 @@
 """``python -m pipeline_app.worker``.
 
-It exits 0 with the queue drained, 1 if it broke off, 2 if it is set up wrongly, 3 if the storage lets it do nothing.
+It exits 0 with the queue drained, 1 if it broke off, 2 if it is set up wrongly, 3 if the storage lets it do nothing or
+the configs on the share are not the stack's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 
-from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS, JOBS_QUEUE, ContractError
+from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS, ContractError
 from pipeline_app.rest.proxies import keep_near
 from pipeline_app.worker import health
 from pipeline_app.worker.azure_storage import connect
@@ -20,7 +21,7 @@ from pipeline_app.worker.confinement.privileges import adopt_orphans, close_to_o
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.keepers import Keepers, NotConfined
-from pipeline_app.worker.loop import Drain, StorageRefused
+from pipeline_app.worker.loop import Drain, Refused
 from pipeline_app.worker.scratch import worker_scratch
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.share_log import PrintableFormatter, ShareLog
@@ -81,12 +82,10 @@ def main() -> int:
     except (DiskFull, NotConfined) as error:
         _log.error("The worker cannot run: %s", error)
         return EXIT_SETTINGS
-    except StorageRefused as error:
+    except Refused as error:
         _log.error(
-            "The worker ends, since a group that has ended costs nothing: %s Has its identity its roles on the files "
-            "container and on the queue %s, and are both there? It is started again after half an hour.",
+            "The worker ends, since a group that has ended costs nothing: %s It is started again after half an hour.",
             error,
-            JOBS_QUEUE,
         )
         return EXIT_REFUSED
     except OSError as error:

@@ -9,7 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
+
+from pipeline_app.contract import CONFIG_REFUSED
 
 DEFAULT_ARGS = ("{input}", "{output}")
 DEFAULT_TIMEOUT_SECONDS = 3600.0
@@ -28,6 +31,10 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 class AppConfigError(ValueError):
     """A config that cannot be used; the text names the file, the key, the value and the fix."""
+
+
+class ConfigRefused(Exception):
+    """A config on the share is not the stack's, for which no file is to blame; the text says which, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +68,26 @@ class AppConfig:
     sha256: str
 
 
-def load(runtime_file: Path | None, export_file: Path | None) -> AppConfig:
+def load(
+    runtime_file: Path | None, export_file: Path | None, expected: Mapping[Path, str] = MappingProxyType({})
+) -> AppConfig:
     """Read both configs from the share; without a runtime config the arguments are ``{input} {output}``.
+
+    Each is read once, and what is compared is what is taken: an application may write to the share at any moment.
+
+    Args:
+        runtime_file: None where there is none.
+        export_file: None where there is no export step.
+        expected: the SHA-256 in hex of the files that have to be the stack's own.
 
     Raises:
         AppConfigError: a file cannot be read or says something that is not understood.
+        ConfigRefused: a file that has to be the stack's own is another one, or cannot be read.
     """
     digest = hashlib.sha256()
-    runtime = _load_step(runtime_file, digest.update) if runtime_file else StepConfig()
+    runtime = _load_step(runtime_file, digest.update, expected) if runtime_file else StepConfig()
     digest.update(b"\0")
-    export = _load_step(export_file, digest.update) if export_file else None
+    export = _load_step(export_file, digest.update, expected) if export_file else None
     return AppConfig(runtime=runtime, export=export, sha256=digest.hexdigest())
 
 
@@ -104,7 +121,25 @@ def parse(text: str | bytes, source: str) -> StepConfig:
     return StepConfig(**values)
 
 
-def _load_step(path: Path, seen: Callable[[bytes], None]) -> StepConfig:
+def _load_step(path: Path, seen: Callable[[bytes], None], expected: Mapping[Path, str]) -> StepConfig:
+    sha256 = expected.get(path)
+    try:
+        content = _read(path)
+    except AppConfigError as error:
+        # What has been removed or spoiled by one file must not fail the next.
+        raise ConfigRefused(str(error)) if sha256 else error from error
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 and found != sha256:
+        raise ConfigRefused(
+            f"The config {path} {CONFIG_REFUSED}: its SHA-256 is {found}, and not {sha256}. Either a deploy is under "
+            "way, which ends this by itself, or somebody, such as an application, has changed it: then 'pulumi up' "
+            "(in a local run, its next start) puts it back. Until then no file is run, and none is lost."
+        )
+    seen(content)
+    return parse(content, f"The config {path}")
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_CONFIG_BYTES + 1)
@@ -122,8 +157,7 @@ def _load_step(path: Path, seen: Callable[[bytes], None]) -> StepConfig:
         ) from error
     if len(content) > MAX_CONFIG_BYTES:
         raise AppConfigError(f"The config {path} has more than {MAX_CONFIG_BYTES} bytes. Make it shorter.")
-    seen(content)
-    return parse(content, f"The config {path}")
+    return content
 
 
 def _args(value: object, source: str) -> tuple[str, ...]:

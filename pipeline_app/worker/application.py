@@ -58,10 +58,11 @@ def run_application(
         watch: sees to it that the application keeps to the limits of the place's folder.
 
     Raises:
+        ConfigRefused: a config is not the stack's.
         Interrupted: ``interrupted`` turned true.
     """
     try:
-        config = app_config.load(settings.runtime_config, settings.export_config)
+        config = app_config.load(settings.runtime_config, settings.export_config, settings.config_sha256)
     except AppConfigError as error:
         log.line(str(error))
         return RunResult(config_sha256="", error=str(error), exit_code=None)

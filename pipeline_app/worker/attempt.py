@@ -11,6 +11,7 @@ from typing import Any
 from pipeline_app.contract import FileJob, InputVersion
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.claim import Claim
+from pipeline_app.worker.history import History
 from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.working import WorkingMark
@@ -34,12 +35,15 @@ class Processed:
 
     Attributes:
         again_in: in how many seconds it will be visible again; 0 if it is settled.
+        config: whether the trouble is with a config on the share, so that the next file would have the same.
         outcome: in a word.
-        trouble: what the storage refused, in a sentence, where that and not the file is why it was given back.
+        trouble: what the storage or the share refused, in a sentence, where that and not the file is why it was given
+            back.
     """
 
     outcome: Outcome
     again_in: float = 0.0
+    config: bool = False
     trouble: str | None = None
 
 
@@ -50,14 +54,16 @@ class Claimed:
     Attributes:
         claim: is renewed until the message is settled.
         directory: where the results go.
-        job: what the message says.
-        number: which attempt this is, from 1.
+        history: what became of the claims before, and so which attempts count.
+        job: what the message said when it was claimed.
+        number: which attempt this is, from 1, whether or not those before it count.
         resources: closed when the message is settled, whatever became of it.
         unseen: the message was never claimed before.
     """
 
     claim: Claim
     directory: str
+    history: History
     job: FileJob
     number: int
     resources: ExitStack

@@ -257,8 +257,8 @@ class AzureJobQueue:
             pop_receipt=message.findtext("PopReceipt", ""),
         )
 
-    def renew(self, message: Message, claim_seconds: int) -> None:
-        self._update(message, claim_seconds, b"")
+    def renew(self, message: Message, claim_seconds: int, content: str | None = None) -> None:
+        self._update(message, claim_seconds, b"" if content is None else operations.message_body(content))
 
     def give_back(self, message: Message, content: str, delay_seconds: float) -> None:
         self._update(message, round(delay_seconds), operations.message_body(content))

@@ -31,6 +31,7 @@ class Claim:
         self._beating: threading.Thread | None = None
         self._queue = queue
         self._message = message
+        self._queue_lock = threading.Lock()
         self._seconds = claim_seconds
         self._expires = time.monotonic() + claim_seconds
         self._settled = threading.Event()
@@ -89,22 +90,38 @@ class Claim:
     def give_back(self, job: FileJob, delay_seconds: float, *, counted: bool) -> None:
         """Make the message visible again after a delay; an uncounted claim does not use up one of the attempts."""
         self._stop()
-        content = (job if counted else replace(job, given_back=job.given_back + 1)).encode()
+        told = replace(job, failed=job.failed + 1) if counted else replace(job, given_back=job.given_back + 1)
         try:
-            self._queue.give_back(self._message, content, delay_seconds)
+            self._queue.give_back(self._message, told.encode(), delay_seconds)
         except ClaimLost as error:
             _log.warning("The message %s was claimed by another worker: %s.", self._message.id, error)
+
+    def rewrite(self, job: FileJob) -> None:
+        """Let the message say something else while it stays claimed, whatever becomes of this worker.
+
+        Raises:
+            ClaimLost: somebody else has the message by now.
+        """
+        self._prolong(job.encode())
+
+    def _prolong(self, content: str | None = None) -> None:
+        # The pop receipt changes each time, so two threads may not do this at once.
+        with self._queue_lock:
+            asked = time.monotonic()
+            try:
+                self._queue.renew(self._message, self._seconds, content)
+            except ClaimLost:
+                self._lost.set()
+                raise
+            self._expires = asked + self._seconds
 
     def _renew(self) -> None:
         while not self._settled.wait(self._seconds / 3):
             try:
-                asked = time.monotonic()
-                self._queue.renew(self._message, self._seconds)
-                self._expires = asked + self._seconds
+                self._prolong()
                 self._start_beat()
             except ClaimLost as error:
                 _log.warning("The claim on message %s is lost: %s.", self._message.id, error)
-                self._lost.set()
                 return
             except Exception:
                 # The claim holds until it expires, so the next renewal may still succeed.

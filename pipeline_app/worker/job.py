@@ -6,6 +6,7 @@ visible. Each returns what the next one takes, or, where the message has come to
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.disk import Disk, is_full
 from pipeline_app.worker.ending import publish
+from pipeline_app.worker.history import History
 from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.publication import Publication
@@ -80,21 +82,18 @@ class JobProcessor:
         try:
             job = FileJob.decode(message.content)
             directory = self._settings.names.output_directory(job.name)
+            history = History.of(job, message.dequeue_count)
         except ContractError as error:
             return self._bury(message, str(error))
-        if job.given_back >= message.dequeue_count:
-            # A claim gives back once at most, so this pipeline did not write it, and it would never run out of tries.
-            return self._bury(
-                message, f"it says it was given back {job.given_back} times, but was claimed {message.dequeue_count}"
-            )
         number = message.dequeue_count - job.given_back
-        if number > self._settings.max_attempts + MAX_RECEIPT_TRIES:
+        if history.attempt > self._settings.max_attempts + MAX_RECEIPT_TRIES:
             return self._bury(message, f"no receipt can be written for {job.name!r}")
         claim = Claim(self._queue, message, self._settings.claim_seconds)
         resources = ExitStack()
         claimed = Claimed(
             claim=claim,
             directory=directory,
+            history=history,
             job=job,
             number=number,
             resources=resources,
@@ -108,6 +107,20 @@ class JobProcessor:
             return claimed
 
         return self._guarded(claimed, take)
+
+    def isolate(self, claimed: Claimed) -> Claimed | Processed:
+        """Say in the message that this worker begins with it and has nothing else in hand, so that its loss counts."""
+
+        def begin() -> Claimed:
+            claimed.claim.rewrite(dataclasses.replace(claimed.job, isolated=claimed.job.isolated + 1))
+            _log.info(
+                "isolated %r attempt=%d: a worker that had it was lost, so nothing else is worked on beside it",
+                claimed.job.name,
+                claimed.number,
+            )
+            return claimed
+
+        return self._guarded(claimed, begin)
 
     def fetch(self, claimed: Claimed) -> Fetched | Processed:
         """Bring the input to this machine, and see whether there is anything to do at all.
@@ -125,12 +138,12 @@ class JobProcessor:
         """Make the results visible, or give the message back for another attempt."""
         return self._guarded(ran, lambda: self._publish(ran))
 
-    def release(self, claimed: Claimed, reason: str) -> Processed:
-        """Give a message back whose application was not run."""
-        return self._guarded(claimed, lambda: give_back(claimed, reason, delay=0.0, counted=False))
+    def release(self, claimed: Claimed, reason: str, delay: float = 0.0) -> Processed:
+        """Give a message back whose application was not run, visible again after so many seconds."""
+        return self._guarded(claimed, lambda: give_back(claimed, reason, delay=delay, counted=False))
 
     def _fetch(self, claimed: Claimed) -> Fetched | Processed:
-        job, number = claimed.job, claimed.number
+        job, history = claimed.job, claimed.history
         # The application that ran last may have removed it, which must cost no other file an attempt.
         put_back(self._scratch)
         self._disk.require()
@@ -138,8 +151,8 @@ class JobProcessor:
         input_file = scratch / INPUT / safe_file_name(job.name)
         refusal: str | None
         try:
-            if number > self._settings.max_attempts:
-                info, refusal, lasting = self._find(job.name), _given_up(number - 1), True
+            if history.attempt > self._settings.max_attempts:
+                info, refusal, lasting = self._find(job.name), history.verdict(), True
             else:
                 info, refusal, lasting = self._download(job, input_file)
         except BlobMissing:
@@ -233,7 +246,7 @@ class JobProcessor:
             clear(ran.scratch, keep=log.path)
         log.close()
         self._keep_log(log.path)
-        if result.error and ran.number < self._settings.max_attempts and not ran.lasting:
+        if result.error and ran.history.attempt < self._settings.max_attempts and not ran.lasting:
             return give_back(ran, result.error, delay=backoff(ran.number), counted=True)
         receipt, mine = publish(ran, result, self._settings, self._stopping)
         ran.claim.complete()
@@ -316,11 +329,3 @@ class JobProcessor:
         except OSError as error:
             # A full or absent share must not cost a file its results: the same log goes to run.log.
             _log.warning("the log %s cannot be written: %s", self._settings.log_file, error)
-
-
-def _given_up(attempts: int) -> str:
-    times = "once" if attempts == 1 else f"{attempts} times"
-    return (
-        f"The worker was lost {times} while it processed this file: it was killed, ran out of memory or disk, "
-        "or could not publish the results."
-    )

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pipeline_app.contract import JOBS_QUEUE
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
+from pipeline_app.worker.isolation import Isolation
 from pipeline_app.worker.keepers import NotConfined
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
@@ -33,17 +35,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Trouble:
-    """What the storage said last, and since when it has said the like."""
+    """What was said last, and since when the like; ``config`` where it is of a config, and not of the storage."""
 
     since: float
     text: str
+    config: bool = False
 
 
 _log = logging.getLogger(__name__)
 
 
-class StorageRefused(Exception):
-    """For a long time the storage has let this worker do nothing; the text says since when and what it answered."""
+class Refused(Exception):
+    """For a long time this worker could do nothing; the text says since when, why, and what to look at."""
 
 
 class Drain:
@@ -61,11 +64,11 @@ class Drain:
         is_transient: Callable[[Exception], bool],
         slots: int,
     ) -> None:
-        self._busy = 0
         self._claim_seconds = claim_seconds
-        self._held = 0
+        self._config_until = 0.0
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
+        self._isolation = Isolation(stopping)
         self._lock = threading.Lock()
         self._outage_until = 0.0
         self._processor = processor
@@ -76,6 +79,11 @@ class Drain:
         self._stopping = stopping
         self._trouble_of_files: _Trouble | None = None
         self._trouble_of_queue: _Trouble | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether a suspect waits or is worked on, so that nothing is to be begun beside it."""
+        return self._isolation.closed
 
     @property
     def stopping(self) -> bool:
@@ -89,9 +97,9 @@ class Drain:
             False if a slot broke off.
 
         Raises:
-            StorageRefused: it would have waited for ever.
+            Refused: it would have waited for ever.
         """
-        self._status.watch(lambda: self._held > 0)
+        self._status.watch(lambda: self._isolation.held)
         failures: list[BaseException] = []
         threads = [
             threading.Thread(target=self._work, args=(number, failures), name=f"slot-{number}")
@@ -101,15 +109,28 @@ class Drain:
             thread.start()
         for thread in threads:
             thread.join()
-        if failures and isinstance(failures[0], StorageRefused):
+        if failures and isinstance(failures[0], Refused):
             raise failures[0]
         return not failures
 
+    def admit(self, *, suspect: bool) -> bool:
+        """Tell what a message is that was received; false for a suspect that has to be given back for another one."""
+        return self._isolation.admit(suspect=suspect)
+
+    def alone(self, seconds: float, lost: Callable[[], bool]) -> bool:
+        """Wait until the suspect that was admitted is all that is in hand; false where that is not to be."""
+        return self._isolation.alone(seconds, lost)
+
+    def open(self) -> None:
+        """Let others be worked on again after a suspect that was admitted."""
+        self._isolation.open()
+
     def receive(self) -> Message | None:
         """Claim a message; None where there is none, or none can be had now."""
-        with self._lock:
-            self._give_up()
-            self._busy += 1
+        self._give_up()
+        # A config that is not the stack's would only have the next input fetched in vain.
+        if time.monotonic() < self._config_until or not self._isolation.enter():
+            return None
         message = None
         try:
             message = self._queue.receive(self._claim_seconds)
@@ -121,11 +142,7 @@ class Drain:
             _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
         finally:
-            with self._lock:
-                if message is None:
-                    self._busy -= 1
-                else:
-                    self._held += 1
+            self._isolation.received(message=message is not None)
         return message
 
     def settle(self, processed: Processed) -> None:
@@ -134,11 +151,13 @@ class Drain:
         if processed.outcome is not Outcome.CANARY:
             self._status.count(processed.outcome)
         with self._lock:
-            self._busy -= 1
-            self._held -= 1
-            self._trouble_of_files = _since(self._trouble_of_files, processed.trouble) if processed.trouble else None
+            before, trouble = self._trouble_of_files, processed.trouble
+            self._trouble_of_files = _since(before, trouble, config=processed.config) if trouble else None
+            if processed.config:
+                self._config_until = time.monotonic() + OUTAGE_SECONDS
             # A message that comes back later keeps the worker up until then.
             self._quiet_since = max(self._quiet_since, time.monotonic() + processed.again_in)
+        self._isolation.leave()
 
     def stage(self, call: Callable[[], T | Processed]) -> T | Processed:
         """Return what a stage returns; an outage while it leaves a message in order ends it, too."""
@@ -153,7 +172,7 @@ class Drain:
 
     def wait(self, polls: int) -> bool:
         """Wait after so many polls in vain; False if the worker may end."""
-        outage = self._outage_until - time.monotonic()
+        outage = max(self._config_until, self._outage_until) - time.monotonic()
         if outage > 0:
             self._stopping.wait(outage)
         elif self._may_end():
@@ -166,7 +185,7 @@ class Drain:
     def _work(self, number: int, failures: list[BaseException]) -> None:
         try:
             Slot(number, self._processor, self, self._status).work()
-        except StorageRefused as error:
+        except Refused as error:
             failures.append(error)
             self._stopping.set()
         except BaseException as error:
@@ -179,23 +198,29 @@ class Drain:
             self._status.end(number)
 
     def _give_up(self) -> None:
-        """Raise where the storage has long let nothing be done, unless a file is in hand, whose work may yet count."""
-        if self._held:
+        """Raise where nothing could be done for long, unless a file is in hand, whose work may yet count."""
+        if self._isolation.held:
             return
         for trouble in filter(None, (self._trouble_of_queue, self._trouble_of_files)):
             seconds = time.monotonic() - trouble.since
-            if seconds >= GIVE_UP_SECONDS:
-                raise StorageRefused(
-                    f"For {seconds / 60:.0f} minutes the storage has let this worker do nothing. It last said: "
-                    f"{trouble.text}"
-                )
+            if seconds < GIVE_UP_SECONDS:
+                continue
+            if trouble.config:
+                raise Refused(f"For {seconds / 60:.0f} minutes no file could be run. {trouble.text}")
+            raise Refused(
+                f"For {seconds / 60:.0f} minutes the storage has let this worker do nothing. It last said: "
+                f"{trouble.text} Has its identity its roles on the files container and on the queue {JOBS_QUEUE}, and "
+                "are both there?"
+            )
 
     def _may_end(self) -> bool:
         """Tell whether the queue has been empty for long enough, by a last look at what other workers hold."""
-        with self._lock:
-            quiet = time.monotonic() - self._quiet_since
-            if self._busy or quiet < self._idle_seconds:
-                return False
+        # This is asked first, since what has just come to its end has moved the moment before that.
+        if self._isolation.busy:
+            return False
+        quiet = time.monotonic() - self._quiet_since
+        if quiet < self._idle_seconds:
+            return False
         # A message that is claimed belongs to a live worker or comes back when its claim expires.
         if quiet >= self._idle_seconds + self._claim_seconds:
             return True
@@ -208,5 +233,5 @@ class Drain:
             return False
 
 
-def _since(trouble: _Trouble | None, text: str) -> _Trouble:
-    return _Trouble(time.monotonic() if trouble is None else trouble.since, text)
+def _since(trouble: _Trouble | None, text: str, *, config: bool = False) -> _Trouble:
+    return _Trouble(time.monotonic() if trouble is None else trouble.since, text, config)

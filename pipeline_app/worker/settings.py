@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline_app.contract import ContractError, StorageConnection, StorageNames, require
@@ -24,6 +25,8 @@ class WorkerSettings:
     Attributes:
         app_alias: the command that the image's installer left.
         cleared: folders in which nothing that is this user's outlasts the applications, such as that of shared memory.
+        config_sha256: of the configs' content as the stack has it, in hex by their paths; what is not here is taken as
+            it is found.
         claim_seconds: how long a claimed message stays invisible before it must be renewed.
         export_config: path of the export config on the share; None where nothing is exported.
         health_port: TCP port of the health and status endpoint; 0 takes a free one.
@@ -66,6 +69,7 @@ class WorkerSettings:
     share: Path
     slots: int
     writable: tuple[Path, ...]
+    config_sha256: Mapping[Path, str] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> WorkerSettings:
@@ -74,12 +78,19 @@ class WorkerSettings:
         Raises:
             ContractError: a setting is missing or out of range; the text names it, its value and the fix.
         """
+        export_config = _path(environment, "APP_EXPORT_CONFIG_FILE")
+        runtime_config = _path(environment, "APP_RUNTIME_CONFIG_FILE")
+        hashes = (
+            (export_config, _sha256(environment, "APP_EXPORT_CONFIG_SHA256")),
+            (runtime_config, _sha256(environment, "APP_RUNTIME_CONFIG_SHA256")),
+        )
         return cls(
             app_alias=require(environment, "APP_ALIAS"),
             cleared=_paths(environment, "APP_CLEARED_PATHS"),
             claim_seconds=int(_number(environment, "APP_CLAIM_SECONDS", 60, 1, MAX_CLAIM_SECONDS)),
             connection=StorageConnection.from_environment(environment),
-            export_config=_path(environment, "APP_EXPORT_CONFIG_FILE"),
+            config_sha256={path: sha256 for path, sha256 in hashes if path and sha256},
+            export_config=export_config,
             health_port=int(_number(environment, "APP_HEALTH_PORT", HEALTH_PORT, 0, 65535)),
             idle_seconds=_number(environment, "APP_IDLE_SECONDS", 15, 0, 86400),
             image=environment.get("APP_IMAGE", "unknown"),
@@ -91,7 +102,7 @@ class WorkerSettings:
             readable=_paths(environment, "APP_READABLE_PATHS") or (Path("/"),),
             release=environment.get("RELEASE_VERSION", "unknown"),
             require_confinement=_truth(environment, "APP_REQUIRE_CONFINEMENT"),
-            runtime_config=_path(environment, "APP_RUNTIME_CONFIG_FILE"),
+            runtime_config=runtime_config,
             scratch=Path(environment.get("APP_SCRATCH_DIRECTORY") or tempfile.gettempdir()).absolute(),
             scratch_bytes=int(_number(environment, "APP_SCRATCH_BYTES", 0, 0, MAX_SCRATCH_BYTES)),
             share=Path(environment.get("APP_SHARE_DIRECTORY") or "/mnt/azurefiles"),
@@ -111,6 +122,15 @@ def _number(environment: Mapping[str, str], name: str, default: float, low: floa
     if not low <= value <= high:
         raise ContractError(f"{name} is {text!r}; it must be a number from {low:g} to {high:g}.")
     return value
+
+
+def _sha256(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "").strip().lower()
+    if text and not re.fullmatch("[0-9a-f]{64}", text):
+        raise ContractError(
+            f"{name} is {text!r}; it must be a SHA-256 of 64 hexadecimal digits, or empty to take the config as it is."
+        )
+    return text
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

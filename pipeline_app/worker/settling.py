@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from pipeline_app.worker.app_config import ConfigRefused
 from pipeline_app.worker.attempt import Claimed, Outcome, Processed
 from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.disk import DiskFull
@@ -49,6 +50,10 @@ def guarded(
         # new worker, in Azure on a new disk, has to go on, and this file has nothing to do with it.
         outcome = give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
         raise
+    except ConfigRefused as error:
+        # No file has to do with it, however long it lasts.
+        outcome = give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
+        outcome = replace(outcome, config=True, trouble=str(error))
     except InputChanged as error:
         outcome = give_back(claimed, str(error), delay=0.0, counted=False)
     except WorkedOn as error:

@@ -2,7 +2,8 @@
 
 A slot never has more than one application running. Ahead of it is at most one job, whose input is small enough to lie
 beside; behind it are at most ``BEHIND`` publications. None of this weakens what a receipt promises, since each job
-keeps its own claim, folder and publication throughout.
+keeps its own claim, folder and publication throughout. But a worker that is killed loses all of them, and so a file
+that may have done that to one before is worked on with nothing beside it: see ``isolation``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol, TypeVar
 
 from pipeline_app.worker.attempt import Claimed, Fetched, Processed, Ran
+from pipeline_app.worker.backoff import backoff
+from pipeline_app.worker.isolation import patience
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import Message
 
@@ -39,11 +42,14 @@ class Processor(Protocol):
     def fetch(self, claimed: Claimed) -> Fetched | Processed:
         """Bring the input to this machine."""
 
+    def isolate(self, claimed: Claimed) -> Claimed | Processed:
+        """Say in storage that this worker begins with a suspect and has nothing else in hand."""
+
     def publish(self, ran: Ran) -> Processed:
         """Make the results visible, or give the message back for another attempt."""
 
-    def release(self, claimed: Claimed, reason: str) -> Processed:
-        """Give a message back whose application was not run."""
+    def release(self, claimed: Claimed, reason: str, delay: float = 0.0) -> Processed:
+        """Give a message back whose application was not run, visible again after so many seconds."""
 
     def run(self, fetched: Fetched) -> Ran | Processed:
         """Run the application."""
@@ -53,8 +59,21 @@ class Source(Protocol):
     """Where a slot gets messages, and what it tells about them."""
 
     @property
+    def closed(self) -> bool:
+        """Whether a suspect waits or is worked on, so that nothing is to be begun beside it."""
+
+    @property
     def stopping(self) -> bool:
         """Whether no more applications are to be started."""
+
+    def admit(self, *, suspect: bool) -> bool:
+        """Tell what a message is that was received; false for a suspect that has to be given back for another one."""
+
+    def alone(self, seconds: float, lost: Callable[[], bool]) -> bool:
+        """Wait until the suspect that was admitted is all that is in hand; false where that is not to be."""
+
+    def open(self) -> None:
+        """Let others be worked on again after a suspect that was admitted."""
 
     def receive(self) -> Message | None:
         """Claim a message; None where there is none, or none can be had now."""
@@ -107,12 +126,16 @@ class Slot:
                 self._source.settle(step)
             elif self._source.stopping:
                 self._source.settle(self._give_up(step))
+            elif not isinstance(step, Fetched):
+                self._source.settle(self._isolate(step))
+            elif self._source.closed:
+                self._source.settle(self._give_up(step))
             else:
                 self._run(step, fetcher, publisher)
             self._status.rest(self._number)
 
-    def _next(self) -> Fetched | Processed | None:
-        """Return the next job with its input, taken ahead or just now."""
+    def _next(self) -> Claimed | Fetched | Processed | None:
+        """Return the next job, taken ahead or just now: with its input, or a suspect as it was claimed."""
         step: Claimed | Processed | None = None
         if self._ahead is not None:
             future, wanted = self._ahead
@@ -124,7 +147,28 @@ class Slot:
         if not isinstance(step, Claimed):
             return step
         self._status.begin(self._number, step.job.name, step.number)
-        return step if isinstance(step, Fetched) else self._fetch(step)
+        if isinstance(step, Fetched) or step.history.suspect:
+            return step
+        return self._give_up(step) if self._source.closed else self._fetch(step)
+
+    def _isolate(self, suspect: Claimed) -> Processed:
+        """Take a suspect from its claim to its receipt while nothing else is in hand, or give it back."""
+        given_back = suspect.job.given_back
+        if not self._source.alone(patience(given_back), lambda: suspect.claim.lost or self._broken()):
+            delay = 0.0 if self._source.stopping else backoff(given_back)
+            return self._give_up(suspect, "others took too long for it to be alone", delay)
+        stage = self._source.stage
+        try:
+            step = stage(lambda: self._processor.isolate(suspect))
+            if isinstance(step, Processed):
+                return step
+            fetched = self._fetch(step)
+            if isinstance(fetched, Processed):
+                return fetched
+            ran = stage(lambda: self._processor.run(fetched))
+            return ran if isinstance(ran, Processed) else stage(lambda: self._processor.publish(ran))
+        finally:
+            self._source.open()
 
     def _run(self, fetched: Fetched, fetcher: ThreadPoolExecutor, publisher: ThreadPoolExecutor) -> None:
         if self._last_seconds <= HOLD_SECONDS:
@@ -146,7 +190,7 @@ class Slot:
         step = self._claim()
         if not isinstance(step, Claimed):
             return step
-        if step.job.size <= self._processor.aside_bytes:
+        if step.job.size <= self._processor.aside_bytes and not step.history.suspect:
             fetched = self._fetch(step)
             if isinstance(fetched, Processed):
                 return fetched
@@ -155,7 +199,14 @@ class Slot:
 
     def _claim(self) -> Claimed | Processed | None:
         message = self._source.receive()
-        return None if message is None else self._source.stage(lambda: self._processor.claim(message))
+        if message is None:
+            return None
+        step = self._source.stage(lambda: self._processor.claim(message))
+        suspect = isinstance(step, Claimed) and step.history.suspect
+        if self._source.admit(suspect=suspect) or isinstance(step, Processed):
+            return step
+        delay = backoff(step.job.given_back)
+        return self._give_back(step, "another file is alone in this worker", delay)
 
     def _fetch(self, claimed: Claimed) -> Fetched | Processed:
         return self._source.stage(lambda: self._processor.fetch(claimed))
@@ -163,8 +214,16 @@ class Slot:
     def _publish(self, ran: Ran) -> None:
         self._source.settle(self._source.stage(lambda: self._processor.publish(ran)))
 
-    def _give_up(self, claimed: Claimed) -> Processed:
-        return self._source.stage(lambda: self._processor.release(claimed, "its turn has not come"))
+    def _give_up(self, claimed: Claimed, reason: str = "its turn has not come", delay: float = 0.0) -> Processed:
+        """Give a job back that this slot was to run; a suspect is then in nobody's way any more."""
+        try:
+            return self._give_back(claimed, reason, delay)
+        finally:
+            if claimed.history.suspect:
+                self._source.open()
+
+    def _give_back(self, claimed: Claimed, reason: str, delay: float) -> Processed:
+        return self._source.stage(lambda: self._processor.release(claimed, reason, delay))
 
     def _release(self) -> None:
         """Give back what was taken ahead."""
@@ -176,6 +235,10 @@ class Slot:
         step = future.result()
         if step is not None:
             self._source.settle(step if isinstance(step, Processed) else self._give_up(step))
+
+    def _broken(self) -> bool:
+        """Tell whether a publication broke off, whose message will never come to its end here."""
+        return any(future.done() and future.exception() for future in self._behind)
 
     def _reap(self) -> None:
         """Forget the publications that have ended, and raise what one of them raised."""

@@ -136,8 +136,8 @@ class JobQueue(Protocol):
     def receive(self, claim_seconds: int) -> Message | None:
         """Claim a message for so many seconds, or return None."""
 
-    def renew(self, message: Message, claim_seconds: int) -> None:
-        """Extend the claim; raises ClaimLost."""
+    def renew(self, message: Message, claim_seconds: int, content: str | None = None) -> None:
+        """Extend the claim, and replace the content if there is a new one; raises ClaimLost."""
 
     def give_back(self, message: Message, content: str, delay_seconds: float) -> None:
         """End the claim with new content, visible after the delay; raises ClaimLost."""

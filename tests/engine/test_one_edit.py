@@ -56,7 +56,7 @@ def written(name: str, text: str) -> Edit:
         (appended("pipeline_app/sample/csvreport/cli.py", "\n# Edited.\n"), GROUP | IMAGE | {"application": "replace"}),
         (
             written("pipeline_app/config/runtime.json", '{"args": ["{input}", "{output}"]}'),
-            CANARY | {"worker-config-config-runtime.json": "update"},
+            GROUP | {"worker-config-config-runtime.json": "update"},
         ),
     ],
     ids=["function", "worker", "dockerfile", "artifact", "runtime-config"],

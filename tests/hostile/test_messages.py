@@ -66,7 +66,19 @@ def judge(decode: Callable[[str], T], text: str) -> T | None:
     return value
 
 
-@given(st.builds(FileJob, etag=TEXTS, event_id=TEXTS, given_back=NATURALS, name=PATHS, queued_at=TEXTS, size=NATURALS))
+@given(
+    st.builds(
+        FileJob,
+        etag=TEXTS,
+        event_id=TEXTS,
+        failed=NATURALS,
+        given_back=NATURALS,
+        isolated=NATURALS,
+        name=PATHS,
+        queued_at=TEXTS,
+        size=NATURALS,
+    )
+)
 @cases(150)
 @counted
 def test_a_job_survives_the_xml_of_the_queue(job: FileJob) -> None:
@@ -154,14 +166,13 @@ def test_no_message_stops_a_worker(text: str, claims: int) -> None:
         assert world.store.blobs == {}
 
 
-@pytest.mark.parametrize("given_back", [1, 3, 10**6, MAX_NATURAL])
-def test_a_message_that_claims_to_have_been_given_back_more_often_than_claimed_ends_all_the_same(
-    given_back: int,
-) -> None:
+@pytest.mark.parametrize("field", ["failed", "given_back", "isolated"])
+@pytest.mark.parametrize("count", [1, 3, 10**6, MAX_NATURAL])
+def test_a_message_that_tells_of_more_claims_than_there_were_ends_all_the_same(field: str, count: int) -> None:
     with small_world() as world:
         world.app("exit 1")
         world.store.upload("incoming/a.csv", b"x")
-        world.queue.put(json.dumps({**MESSAGE, "given_back": given_back}))
+        world.queue.put(json.dumps({**MESSAGE, field: count}))
         outcomes: list[Processed] = []
         while not world.queue.is_empty():
             outcomes.append(world.process())

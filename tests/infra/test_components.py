@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.infra.recording import FROM_OUTPUT, SECRET, Run, environment_of, run_program, settings_of
+
+PROJECT = Path(__file__).parents[2]
+
+
+def sha256_of(step: str) -> str:
+    return hashlib.sha256((PROJECT / f"pipeline_app/config/{step}.json").read_bytes()).hexdigest()
 
 
 def test_the_worker_gets_exactly_this_environment(program: Run) -> None:
@@ -16,6 +23,7 @@ def test_the_worker_gets_exactly_this_environment(program: Run) -> None:
         "APP_ALIAS": "csvreport",
         "APP_CLAIM_SECONDS": "60",
         "APP_EXPORT_CONFIG_FILE": "/mnt/azurefiles/config/export.json",
+        "APP_EXPORT_CONFIG_SHA256": sha256_of("export"),
         "APP_IDLE_SECONDS": "15",
         "APP_IMAGE": image,
         "APP_LOG_FILE": "/mnt/azurefiles/logs/app.log",
@@ -23,6 +31,7 @@ def test_the_worker_gets_exactly_this_environment(program: Run) -> None:
         "APP_MAX_OUTPUT_FILES": "10000",
         "APP_NETWORK": "no-metadata",
         "APP_RUNTIME_CONFIG_FILE": "/mnt/azurefiles/config/runtime.json",
+        "APP_RUNTIME_CONFIG_SHA256": sha256_of("runtime"),
         "APP_SHARE_DIRECTORY": "/mnt/azurefiles",
         "APP_SLOTS": "1",
         "APP_STORAGE_CONNECTION__blobServiceUri": "~https://files.blob/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,21 @@ def test_no_setting_at_all_is_a_valid_configuration(project: Path) -> None:
 def test_no_variable_of_the_worker_is_empty(project: Path) -> None:
     environment = check({"runtimeConfigFile": ""}, project).worker_environment()
     assert all(environment.values())
-    assert not {"APP_EXPORT_CONFIG_FILE", "APP_RUNTIME_CONFIG_FILE", "APP_SCRATCH_BYTES"} & environment.keys()
+    configs = {f"APP_{step}_CONFIG_{what}" for step in ("EXPORT", "RUNTIME") for what in ("FILE", "SHA256")}
+    assert not (configs | {"APP_SCRATCH_BYTES"}) & environment.keys()
+
+
+def test_the_worker_is_told_the_hash_of_each_config_as_it_will_be_on_the_share(project: Path) -> None:
+    (project / "pipeline_app" / "config" / "export.json").write_text("{}", encoding="utf-8")
+    config = check({"exportConfigFile": "pipeline_app/config/export.json"}, project)
+    # A file with the line ends of another system goes to the share with those of Linux.
+    (project / config.runtime_config_file).write_bytes(b'{"args":\r\n["\xc3\xbc"]}')
+    environment, files = config.worker_environment(), config.share_files()
+    assert files["config/runtime.json"] == '{"args":\n["ü"]}'
+    assert {name: environment[f"APP_{name}_CONFIG_SHA256"] for name in ("EXPORT", "RUNTIME")} == {
+        "EXPORT": hashlib.sha256(files["config/export.json"].encode()).hexdigest(),
+        "RUNTIME": hashlib.sha256(files["config/runtime.json"].encode()).hexdigest(),
+    }
 
 
 def test_the_limits_of_a_run_reach_the_worker_in_its_own_units(project: Path) -> None:

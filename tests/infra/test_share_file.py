@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ def configured() -> ShareFileProvider:
     provider = ShareFileProvider()
     provider.configure(ConfigureRequest(Config(SETTINGS, "project")))
     return provider
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the engine is told to warn of."""
+    lines: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", lines.append)
+    return lines
 
 
 def files(azure: Azure) -> dict[str, str]:
@@ -155,6 +164,52 @@ def test_whoever_is_not_the_providers_principal_writes_nothing(
     assert files(azure) == {}
 
 
+def test_a_file_that_somebody_wrote_over_or_removed_differs_and_is_put_back(
+    azure: Azure, provider: ShareFileProvider, said: list[str]
+) -> None:
+    provider.create(dict(PROPS))
+    assert provider.diff("id", PROPS, dict(PROPS)).changes is False
+    assert said == []
+    with azure.cloud.open() as content:
+        content["resources"][f"{SHARE}/files/{NAME}"]["text"] = "an application's"
+    found = provider.diff("id", PROPS, dict(PROPS))
+    assert (found.changes, found.replaces) == (True, [])
+    with azure.cloud.open() as content:
+        del content["resources"][f"{SHARE}/files/{NAME}"]
+    assert provider.diff("id", PROPS, dict(PROPS)).changes is True
+    provider.update("id", PROPS, dict(PROPS))
+    assert files(azure) == {NAME: PROPS["content"]}
+    assert provider.diff("id", PROPS, dict(PROPS)).changes is False
+    written_over, removed = said
+    assert written_over.startswith(f"{NAME} on the share is not what the stack put there: somebody")
+    assert hashlib.sha256(b"an application's").hexdigest() in written_over
+    assert removed.startswith(f"{NAME} is not on the share any more")
+
+
+def test_whoever_may_not_look_at_the_share_has_a_preview_that_says_so_at_once(
+    azure: Azure, provider: ShareFileProvider, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: pytest.fail("it waited"))
+    provider.create(dict(PROPS))
+    azure.proxy.statuses = [403]
+    assert provider.diff("id", PROPS, dict(PROPS)).changes is False
+    (line,) = said
+    assert line.startswith(f"{NAME} on the share could not be compared with what the stack put there: POST ")
+    assert "answered 403" in line
+
+
+@pytest.mark.parametrize("gone", [SHARE, FILES])
+def test_a_file_whose_share_or_account_is_gone_is_a_matter_of_a_refresh(
+    azure: Azure, provider: ShareFileProvider, said: list[str], gone: str
+) -> None:
+    provider.create(dict(PROPS))
+    with azure.cloud.open() as content:
+        del content["resources"][gone]
+    assert provider.diff("id", PROPS, dict(PROPS)).changes is False
+    (line,) = said
+    assert "Run 'pulumi refresh' first." in line
+
+
 @pytest.mark.parametrize(
     ("change", "changes", "replaces"),
     [
@@ -166,8 +221,11 @@ def test_whoever_is_not_the_providers_principal_writes_nothing(
         ({"account_url": "other"}, True, ["account_url"]),
     ],
 )
-def test_only_a_move_replaces(change: dict[str, str], changes: bool, replaces: list[str]) -> None:
-    diff = ShareFileProvider().diff("id", PROPS, PROPS | change)
+def test_only_a_move_replaces(
+    azure: Azure, provider: ShareFileProvider, change: dict[str, str], changes: bool, replaces: list[str]
+) -> None:
+    provider.create(dict(PROPS))
+    diff = provider.diff("id", PROPS, PROPS | change)
     assert (diff.changes, diff.replaces) == (changes, replaces)
 
 

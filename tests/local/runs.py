@@ -41,6 +41,8 @@ if word == ["fail"]:
     sys.exit(7)
 if word == ["hang"]:
     subprocess.run(["sleep", "600"])
+if word == ["mendable"] and not (pathlib.Path(sys.argv[3]) / "mended").exists():
+    sys.exit(7)
 if word == ["prefix"]:
     (pathlib.Path(sys.argv[0]).parent / "state").write_text("x")
 if word == ["copy"]:
@@ -173,7 +175,7 @@ def obedient(folder: Path, timeout_seconds: int = 3) -> list[str]:
     artifact.mkdir()
     (artifact / "obedient").write_text(OBEDIENT_APP, encoding="utf-8")
     (artifact / "obedient").chmod(0o755)
-    config.write_text(json.dumps({"args": ["{input}", "{output}"], "timeout_seconds": timeout_seconds}))
+    config.write_text(json.dumps({"args": ["{input}", "{output}", "{share}"], "timeout_seconds": timeout_seconds}))
     return [
         "appAlias=obedient",
         "appFile=obedient",

@@ -18,6 +18,7 @@ from infra.local.run import PROJECT
 from infra.local.waiting import wait_until
 from infra.operate.telling import Section
 from pipeline_app.contract import plain_etag
+from tests.local.fakes import Eventually
 from tests.local.runs import Client, Run
 
 
@@ -89,16 +90,27 @@ def test_a_file_that_was_never_uploaded_is_told_with_its_neighbours(run: Run, cl
     assert "Did you mean 'never-mind.txt'" in result.stderr
 
 
-def test_a_failed_file_succeeds_when_it_is_retried_after_its_config_was_mended(run: Run, client: Client) -> None:
+def test_a_file_that_waits_for_the_stacks_config_is_told_so_and_needs_no_retry(
+    run: Run, client: Client, eventually: Eventually
+) -> None:
     config = client.share / "config" / "runtime.json"
     good = config.read_text()
     config.write_text('{"args": ["{nonsense}"]}')
     try:
-        etag = client.upload("mended.txt", b"x")
-        failed = client.receipt("mended.txt", etag)
+        etag = client.upload("waits.txt", b"x")
+        eventually(lambda: "'pulumi up' puts it back" in told(run, "explain", "waits.txt"))
+        assert client.find_receipt("waits.txt", etag) is None
     finally:
         config.write_text(good)
+    receipt = client.receipt("waits.txt", etag)
+    assert (receipt.status, receipt.attempt) == ("succeeded", 1)
+
+
+def test_a_failed_file_succeeds_when_it_is_retried_after_its_cause_was_mended(run: Run, client: Client) -> None:
+    etag = client.upload("mended.txt", b"mendable")
+    failed = client.receipt("mended.txt", etag)
     assert failed.status == "failed"
+    (client.share / "mended").touch()
     result = call(run.data, "retry", "mended.txt", "no such file.txt")
     assert result.returncode == 1
     assert "no such file.txt" in result.stderr

@@ -11,7 +11,7 @@ from infra.operate.finding import UnknownFileError, find_name
 from infra.operate.storage import OperateError
 from infra.operate.story import LOG_LINES, gather
 from infra.operate.telling import Section, tell
-from pipeline_app.contract import OutputFile
+from pipeline_app.contract import CONFIG_REFUSED, OutputFile
 from pipeline_app.worker.publication import owner_of
 from tests.operate.fakes import MOMENT, NAMES, FakeStorage, event, event_message, job_message
 
@@ -191,6 +191,19 @@ def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: FakeStorag
     others = ["2026 INFO claimed 'incoming/a.csv.bak' attempt=1\n", "printed incoming/a.csv\n"]
     attempts = told(storage, log=[*own, *others])["Attempts"].lines
     assert attempts[1:] == tuple(f"  {line.rstrip()}" for line in own[-LOG_LINES:])
+
+
+def test_a_file_that_waits_for_the_stacks_config_is_told_what_puts_it_back(storage: FakeStorage) -> None:
+    storage.queues["jobs"] = [job_message(NAME)]
+    refusal = (
+        f"2026 WARNING given back {NAME!r} attempt=1 again_in=2.0: The config /s/runtime.json {CONFIG_REFUSED}: its\n"
+    )
+    claimed = f"2026 INFO claimed {NAME!r} attempt=1\n"
+    last = told(storage, log=[claimed, refusal])["What to do"]
+    assert last.mood == "bad"
+    assert "'pulumi up' puts it back" in last.lines[0]
+    # Once it was put back, the file is at work.
+    assert told(storage, log=[claimed, refusal, claimed])["What to do"].mood == "waiting"
 
 
 def test_a_log_out_of_reach_is_told_with_the_query_that_finds_it(storage: FakeStorage) -> None:

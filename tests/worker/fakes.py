@@ -143,6 +143,12 @@ class FakeJobQueue:
         message = Message(content=content, dequeue_count=dequeue_count, id=f"m{number}", pop_receipt="")
         self.entries.append(_Entry(message, self.clock))
 
+    def let_others_first(self, message: Message) -> None:
+        """Let a message be claimed after all that are there, as one that was given back for a while would be."""
+        entry = self._find(message)
+        self.entries.remove(entry)
+        self.entries.append(entry)
+
     def steal(self) -> None:
         """Let another worker claim every message."""
         for entry in self.entries:
@@ -160,11 +166,12 @@ class FakeJobQueue:
                 return replace(entry.message)
         return None
 
-    def renew(self, message: Message, claim_seconds: int) -> None:
+    def renew(self, message: Message, claim_seconds: int, content: str | None = None) -> None:
         entry = self._find(message)
         self.renewals += 1
         entry.visible_at = self.clock + claim_seconds
-        entry.message = replace(entry.message, pop_receipt=f"r{next(self._numbers)}")
+        said = entry.message.content if content is None else content
+        entry.message = replace(entry.message, content=said, pop_receipt=f"r{next(self._numbers)}")
         message.pop_receipt = entry.message.pop_receipt
 
     def give_back(self, message: Message, content: str, delay_seconds: float) -> None:

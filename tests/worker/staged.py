@@ -11,6 +11,8 @@ from typing import Any
 from pipeline_app.contract import FileJob
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
+from pipeline_app.worker.claim import Claim
+from pipeline_app.worker.history import History
 from pipeline_app.worker.storage import Message
 from tests.worker.fakes import FakeJobQueue
 
@@ -28,6 +30,7 @@ class StagedProcessor:
         self.noted: list[str] = []
         self.messages: dict[str, Message] = {}
         self.queue = queue
+        self.suspects: set[str] = set()
 
     def noted_of(self, stage: str) -> list[str]:
         """Return the names for which a stage was noted, in order."""
@@ -42,9 +45,18 @@ class StagedProcessor:
     def claim(self, message: Message) -> Claimed | Processed:
         name, _, size = message.content.partition(" ")
         self.messages[name] = message
-        unused: Any = None
-        job = FileJob(etag="e", event_id="e", name=name, queued_at="", size=int(size or 0))
-        claimed = Claimed(claim=unused, directory="", job=job, number=1, resources=ExitStack(), unseen=True)
+        given_back = message.dequeue_count - 1
+        job = FileJob(etag="e", event_id="e", given_back=given_back, name=name, queued_at="", size=int(size or 0))
+        claimed = Claimed(
+            # It is not entered, so nobody renews it.
+            claim=Claim(self.queue, message, 60),
+            directory="",
+            history=History(failed=0, isolated=0, shared=1 if name in self.suspects else 0),
+            job=job,
+            number=1,
+            resources=ExitStack(),
+            unseen=True,
+        )
         return self._stage("claim", name) or claimed
 
     def fetch(self, claimed: Claimed) -> Fetched | Processed:
@@ -63,6 +75,9 @@ class StagedProcessor:
             version=unused,
         )
 
+    def isolate(self, claimed: Claimed) -> Claimed | Processed:
+        return self._stage("isolate", claimed.job.name) or claimed
+
     def run(self, fetched: Fetched) -> Ran | Processed:
         done = self._stage("run", fetched.job.name)
         result = RunResult(config_sha256="", error=None, exit_code=0)
@@ -73,8 +88,10 @@ class StagedProcessor:
         self.queue.delete(self.messages[ran.job.name])
         return done or Processed(outcome=Outcome.SUCCEEDED)
 
-    def release(self, claimed: Claimed, reason: str) -> Processed:
+    def release(self, claimed: Claimed, reason: str, delay: float = 0.0) -> Processed:
         self._stage("release", claimed.job.name)
         message = self.messages[claimed.job.name]
+        if delay:
+            self.queue.let_others_first(message)
         self.queue.give_back(message, message.content, 0)
         return Processed(outcome=Outcome.GIVEN_BACK)

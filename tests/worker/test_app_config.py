@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
-from pipeline_app.worker.app_config import MAX_CONFIG_BYTES, AppConfigError, StepConfig, load, parse
+from pipeline_app.worker.app_config import MAX_CONFIG_BYTES, AppConfigError, ConfigRefused, StepConfig, load, parse
 
 VALUES = {"input": "/in/a b.csv", "output": "/out", "share": "/mnt/azurefiles"}
 
@@ -114,3 +115,40 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
 
 def test_what_is_right_is_read_beside_what_is_left_out() -> None:
     assert parse('{"timeout_seconds": 2}', "the config") == StepConfig(timeout_seconds=2.0)
+
+
+@pytest.mark.parametrize("step", ["export", "runtime"])
+def test_a_config_that_is_not_the_stacks_is_refused_with_both_hashes_and_what_to_do(tmp_path: Path, step: str) -> None:
+    path = tmp_path / f"{step}.json"
+    path.write_text('{"args": []}')
+    runtime, export = (None, path) if step == "export" else (path, None)
+    declared = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert load(runtime, export, {path: declared}) == load(runtime, export)
+    path.write_text('{"args": ["another"]}')
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(ConfigRefused, match=f"{path} .* its SHA-256 is {found}, and not {declared}. .*'pulumi up'"):
+        load(runtime, export, {path: declared})
+    # What is said of one says nothing of the other.
+    assert load(runtime, export, {tmp_path / "other.json": declared}) == load(runtime, export)
+
+
+def test_what_is_compared_is_what_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks at the share an application could have it both ways."""
+    path = tmp_path / "runtime.json"
+    path.write_text('{"args": ["declared"]}')
+    declared = hashlib.sha256(path.read_bytes()).hexdigest()
+    opened = Path.open
+
+    def once(self: Path, *args: Any, **kwargs: Any) -> Any:
+        file = opened(self, *args, **kwargs)
+        # It is replaced as soon as somebody has it open, as the stack replaces it, too.
+        other = tmp_path / "other.json"
+        os.write(handle := os.open(other, os.O_CREAT | os.O_WRONLY), b'{"args": ["smuggled"]}')
+        os.close(handle)
+        other.replace(path)
+        return file
+
+    monkeypatch.setattr(Path, "open", once)
+    assert load(path, None, {path: declared}).runtime.args == ("declared",)
+    with pytest.raises(ConfigRefused):
+        load(path, None, {path: declared})

@@ -68,6 +68,22 @@ def test_a_renewed_claim_keeps_the_content(queue: AzureJobQueue, queues: QueueSe
     assert again.content == "job"
 
 
+def test_a_renewed_claim_may_change_the_content_for_whoever_claims_it_next(
+    queue: AzureJobQueue, queues: QueueServiceClient
+) -> None:
+    queues.get_queue_client(JOBS_QUEUE).send_message("job")
+    message = queue.receive(30)
+    assert message is not None
+    old = message.pop_receipt
+    queue.renew(message, 0, "said by a worker that was lost then")
+    assert message.pop_receipt != old
+    again = queue.receive(30)
+    assert again is not None
+    assert (again.content, again.dequeue_count) == ("said by a worker that was lost then", 2)
+    with pytest.raises(ClaimLost):
+        queue.renew(message, 30, "too late")
+
+
 CONTENTS = ['<rubbish> & "more"', "two\r\nlines\n", " spaces ", "日本 \U0001f600", ""]
 
 

@@ -46,6 +46,13 @@ def test_unknown_fields_of_a_message_are_ignored() -> None:
     assert FileJob.decode(json.dumps(json.loads(JOB.encode()) | {"later": 1})) == JOB
 
 
+def test_a_message_of_an_older_release_is_read_and_one_of_this_release_has_all_that_an_older_one_needs() -> None:
+    older = {"version", "name", "etag", "size", "event_id", "queued_at", "given_back"}
+    message = json.loads(JOB.encode())
+    assert older <= set(message)
+    assert FileJob.decode(json.dumps({name: message[name] for name in older})) == JOB
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -57,6 +64,8 @@ def test_unknown_fields_of_a_message_are_ignored() -> None:
         ({"size": 2**63}, "'size'"),
         ({"size": True}, "'size'"),
         ({"given_back": "1"}, "'given_back'"),
+        ({"failed": -1}, "'failed'"),
+        ({"isolated": True}, "'isolated'"),
     ],
 )
 def test_a_message_that_is_not_understood_is_refused_by_name(change: dict[str, Any], complaint: str) -> None:

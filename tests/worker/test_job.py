@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import json
 import logging
 import threading
@@ -13,6 +14,8 @@ from unittest.mock import Mock
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt
+from pipeline_app.worker import job
+from pipeline_app.worker.app_config import MAX_CONFIG_BYTES
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import Disk, DiskFull
 from pipeline_app.worker.job import MAX_RECEIPT_TRIES
@@ -194,14 +197,65 @@ def test_an_app_that_writes_nothing_succeeds_with_no_results(world: World) -> No
     assert (world.receipt().status, world.receipt().outputs) == ("succeeded", ())
 
 
-def test_a_file_that_kills_the_worker_each_time_is_failed_without_another_run(world: World) -> None:
+@pytest.mark.parametrize(
+    ("attempts", "losses", "said"),
+    [
+        (1, 2, "2 times while it processed this file, 1 of them"),
+        (3, 3, "3 times while it processed this file, 2 of them"),
+    ],
+)
+def test_a_file_that_kills_the_worker_each_time_is_failed_without_another_run(
+    world: World, attempts: int, losses: int, said: str
+) -> None:
     world.app('echo should not run > "$2/x"')
+    world.settings = dataclasses.replace(world.settings, max_attempts=attempts)
     world.upload()
-    world.queue.entries[0].message.dequeue_count = 3
+    for _ in range(losses):
+        world.lose()
     assert world.process().outcome is Outcome.FAILED
     error = world.receipt().error
     assert error is not None
-    assert error.startswith("The worker was lost 3 times")
+    assert error.startswith(f"The worker was lost {said} with no other file in hand: it was killed")
+    assert world.receipt().outputs == ()
+    assert world.queue.is_empty()
+
+
+def test_a_loss_in_company_takes_none_of_a_files_attempts(world: World) -> None:
+    world.upload()
+    world.app("exit 1")
+    for _ in range(2):
+        assert world.process().outcome is Outcome.GIVEN_BACK
+    world.queue.clock += 100
+    world.queue.receive(60)
+    world.app('echo 1 > "$2/x"')
+    assert world.process().outcome is Outcome.SUCCEEDED
+    # It says how often it was begun, whether that counted or not.
+    assert world.receipt().attempt == 4
+
+
+@pytest.mark.parametrize(("counted", "field"), [(True, "failed"), (False, "given_back")])
+def test_a_suspect_that_is_given_back_was_not_lost(world: World, counted: bool, field: str) -> None:
+    world.upload()
+    world.queue.receive(60)
+    world.app("exit 1" if counted else "sleep 60")
+    world.stopping = not counted
+    assert world.process().outcome is Outcome.GIVEN_BACK
+    (entry,) = world.queue.entries
+    told = {name: getattr(FileJob.decode(entry.message.content), name) for name in ("failed", "given_back", "isolated")}
+    assert told == {"failed": 0, "given_back": 0, "isolated": 0} | {field: 1}
+
+
+def test_a_file_whose_attempts_all_broke_off_in_the_worker_is_not_said_to_have_killed_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app("true")
+    world.upload()
+    with monkeypatch.context() as broken:
+        broken.setattr(job, "publish", fail(ZeroDivisionError()))
+        for _ in range(3):
+            assert world.process().outcome is Outcome.GIVEN_BACK
+    assert world.process().outcome is Outcome.FAILED
+    assert world.receipt().error == "The last of 3 attempts broke off in the worker; its log says why."
 
 
 def test_a_duplicate_message_changes_nothing(world: World) -> None:
@@ -352,6 +406,36 @@ def test_the_configs_on_the_share_reach_the_next_file(world: World) -> None:
     world.process()
     assert world.store.content(f"{OUTPUT}/changed").startswith(b"changed")
     assert world.receipt().config_sha256 != first
+
+
+@pytest.mark.parametrize("spoil", ["changed", "removed", "too long"])
+def test_a_config_that_is_not_the_stacks_runs_nothing_and_costs_no_file_anything(
+    world: World, spoil: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = world.folder / "runtime.json"
+    declared = b'{"args": ["good", "{output}"]}'
+    runtime.write_bytes(declared)
+    hashes = {runtime: hashlib.sha256(declared).hexdigest()}
+    world.settings = dataclasses.replace(world.settings, config_sha256=hashes, max_attempts=1, runtime_config=runtime)
+    world.app('touch "$0.$1"; [ "$1" = good ] && echo 1 > "$2/x"')
+    world.upload()
+    if spoil == "removed":
+        runtime.unlink()
+    else:
+        runtime.write_bytes(b'{"args": ["bad"]}' if spoil == "changed" else bytes(MAX_CONFIG_BYTES + 1))
+    for _ in range(PATIENCE + 5):
+        processed = world.process()
+        assert (processed.outcome, processed.config) == (Outcome.GIVEN_BACK, True)
+        trouble = str(processed.trouble)
+    assert not (world.bin / "app.bad").exists()
+    assert str(runtime) in trouble
+    assert trouble in caplog.text
+    if spoil == "changed":
+        assert "is not the one that this stack put there: its SHA-256 is " in trouble
+    assert ("pulumi up" in trouble) is (spoil != "too long")
+    runtime.write_bytes(declared)
+    assert world.process().outcome is Outcome.SUCCEEDED
+    assert world.receipt().attempt == 1
 
 
 def test_a_config_that_is_not_understood_fails_the_file_and_says_why(world: World) -> None:

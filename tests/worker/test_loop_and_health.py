@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from pipeline_app.rest.endpoint import MAX_RETRY_AFTER_SECONDS, RETRIES
 from pipeline_app.worker import health, loop
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
-from pipeline_app.worker.loop import GIVE_UP_SECONDS, Drain, StorageRefused
+from pipeline_app.worker.loop import GIVE_UP_SECONDS, Drain, Refused
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.status import STALE_SECONDS, Status
 from tests.worker.fakes import FakeJobQueue, Outage
@@ -139,7 +141,7 @@ def test_a_storage_that_lets_nothing_be_done_for_20_minutes_ends_the_worker_with
         raise Outage("HTTP 403 AuthorizationPermissionMismatch")
 
     monkeypatch.setattr(queue, "receive", refuse)
-    with pytest.raises(StorageRefused, match=r"For 2\d minutes .* HTTP 403 AuthorizationPermissionMismatch"):
+    with pytest.raises(Refused, match=r"For 2\d minutes .* HTTP 403 AuthorizationPermissionMismatch"):
         worker.run()
     assert 1200 <= clock[0] - 1000 < 1230
 
@@ -161,9 +163,32 @@ def test_a_role_on_the_files_that_never_comes_ends_the_worker_too(
 
     monkeypatch.setattr(FakeJobQueue, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
     processor.acts["fetch", "file"] = refused
-    with pytest.raises(StorageRefused, match="HTTP 403 of the container"):
+    with pytest.raises(Refused, match="HTTP 403 of the container"):
         worker.run()
     assert status.snapshot()["counts"]["given back"] > 20
+
+
+def test_a_config_that_is_not_the_stacks_for_long_ends_the_worker_and_few_inputs_are_fetched_in_vain(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    queue = FakeJobQueue()
+    for number in range(1000):
+        queue.put(str(number))
+    worker, processor, status, stopping = drain(queue)
+    pass_time(stopping, clock, monkeypatch)
+    monkeypatch.setattr(FakeJobQueue, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
+
+    def refuse(name: str) -> Processed:
+        message = processor.messages[name]
+        queue.give_back(message, message.content, 30)
+        return Processed(again_in=30, config=True, outcome=Outcome.GIVEN_BACK, trouble="The config is another one.")
+
+    for number in range(1000):
+        processor.acts["run", str(number)] = functools.partial(refuse, str(number))
+    with pytest.raises(Refused, match=r"^For 2\d minutes no file could be run\. The config is another one\.$"):
+        worker.run()
+    # One in five seconds, and the one that is taken ahead of it.
+    assert status.snapshot()["counts"]["given back"] < 2 * GIVE_UP_SECONDS / loop.OUTAGE_SECONDS + 10
 
 
 def test_an_outage_that_passes_does_not_count_towards_the_next(
@@ -205,7 +230,7 @@ def test_a_file_in_hand_is_never_given_up(monkeypatch: pytest.MonkeyPatch, clock
 
     monkeypatch.setattr(queue, "receive", once)
     processor.acts["run", "long"] = long
-    with pytest.raises(StorageRefused):
+    with pytest.raises(Refused):
         worker.run()
     assert status.snapshot()["counts"] == {"succeeded": 1}
 
@@ -292,6 +317,16 @@ def test_settings_have_the_documented_defaults() -> None:
     assert str(settings.share) == "/mnt/azurefiles"
 
 
+def test_configs_are_compared_where_the_stack_says_what_they_are_and_else_taken_as_they_are() -> None:
+    files = {"APP_EXPORT_CONFIG_FILE": "/share/export.json", "APP_RUNTIME_CONFIG_FILE": "/share/runtime.json"}
+    assert WorkerSettings.from_environment(ENVIRONMENT | files).config_sha256 == {}
+    told = {"APP_EXPORT_CONFIG_SHA256": "", "APP_RUNTIME_CONFIG_SHA256": "AB" * 32}
+    assert WorkerSettings.from_environment(ENVIRONMENT | files | told).config_sha256 == {
+        Path("/share/runtime.json"): "ab" * 32
+    }
+    assert WorkerSettings.from_environment(ENVIRONMENT | told).config_sha256 == {}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
@@ -301,6 +336,7 @@ def test_settings_have_the_documented_defaults() -> None:
         ("APP_MAX_ATTEMPTS", "many", "APP_MAX_ATTEMPTS is 'many'"),
         ("APP_IDLE_SECONDS", "nan", "APP_IDLE_SECONDS is 'nan'"),
         ("APP_CLAIM_SECONDS", "604801", "from 1 to 604800"),
+        ("APP_RUNTIME_CONFIG_SHA256", "abc", "APP_RUNTIME_CONFIG_SHA256 is 'abc'; it must be a SHA-256"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value(name: str, value: str, complaint: str) -> None:

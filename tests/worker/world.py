@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt, StorageConnection, StorageNames
-from pipeline_app.worker.attempt import Processed
+from pipeline_app.worker.attempt import Claimed, Processed
 from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.keepers import Keepers
@@ -23,7 +23,7 @@ OUTPUT = "outgoing/a/b.csv"
 
 def process(processor: JobProcessor, message: Message) -> Processed:
     """Take a claimed message through all stages, one after the other."""
-    claimed = processor.claim(message)
+    claimed = begin(processor, message)
     if isinstance(claimed, Processed):
         return claimed
     fetched = processor.fetch(claimed)
@@ -37,6 +37,14 @@ def left_in(scratch: Path) -> list[Path]:
     """Return what is left of attempts in the worker's folder: all but the places of its slots."""
     folders = {each for place in scratch.glob("slot-*") for each in (place, place / "input", place / "work")}
     return [path for path in scratch.rglob("*") if path not in folders]
+
+
+def begin(processor: JobProcessor, message: Message) -> Claimed | Processed:
+    """Claim a message as a slot does that has nothing else in hand."""
+    claimed = processor.claim(message)
+    if isinstance(claimed, Claimed) and claimed.history.suspect:
+        return processor.isolate(claimed)
+    return claimed
 
 
 class World:
@@ -95,12 +103,22 @@ class World:
 
     def process(self) -> Processed:
         """Claim the next message, after whatever delay it has, and process it."""
+        processed = process(self.processor(), self._receive())
+        assert left_in(self.settings.scratch) == [], "the attempt left files behind"
+        return processed
+
+    def lose(self) -> None:
+        """Claim the next message with a worker that is killed when it has begun."""
+        claimed = begin(self.processor(), self._receive())
+        assert isinstance(claimed, Claimed)
+        # Its thread is the test's; the message stays claimed.
+        claimed.resources.close()
+
+    def _receive(self) -> Message:
         self.queue.clock = max([self.queue.clock, *(entry.visible_at for entry in self.queue.entries)])
         message = self.queue.receive(self.settings.claim_seconds)
         assert message is not None
-        processed = process(self.processor(), message)
-        assert left_in(self.settings.scratch) == [], "the attempt left files behind"
-        return processed
+        return message
 
     def processor(self) -> JobProcessor:
         """Return a processor of the present settings."""
