@@ -53,7 +53,7 @@ class Keepers:
     def __init__(self, settings: WorkerSettings, scratch: Path) -> None:
         found = landlock.version()
         can = found >= landlock.LEAST_VERSION
-        lacks = None if can else _lacks(found)
+        lacks = None if can else "has no Landlock, or the container's runtime does not let it be used"
         self._free: list[Place] = []
         self._resources = ExitStack()
         with ExitStack() as resources:
@@ -152,7 +152,8 @@ def _rights(settings: WorkerSettings, stage: Stage) -> Rights:
 
 def _kept(found: int, settings: WorkerSettings) -> Sequence[str]:
     """Return what a version of Landlock keeps from applications, and what it cannot."""
-    parts = [f"Landlock {found}", "files"]
+    files = "files" if found >= landlock.EMPTYING_VERSION else "files (emptying them not, which Linux 6.2 can)"
+    parts = [f"Landlock {found}", files]
     network = f"network {settings.network}"
     if found < landlock.PORTS_VERSION:
         network = f"not {network}, which Linux 6.7 can"
@@ -170,9 +171,3 @@ def _required(lacks: str) -> str:
         "processed here. Run the pipeline on a newer kernel, or do without the containment of applications: "
         "pulumi config set requireConfinement false."
     )
-
-
-def _lacks(found: int) -> str:
-    if not found:
-        return "has no Landlock, or the container's runtime does not let it be used"
-    return f"has version {found} of Landlock, and {landlock.LEAST_VERSION} is needed (Linux 6.2)"

@@ -69,6 +69,30 @@ def test_an_application_that_was_taken_over_reaches_nothing_of_the_worker(
     assert not attacked(ATTACKS[name])
 
 
+# What succeeds in spite of it, where the kernel's Landlock is of this version.
+OPEN: Final = {
+    1: {"ask for the worker's token", "empty a config on the share", "signal the worker"},
+    2: {"ask for the worker's token", "empty a config on the share", "signal the worker"},
+    3: {"ask for the worker's token", "signal the worker"},
+    4: {"signal the worker"},
+    5: {"signal the worker"},
+}
+
+
+@pytest.mark.parametrize("version", OPEN)
+@pytest.mark.parametrize("name", sorted({*OPEN[1], "change a config on the share", "list the worker's folders"}))
+def test_an_older_landlock_keeps_what_it_can(
+    attacked: Callable[..., Any], tmp_path: Path, version: int, name: str
+) -> None:
+    (tmp_path / "older").mkdir()
+    older = f"from pipeline_app.worker.confinement import landlock\nlandlock.version = lambda: {version}\n"
+    patched = "from pipeline_app.worker import process\n"
+    patched += f"process._KEEPER = process._KEEPER.replace('from pipeline', {older!r} + 'from pipeline')\n"
+    (tmp_path / "older" / "sitecustomize.py").write_text(older + patched)
+    reached = attacked(ATTACKS[name], PYTHONPATH=f"{tmp_path / 'older'}{os.pathsep}{PROJECT}")
+    assert bool(reached) == (name in OPEN[version])
+
+
 @pytest.fixture
 def blind(tmp_path: Path) -> dict[str, str]:
     """Return what makes a worker that finds no Landlock."""

@@ -127,7 +127,8 @@ class Lives:
         life, stopping = Life(), threading.Event()
         reached: list[Any] = [Mortal(each, life, self._lock) for each in (self.world.store, self.world.queue)]
         scratch = self.world.folder / "scratch"
-        processor = Processor(self._settings, life, self.chance, *reached, scratch, stopping.is_set)
+        # No application is run, so that none has to be kept.
+        processor = Processor(self._settings, life, self.chance, *reached, scratch, stopping.is_set, None)
         drain = Drain(
             reached[1],
             processor,

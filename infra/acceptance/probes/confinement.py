@@ -17,6 +17,7 @@ sys.path.insert(0, code)
 
 from pipeline_app.worker.confinement import landlock  # noqa: E402
 from pipeline_app.worker.confinement.rights import ENDPOINTS, rights  # noqa: E402
+from pipeline_app.worker.marking import MARK  # noqa: E402
 from pipeline_app.worker.process import Keeper  # noqa: E402
 from pipeline_app.worker.run_log import RunLog  # noqa: E402
 
@@ -85,7 +86,8 @@ def run(keeper: Keeper, folder: Path, source: str, *arguments: str) -> str:
             timeout_seconds=300,
         )
         log.close()
-        printed = log.path.read_text(errors="replace")
+        lines = log.path.read_text(errors="replace").splitlines()
+    printed = "\n".join(line.removeprefix(MARK) for line in lines)
     return printed.strip() if result.exit_code == 0 else json.dumps({"failed": f"{result.error} {printed}"})
 
 

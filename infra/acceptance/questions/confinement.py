@@ -9,7 +9,7 @@ from typing import Any, Final
 from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.groups import IDENTITY, WORKER_IDENTITY, Wanted, probe_group
 from infra.acceptance.site import Site
-from pipeline_app.worker.confinement.landlock import LEAST_VERSION, PORTS_VERSION, SIGNALS_VERSION
+from pipeline_app.worker.confinement.landlock import EMPTYING_VERSION, LEAST_VERSION, PORTS_VERSION, SIGNALS_VERSION
 
 # Where the Dockerfile puts the worker's code.
 CODE: Final = "/opt/pipeline"
@@ -47,7 +47,7 @@ def _seen(found: Mapping[str, Any]) -> Seen:
             "Files are processed, but unconfined: a file that takes over the application reaches other files and the "
             "worker's token. Each worker's log says 'applications are not confined', receipts have 'confined: false', "
             "and alerts-unconfined-applications fires. To process none so, set requireConfinement; docs/security.md "
-            "says what is kept all the same. Ask the platform for Linux 6.2 or later with Landlock."
+            "says what is kept all the same. Ask the platform for Linux 5.13 or later with Landlock."
         )
     if reached:
         advice.append(
@@ -78,11 +78,9 @@ def _answering(addresses: Mapping[str, Mapping[str, int]]) -> str:
 
 
 def _kept(version: int) -> str:
-    if not version:
-        return "no Landlock, or the runtime's filter of system calls refuses it: nothing is kept"
     if version < LEAST_VERSION:
-        return f"version {version} of Landlock, which is too old: nothing is kept"
-    parts = ["files are kept"]
+        return "no Landlock, or the runtime's filter of system calls refuses it: nothing is kept"
+    parts = ["files are kept" if version >= EMPTYING_VERSION else "files are kept but may be emptied, until Linux 6.2"]
     parts.append("TCP ports too" if version >= PORTS_VERSION else "TCP ports not, which Linux 6.7 can")
     parts.append("signals too" if version >= SIGNALS_VERSION else "signals not, which Linux 6.12 can")
     return f"version {version} of Landlock: {', '.join(parts)}"
@@ -102,7 +100,7 @@ def _reached(confined: Mapping[str, Any], version: int) -> Sequence[str]:
 QUESTION = Question(
     ask=_ask,
     container_minutes=3,
-    expected="Landlock 3 or later; what is confined is refused files and the metadata address 169.254.169.254:80.",
+    expected="Landlock of any version; what is confined is refused files and the metadata address 169.254.169.254:80.",
     limit_minutes=20,
     minutes=3,
     name="confinement",

@@ -63,13 +63,16 @@ _CONNECT_TCP: Final = 1 << 1
 _SCOPE_ABSTRACT_SOCKETS: Final = 1 << 0
 _SCOPE_SIGNALS: Final = 1 << 1
 
-# Before the third version a file of the same user could be emptied wherever it lies, and before the second none could
-# be moved from one folder to another.
-LEAST_VERSION: Final = 3
+# Before the third version, a file of the same user can be emptied wherever it lies, and before the second, none can be
+# moved from one folder to another.
+LEAST_VERSION: Final = 1
+_MOVING_VERSION: Final = 2
+EMPTYING_VERSION: Final = 3
 PORTS_VERSION: Final = 4
 _DEVICES_VERSION: Final = 5
 SIGNALS_VERSION: Final = 6
 PORTS: Final = range(65536)
+_LATER: Final = {_REFER: _MOVING_VERSION, _TRUNCATE: EMPTYING_VERSION, _IOCTL_DEV: _DEVICES_VERSION}
 
 
 class _PortRule(ctypes.Structure):
@@ -96,7 +99,10 @@ class Ruleset:
     """
 
     def __init__(self, found: int, *, ports: bool) -> None:
-        self._handled = _HANDLED if found >= _DEVICES_VERSION else _HANDLED & ~_IOCTL_DEV
+        self._handled = _HANDLED
+        for right, since in _LATER.items():
+            if found < since:
+                self._handled &= ~right
         scoped = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if found >= SIGNALS_VERSION else 0
         net = _BIND_TCP | _CONNECT_TCP if ports and found >= PORTS_VERSION else 0
         attributes = struct.pack("=QQQ", self._handled, net, scoped)
