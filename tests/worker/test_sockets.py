@@ -133,7 +133,7 @@ X86_64, I386, AARCH64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x4000
 def judged(machine: str, architecture: int, number: int, *arguments: int) -> int:
     """Run a machine's filter on a call as the kernel does; return the number of the error, 0 for none."""
     words = {0: number, 4: architecture}
-    words |= {sockets._argument(index): value & 0xFFFFFFFF for index, value in enumerate(arguments)}
+    words |= {sockets.argument(index): value & 0xFFFFFFFF for index, value in enumerate(arguments)}
     program = sockets._program(sockets._MACHINES[machine])
     loaded = place = 0
     while True:

@@ -19,10 +19,11 @@ import socket
 import sys
 import time
 import warnings  # noqa: F401 -- needed by os.execvpe, and not to be found any more by then.
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline_app.worker.confinement import landlock, messages, privileges, sockets
+from pipeline_app.worker.confinement import landlock, messages, privileges, reach, sockets
 from pipeline_app.worker.confinement.rights import Rights
 
 # A process that waits in the kernel ends only when that lets it.
@@ -38,6 +39,7 @@ class Keeper:
         self._channel = channel
         # Whether no process can be reached but those of this confinement.
         self._alone = False
+        self._processors = os.sched_getaffinity(0) if sys.platform == "linux" else set()
         self._wake, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -59,6 +61,8 @@ class Keeper:
         """Give up what applications must not have; return what could be confined, or why it could not be."""
         privileges.adopt_orphans()
         privileges.give_up()
+        if sockets.available():
+            reach.restrict()
         # From now on, what tells of this process belongs to root, for itself as well.
         privileges.close_to_others()
         if setup["rights"] is None:
@@ -89,7 +93,7 @@ class Keeper:
         return found
 
     def _run(self, run: dict[str, Any], output: int) -> None:
-        child, problem = _start(run["command"], run["cwd"], run["env"], output)
+        child, problem = _start(run["command"], run["cwd"], run["env"], output, self._processors)
         os.close(output)
         if problem:
             messages.send(self._channel, {"refused": problem})
@@ -156,12 +160,12 @@ def main(descriptor: int) -> None:
             keeper.kill_all()
 
 
-def _start(command: list[str], cwd: str, env: dict[str, str], output: int) -> tuple[int, int]:
+def _start(command: list[str], cwd: str, env: dict[str, str], output: int, processors: set[int]) -> tuple[int, int]:
     """Start a command in a session of its own; return its number, and the error's where it could not be started."""
     told, tell = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
-        _become(command, cwd, env, output, tell)
+        _become(command, cwd, env, output, tell, processors)
     os.close(tell)
     with open(told, "rb") as problem:
         text = problem.read()
@@ -170,11 +174,14 @@ def _start(command: list[str], cwd: str, env: dict[str, str], output: int) -> tu
     return child, int(text or 0)
 
 
-def _become(command: list[str], cwd: str, env: dict[str, str], output: int, tell: int) -> None:
+def _become(command: list[str], cwd: str, env: dict[str, str], output: int, tell: int, processors: set[int]) -> None:
     """Turn this process into the command; if that fails, tell the error's number and end."""
     number = errno.ENOEXEC
     try:
         os.setsid()
+        # An application may have taken them from the keeper, which hands on what it has.
+        with suppress(AttributeError, OSError):
+            os.sched_setaffinity(0, processors)
         # What Python ignores, programs do not expect to be ignored.
         for each in (*_IGNORED, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
             signal.signal(each, signal.SIG_DFL)

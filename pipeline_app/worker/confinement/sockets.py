@@ -26,16 +26,16 @@ _MODE_FILTER: Final = 2
 
 # The code of an instruction: load a word of the call's record, jump if equal, if not below, if a bit is set; return.
 _LOAD: Final = 0x20
-_EQUAL: Final = 0x15
-_NOT_BELOW: Final = 0x35
+EQUAL: Final = 0x15
+NOT_BELOW: Final = 0x35
 _BIT: Final = 0x45
 _RETURN: Final = 0x06
-_ALLOW: Final = 0x7FFF0000
+ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
 
 # Where the record of a call has its number, its architecture, and the lower half of each argument.
-_NUMBER: Final = 0
-_ARCHITECTURE: Final = 4
+NUMBER: Final = 0
+ARCHITECTURE: Final = 4
 _ARGUMENTS: Final = 16 if sys.byteorder == "little" else 20
 
 _AF_INET: Final = 2
@@ -45,9 +45,9 @@ _AF_SMC: Final = 43
 _FIRST_OF_LINUX: Final = 256
 _MSG_FASTOPEN: Final = 0x20000000
 # Calls of x32, which have this bit, are those of x86_64 under numbers of their own; hardly a kernel has them.
-_X32: Final = 0x40000000
+X32: Final = 0x40000000
 
-_Instruction: TypeAlias = tuple[int, int, int, int]
+Instruction: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,11 @@ def restrict() -> None:
     Raises:
         OSError: the kernel refuses.
     """
-    program = _program(_MACHINES[os.uname().machine])
+    install(_program(_MACHINES[os.uname().machine]))
+
+
+def install(program: Sequence[Instruction]) -> None:
+    """Have system calls filtered by a program, beside those that are there; as ``restrict``."""
     code = b"".join(struct.pack("=HBBI", *each) for each in program)
     place = ctypes.create_string_buffer(code, len(code))
     # The kernel's record has the number of instructions and, where the machine's alignment puts it, their address.
@@ -102,60 +106,64 @@ def restrict() -> None:
         raise OSError(number, f"prctl(PR_SET_SECCOMP): {os.strerror(number)}")
 
 
-def _program(machine: Sequence[_Calls]) -> list[_Instruction]:
-    program: list[_Instruction] = [_load(_ARCHITECTURE)]
+def _program(machine: Sequence[_Calls]) -> list[Instruction]:
+    program: list[Instruction] = [load(ARCHITECTURE)]
     for calls in machine:
-        program += _if(_EQUAL, calls.architecture, _of(calls))
+        program += if_(EQUAL, calls.architecture, _of(calls))
     # What no sibling of this machine calls is nothing that an application is known to need.
-    return [*program, _refuse(errno.ENOSYS)]
+    return [*program, refuse(errno.ENOSYS)]
 
 
-def _of(calls: _Calls) -> list[_Instruction]:
-    no_fast_open = [*_if(_BIT, _MSG_FASTOPEN, [_refuse(errno.EOPNOTSUPP)]), _return(_ALLOW)]
+def _of(calls: _Calls) -> list[Instruction]:
+    no_fast_open = [*if_(_BIT, _MSG_FASTOPEN, [refuse(errno.EOPNOTSUPP)]), return_(ALLOW)]
     inet = [
-        _load(_argument(2)),
-        *_if(_NOT_BELOW, _FIRST_OF_LINUX, [_refuse(errno.EPROTONOSUPPORT)]),
-        _return(_ALLOW),
+        load(argument(2)),
+        *if_(NOT_BELOW, _FIRST_OF_LINUX, [refuse(errno.EPROTONOSUPPORT)]),
+        return_(ALLOW),
     ]
     plain = [
-        _load(_argument(0)),
-        *_if(_EQUAL, _AF_SMC, [_refuse(errno.EAFNOSUPPORT)]),
-        *_if(_EQUAL, _AF_INET, inet),
-        *_if(_EQUAL, _AF_INET6, inet),
-        _return(_ALLOW),
+        load(argument(0)),
+        *if_(EQUAL, _AF_SMC, [refuse(errno.EAFNOSUPPORT)]),
+        *if_(EQUAL, _AF_INET, inet),
+        *if_(EQUAL, _AF_INET6, inet),
+        return_(ALLOW),
     ]
     bodies = {
         calls.socket: plain,
-        calls.sendto: [_load(_argument(3)), *no_fast_open],
-        calls.sendmsg: [_load(_argument(2)), *no_fast_open],
-        calls.sendmmsg: [_load(_argument(3)), *no_fast_open],
-        _IO_URING_SETUP: [_refuse(errno.ENOSYS)],
+        calls.sendto: [load(argument(3)), *no_fast_open],
+        calls.sendmsg: [load(argument(2)), *no_fast_open],
+        calls.sendmmsg: [load(argument(3)), *no_fast_open],
+        _IO_URING_SETUP: [refuse(errno.ENOSYS)],
     }
     if calls.socketcall is not None:
         # It has its arguments in memory, where no filter sees them; libraries call the others in its place.
-        bodies[calls.socketcall] = [_refuse(errno.ENOSYS)]
-    block = [_load(_NUMBER), *_if(_NOT_BELOW, _X32, [_refuse(errno.ENOSYS)])]
+        bodies[calls.socketcall] = [refuse(errno.ENOSYS)]
+    block = [load(NUMBER), *if_(NOT_BELOW, X32, [refuse(errno.ENOSYS)])]
     for number, body in bodies.items():
-        block += _if(_EQUAL, number, body)
-    return [*block, _return(_ALLOW)]
+        block += if_(EQUAL, number, body)
+    return [*block, return_(ALLOW)]
 
 
-def _argument(index: int) -> int:
+def argument(index: int) -> int:
+    """Return where the record of a call has the lower half of an argument, by its index."""
     return _ARGUMENTS + 8 * index
 
 
-def _if(condition: int, value: int, then: Sequence[_Instruction]) -> list[_Instruction]:
+def if_(condition: int, value: int, then: Sequence[Instruction]) -> list[Instruction]:
     """Return instructions that run ``then``, which has to end with a return, if what is loaded meets a condition."""
     return [(condition, 0, len(then), value), *then]
 
 
-def _load(offset: int) -> _Instruction:
+def load(offset: int) -> Instruction:
+    """Return the instruction that loads a word of the record."""
     return (_LOAD, 0, 0, offset)
 
 
-def _refuse(number: int) -> _Instruction:
-    return _return(_ERRNO | number)
+def refuse(number: int) -> Instruction:
+    """Return the instruction that lets a call fail with an error."""
+    return return_(_ERRNO | number)
 
 
-def _return(value: int) -> _Instruction:
+def return_(value: int) -> Instruction:
+    """Return the instruction that ends the program with a verdict."""
     return (_RETURN, 0, 0, value)
