@@ -68,13 +68,19 @@ def test_whoever_starts_a_group_may_start_its_replacement_by_a_role_that_was_the
     assert not made & {assignment for assignments in after.values() for assignment in assignments}
 
 
+def settings_of_groups(deployment: Deployment) -> dict[str, Any]:
+    """Return the diagnostic settings of container groups, by their ids."""
+    found = resources(deployment, SETTING)
+    return {key: each for key, each in found.items() if "/containerGroups/" in each["inputs"]["resourceUri"]}
+
+
 def test_a_replaced_group_sends_its_logs_as_the_one_before_did(deployment: Deployment) -> None:
-    before = resources(deployment, SETTING)
+    before = settings_of_groups(deployment)
     deployment.configure(containerMemoryGib="3")
     deployment.site.cloud.take_log()
     deployment.up()
     log = deployment.site.cloud.take_log()
-    after = resources(deployment, SETTING)
+    after = settings_of_groups(deployment)
 
     assert len(before) == len(after) == 2
     assert before.keys().isdisjoint(after)
