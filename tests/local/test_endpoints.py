@@ -59,15 +59,15 @@ def test_a_file_gets_its_receipt_while_a_thousand_connections_to_each_endpoint_s
                 return [port for (_, port), command in listeners(run).items() if "pipeline_app.worker" in command]
 
             def hold(port: int) -> None:
-                for _ in range(min(IDLE, (descriptors - 500) // 10)):
+                for _ in range(min(IDLE, (descriptors - 500) // 13)):
                     stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
 
             def inputs(port: int) -> list[str | None]:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=20) as answer:
                     return [slot["input"] for slot in json.load(answer)["slots"]]
 
-            # Two accounts of three services, tokens, Resource Manager, the registry, and the worker.
-            assert wait_until(lambda: len(listeners(run)) == 10, 30)
+            # Three accounts of three services, tokens, Resource Manager, the registry, and the worker.
+            assert wait_until(lambda: len(listeners(run)) == 13, 30)
             places = list(listeners(run))
             assert {address for address, _ in places} == {"127.0.0.1"}
             (worker,) = workers()
