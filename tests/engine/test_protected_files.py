@@ -31,7 +31,7 @@ def test_protection_changes_nothing_in_azure(protected: Protected) -> None:
 
     assert set(up.summary) == {"same"}
     # Whoever deploys signs in to the registry each time, to see which image is there.
-    assert asked == {"exchange", "invoke", "token"}
+    assert asked == {"exchange", "file GET", "invoke", "listKeys", "token"}
     assert {name: each.get("protect") for name, each in holders(deployment).items()} == dict.fromkeys(
         holders(deployment), True
     )
