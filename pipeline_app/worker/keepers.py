@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from pipeline_app.worker.confinement import landlock, sockets
+from pipeline_app.worker.confinement import filters, landlock
 from pipeline_app.worker.confinement.rights import ENDPOINTS, Rights, rights
 from pipeline_app.worker.process import Keeper
 from pipeline_app.worker.scratch import is_folder, remove
@@ -157,7 +157,7 @@ def _kept(found: int, settings: WorkerSettings) -> Sequence[str]:
     network = f"network {settings.network}"
     if found < landlock.PORTS_VERSION:
         network = f"not {network}, which Linux 6.7 can"
-    elif not sockets.available():
+    elif not filters.available():
         network = f"{network} but for Multipath TCP and Fast Open, since no system calls can be filtered"
     if settings.network != "full":
         parts.append(network)

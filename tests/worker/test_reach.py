@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from pipeline_app.worker.confinement import sockets
+from pipeline_app.worker.confinement import filters
 from pipeline_app.worker.confinement.privileges import adopt_orphans
 from pipeline_app.worker.process import Keeper, StepResult
 from tests.worker.test_confinement import allowed, run
 
-pytestmark = pytest.mark.skipif(not sockets.available(), reason="needs x86_64 or aarch64, and filters of system calls")
+pytestmark = pytest.mark.skipif(not filters.available(), reason="needs x86_64 or aarch64, and filters of system calls")
 
 CALLS = """
 import ctypes, errno, os, resource, sys
@@ -44,8 +45,6 @@ def _adopting() -> None:
 @pytest.mark.parametrize("confined", [True, False])
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_reaches_others_is_refused(tmp_path: Path, name: str, confined: bool) -> None:
-    import os
-
     source, number = REFUSED[name]
     given = allowed(tmp_path)
     with Keeper(given if confined else None) as keeper:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_app.worker.confinement import landlock, sockets
+from pipeline_app.worker.confinement import filters, landlock, sockets
 from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.process import Keeper
 
@@ -116,13 +116,13 @@ def test_where_no_calls_can_be_filtered_the_worker_says_what_is_open(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    assert sockets.available()
-    for filters in (True, False):
-        monkeypatch.setattr(sockets, "available", lambda answer=filters: answer)
+    assert filters.available()
+    for there in (True, False):
+        monkeypatch.setattr(filters, "available", lambda answer=there: answer)
         caplog.clear()
         with Keepers(replace(world.settings, network="no-metadata"), world.settings.scratch):
             pass
-        assert ("but for Multipath TCP and Fast Open" in caplog.text) != filters
+        assert ("but for Multipath TCP and Fast Open" in caplog.text) != there
         assert "network no-metadata" in caplog.text
 
 
@@ -133,7 +133,7 @@ X86_64, I386, AARCH64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x4000
 def judged(machine: str, architecture: int, number: int, *arguments: int) -> int:
     """Run a machine's filter on a call as the kernel does; return the number of the error, 0 for none."""
     words = {0: number, 4: architecture}
-    words |= {sockets.argument(index): value & 0xFFFFFFFF for index, value in enumerate(arguments)}
+    words |= {filters.argument(index): value & 0xFFFFFFFF for index, value in enumerate(arguments)}
     program = sockets._program(sockets._MACHINES[machine])
     loaded = place = 0
     while True:

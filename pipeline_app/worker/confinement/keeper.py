@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline_app.worker.confinement import landlock, messages, privileges, reach, sockets
+from pipeline_app.worker.confinement import filters, landlock, messages, privileges, reach, sockets
 from pipeline_app.worker.confinement.rights import Rights
 
 # A process that waits in the kernel ends only when that lets it.
@@ -61,7 +61,7 @@ class Keeper:
         """Give up what applications must not have; return what could be confined, or why it could not be."""
         privileges.adopt_orphans()
         privileges.give_up()
-        if sockets.available():
+        if filters.available():
             reach.restrict()
         # From now on, what tells of this process belongs to root, for itself as well.
         privileges.close_to_others()
@@ -87,7 +87,7 @@ class Keeper:
         if ports and rights.closed_ports is not None and found >= landlock.PORTS_VERSION:
             ruleset.keep_ports(port for port in landlock.PORTS if port not in rights.closed_ports)
         ruleset.restrict()
-        if ports and found >= landlock.PORTS_VERSION and sockets.available():
+        if ports and found >= landlock.PORTS_VERSION and filters.available():
             sockets.restrict()
         self._alone = found >= landlock.SIGNALS_VERSION and not _may_signal(os.getppid())
         return found

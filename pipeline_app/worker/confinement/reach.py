@@ -6,7 +6,7 @@ program may set its own limits and priority, by the process number 0; otherwise 
 system without these would say.
 
 Sources: https://man7.org/linux/man-pages/man2/prlimit.2.html, https://man7.org/linux/man-pages/man7/sysvipc.7.html,
-https://man7.org/linux/man-pages/man7/keyrings.7.html, and for the numbers those of ``sockets``.
+https://man7.org/linux/man-pages/man7/keyrings.7.html, and for the numbers those of ``sockets`` and ``filters``.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline_app.worker.confinement import sockets
-from pipeline_app.worker.confinement.sockets import (
+from pipeline_app.worker.confinement import filters
+from pipeline_app.worker.confinement.filters import (
+    AARCH64,
     ALLOW,
-    ARCHITECTURE,
+    ARM,
     EQUAL,
-    NOT_BELOW,
-    NUMBER,
-    X32,
+    I386,
+    X86_64,
+    Bodies,
     Instruction,
     argument,
     if_,
@@ -58,7 +59,7 @@ class _Calls:
 _MACHINES: Final[Mapping[str, Sequence[_Calls]]] = {
     "aarch64": (
         _Calls(
-            architecture=0xC00000B7,
+            architecture=AARCH64,
             ioprio_set=30,
             prlimit64=261,
             scheduling=(119, 118, 274),
@@ -67,7 +68,7 @@ _MACHINES: Final[Mapping[str, Sequence[_Calls]]] = {
             xattr=(5, 6, 7),
         ),
         _Calls(
-            architecture=0x40000028,
+            architecture=ARM,
             ioprio_set=314,
             prlimit64=369,
             scheduling=(156, 154, 380),
@@ -78,7 +79,7 @@ _MACHINES: Final[Mapping[str, Sequence[_Calls]]] = {
     ),
     "x86_64": (
         _Calls(
-            architecture=0xC000003E,
+            architecture=X86_64,
             ioprio_set=251,
             prlimit64=302,
             scheduling=(144, 142, 314),
@@ -87,7 +88,7 @@ _MACHINES: Final[Mapping[str, Sequence[_Calls]]] = {
             xattr=(188, 189, 190),
         ),
         _Calls(
-            architecture=0x40000003,
+            architecture=I386,
             ioprio_set=289,
             prlimit64=340,
             scheduling=(156, 154, 351),
@@ -105,44 +106,31 @@ def restrict() -> None:
     Raises:
         OSError: the kernel refuses.
     """
-    sockets.install(_program(_MACHINES[os.uname().machine]))
+    machine = _MACHINES[os.uname().machine]
+    filters.install(filters.program({calls.architecture: _bodies(calls) for calls in machine}))
 
 
-def _program(machine: Sequence[_Calls]) -> list[Instruction]:
-    program: list[Instruction] = [load(ARCHITECTURE)]
-    for calls in machine:
-        program += if_(EQUAL, calls.architecture, _of(calls))
-    return [*program, refuse(errno.ENOSYS)]
-
-
-def _of(calls: _Calls) -> list[Instruction]:
-    place = argument(2)
+def _bodies(calls: _Calls) -> Bodies:
+    limits = argument(2)
     # Whoever only asks for limits gives no new ones.
-    asks = [
-        load(place),
-        *if_(EQUAL, 0, [load(place + _HIGHER_HALF), *if_(EQUAL, 0, [return_(ALLOW)]), refuse(errno.EPERM)]),
-        refuse(errno.EPERM),
-    ]
-    bodies: dict[int, list[Instruction]] = {
-        calls.prlimit64: [load(argument(0)), *if_(EQUAL, 0, [return_(ALLOW)]), *asks],
+    no_new = [*if_(EQUAL, 0, _zero(limits + _HIGHER_HALF)), refuse(errno.EPERM)]
+    bodies: dict[int, Sequence[Instruction]] = {
+        calls.prlimit64: [load(argument(0)), *if_(EQUAL, 0, [return_(ALLOW)]), load(limits), *no_new],
         calls.setpriority: _oneself(_PRIO_PROCESS),
         calls.ioprio_set: _oneself(_IOPRIO_WHO_PROCESS),
         _SETXATTRAT: [refuse(errno.ENOSYS)],
     }
-    mine = [load(argument(0)), *if_(EQUAL, 0, [return_(ALLOW)]), refuse(errno.EPERM)]
-    bodies |= dict.fromkeys(calls.scheduling, mine)
+    bodies |= dict.fromkeys(calls.scheduling, _zero(argument(0)))
     bodies |= {number: [refuse(errno.ENOSYS)] for number in calls.shared}
     bodies |= {number: [refuse(errno.EOPNOTSUPP)] for number in calls.xattr}
-    block = [load(NUMBER), *if_(NOT_BELOW, X32, [refuse(errno.ENOSYS)])]
-    for number, body in bodies.items():
-        block += if_(EQUAL, number, body)
-    return [*block, return_(ALLOW)]
+    return bodies
 
 
 def _oneself(kind: int) -> list[Instruction]:
     """Return instructions that let a process be named by its kind and the number 0 alone."""
-    return [
-        load(argument(0)),
-        *if_(EQUAL, kind, [load(argument(1)), *if_(EQUAL, 0, [return_(ALLOW)]), refuse(errno.EPERM)]),
-        refuse(errno.EPERM),
-    ]
+    return [load(argument(0)), *if_(EQUAL, kind, _zero(argument(1))), refuse(errno.EPERM)]
+
+
+def _zero(place: int) -> list[Instruction]:
+    """Return instructions that refuse a call whose word at a place is not 0."""
+    return [load(place), *if_(EQUAL, 0, [return_(ALLOW)]), refuse(errno.EPERM)]
