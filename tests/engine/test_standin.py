@@ -19,7 +19,9 @@ ACCOUNT = "azure-native:storage:StorageAccount"
 CONTAINER = "azure-native:storage:BlobContainer"
 CONTAINER_GROUP = "azure-native:containerinstance:ContainerGroup"
 GROUP = "azure-native:resources:ResourceGroup"
-LOGS = {"logs": [{"category": "ContainerEvent"}], "resourceUri": "/worker", "workspaceId": "/workspace"}
+# What may be logged of a resource depends on its type, which stands in its id.
+WORKER = "/containerGroups/worker"
+LOGS = {"logs": [{"category": "ContainerEvent"}], "resourceUri": WORKER, "workspaceId": "/workspace"}
 PLAN = "azure-native:web:AppServicePlan"
 SCM = "azure-native:web:WebAppScmAllowed"
 SETTING = "azure-native:monitor:DiagnosticSetting"
@@ -32,7 +34,7 @@ VAULT = "azure-native:keyvault:Vault"
 def content(tmp_path: Path) -> dict[str, Any]:
     """A cloud with two resource groups; in the first are a storage account, a topic, and a group that sends logs."""
     content = Cloud(tmp_path / "cloud.json").read()
-    content["resources"]["/worker"] = {"inputs": {}, "name": "worker", "outputs": {}, "type": CONTAINER_GROUP}
+    content["resources"][WORKER] = {"inputs": {}, "name": "worker", "outputs": {}, "type": CONTAINER_GROUP}
     for token, inputs in (
         (GROUP, {"resourceGroupName": "one"}),
         (GROUP, {"resourceGroupName": "two"}),
@@ -66,7 +68,7 @@ def put(content: dict[str, Any], token: str, inputs: Properties) -> None:
         ),
         (SETTING, LOGS | {"name": "again"}, "Conflict: Data sink '/workspace' is already used"),
         (SETTING, LOGS | {"logs": [{"category": "Audit"}], "name": "other"}, "Category 'Audit' is not supported"),
-        (SETTING, LOGS | {"name": "other", "resourceUri": "/none"}, "ParentResourceNotFound"),
+        (SETTING, LOGS | {"name": "other", "resourceUri": "/containerGroups/none"}, "ParentResourceNotFound"),
         (TOPIC, {"resourceGroupName": "one", "source": "/FILES", "systemTopicName": "second"}, "Only one system topic"),
         (VAULT, {"resourceGroupName": "one", "vaultName": "held"}, "already exists in deleted state"),
         (
