@@ -14,7 +14,7 @@ from infra.local.run import PROJECT
 from infra.local.waiting import wait_until
 from tests.accounts import running_account
 from tests.local.fakes import Eventually, Recorder
-from tests.local.runs import Client, Run, client_of, leftovers, obedient
+from tests.local.runs import Client, Run, client_of, obedient, running
 
 
 @pytest.fixture
@@ -63,14 +63,8 @@ def eventually() -> Eventually:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A run whose application does as its input says."""
     folder = tmp_path_factory.mktemp("run")
-    running = Run(folder / "data", *obedient(folder))
-    try:
-        running.ready()
-        yield running
-    finally:
-        code = running.end()
-    assert code == 0, running.text()
-    assert leftovers(running.data) == []
+    with running(folder / "data", *obedient(folder)) as run:
+        yield run
 
 
 @pytest.fixture(scope="module")

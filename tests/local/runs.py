@@ -160,6 +160,19 @@ class Client:
 
 
 @contextlib.contextmanager
+def running(data: Path, *config: str) -> Iterator[Run]:
+    """Have a run that is ready, and that has to end well and leave no process behind."""
+    run = Run(data, *config)
+    try:
+        run.ready()
+        yield run
+    finally:
+        code = run.end()
+    assert code == 0, run.text()
+    assert leftovers(run.data) == []
+
+
+@contextlib.contextmanager
 def client_of(run: Run) -> Iterator[Client]:
     """Connect to a run once it serves."""
     outputs = run.ready()

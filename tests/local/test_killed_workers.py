@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from infra.local.waiting import wait_until
-from tests.local.runs import Run, client_of, leftovers, obedient
+from tests.local.runs import Run, client_of, leftovers, obedient, running
 
 ATTEMPTS = 2
 
@@ -19,14 +19,9 @@ ATTEMPTS = 2
 def run(tmp_path: Path) -> Iterator[Run]:
     """A run whose worker has two slots, and whose applications may take longer than the test."""
     config = [pair for pair in obedient(tmp_path, timeout_seconds=600) if not pair.startswith("claimSeconds=")]
-    running = Run(tmp_path / "data", *config, "claimSeconds=10", "slots=2", f"maxAttempts={ATTEMPTS}")
-    try:
-        running.ready()
-        yield running
-    finally:
-        code = running.end()
-    assert code == 0, running.text()
-    assert leftovers(running.data) == []
+    config += ["claimSeconds=10", "slots=2", f"maxAttempts={ATTEMPTS}"]
+    with running(tmp_path / "data", *config) as run:
+        yield run
 
 
 def kills_its_worker(run: Run) -> bool:

@@ -13,8 +13,10 @@ from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.history import History
+from pipeline_app.worker.loop import Drain
+from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import Message
-from tests.worker.fakes import FakeJobQueue
+from tests.worker.fakes import FakeJobQueue, Outage
 
 BIG = 1000
 
@@ -95,3 +97,33 @@ class StagedProcessor:
             self.queue.let_others_first(message)
         self.queue.give_back(message, message.content, 0)
         return Processed(outcome=Outcome.GIVEN_BACK)
+
+
+class StagedWorker:
+    """A queue, a processor of stages, and the worker's loop over them."""
+
+    def __init__(self, *contents: str, slots: int = 1) -> None:
+        self.queue = FakeJobQueue()
+        for content in contents:
+            self.queue.put(content)
+        self.processor = StagedProcessor(self.queue)
+        self.slots = slots
+        self.status = Status(image="i", release="r", slots=slots, stale_seconds=60)
+        self.stopping = threading.Event()
+
+    def act(self, stage: str, name: str, act: Callable[[], Processed | None]) -> None:
+        """Have a stage of a job do something first."""
+        self.processor.acts[stage, name] = act
+
+    def run(self) -> bool:
+        """Work until the queue is empty; return whether no slot broke off."""
+        return Drain(
+            self.queue,
+            self.processor,
+            self.status,
+            self.stopping,
+            claim_seconds=1,
+            idle_seconds=0,
+            is_transient=lambda error: isinstance(error, Outage),
+            slots=self.slots,
+        ).run()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -12,43 +11,20 @@ from pipeline_app.worker import isolation, slot
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.isolation import Isolation, patience
-from pipeline_app.worker.loop import Drain
-from pipeline_app.worker.status import Status
-from tests.worker.fakes import FakeJobQueue, Outage
-from tests.worker.staged import StagedProcessor
+from tests.worker.fakes import Outage
+from tests.worker.staged import StagedWorker
 
 
-class World:
+class World(StagedWorker):
     """A queue of files, some of them suspects, and the worker's loop over them."""
 
     def __init__(self, *names: str, slots: int) -> None:
-        self.queue = FakeJobQueue()
-        for name in names:
-            self.queue.put(name)
-        self.processor = StagedProcessor(self.queue)
+        super().__init__(*names, slots=slots)
         self.processor.suspects = {name for name in names if name.startswith("suspect")}
-        self.slots = slots
-        self.status = Status(image="i", release="r", slots=slots, stale_seconds=60)
-        self.stopping = threading.Event()
 
     @property
     def noted(self) -> list[str]:
         return self.processor.noted
-
-    def act(self, stage: str, name: str, act: Callable[[], Processed | None]) -> None:
-        self.processor.acts[stage, name] = act
-
-    def run(self) -> bool:
-        return Drain(
-            self.queue,
-            self.processor,
-            self.status,
-            self.stopping,
-            claim_seconds=1,
-            idle_seconds=0,
-            is_transient=lambda error: isinstance(error, Outage),
-            slots=self.slots,
-        ).run()
 
     def part(self, first: str, second: str) -> None:
         """Let one slot have the first of two and run it, and another slot the second."""

@@ -4,43 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from pipeline_app.worker import slot
 from pipeline_app.worker.attempt import Outcome, Processed
-from pipeline_app.worker.loop import Drain
-from pipeline_app.worker.status import Status
-from tests.worker.fakes import FakeJobQueue, Outage
-from tests.worker.staged import BIG, StagedProcessor
+from tests.worker.fakes import Outage
+from tests.worker.staged import BIG, StagedWorker
 
 
-class World:
-    """A queue, a processor, and the worker's loop over them."""
-
-    def __init__(self, *contents: str) -> None:
-        self.queue = FakeJobQueue()
-        for content in contents:
-            self.queue.put(content)
-        self.processor = StagedProcessor(self.queue)
-        self.status = Status(image="i", release="r", slots=1, stale_seconds=60)
-        self.stopping = threading.Event()
-
-    def act(self, stage: str, name: str, act: Callable[[], Processed | None]) -> None:
-        self.processor.acts[stage, name] = act
-
-    def run(self) -> bool:
-        return Drain(
-            self.queue,
-            self.processor,
-            self.status,
-            self.stopping,
-            claim_seconds=1,
-            idle_seconds=0,
-            is_transient=lambda error: isinstance(error, Outage),
-            slots=1,
-        ).run()
+class World(StagedWorker):
+    """A worker of one slot, of which stages are waited for."""
 
     def seen(self, entry: str) -> bool:
         """Wait until a stage was noted."""
