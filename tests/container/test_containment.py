@@ -12,7 +12,7 @@ from infra.acceptance.questions import confinement
 from infra.local.waiting import wait_until
 from tests.container.client import docker, state_of
 from tests.container.conftest import Run
-from tests.container.site import Site, ended, wait_for_end
+from tests.container.site import MOUNT, Site, ended, wait_for_end
 from tests.hostile.attacks import ATTACKS, EXECUTOR, KEPT_ANYWAY, code
 
 # What an application of this user could do to the worker's folder, wherever the kernel does not ask what it is confined
@@ -41,20 +41,22 @@ def attacked(site: Site, tmp_path: Path) -> list[str]:
     """Have the application execute its input; return the options of a container."""
     (tmp_path / "app").write_text(f"#!/opt/venv/bin/python\n{EXECUTOR}")
     (tmp_path / "app").chmod(0o755)
-    for folder in ("config", "logs", "log"):
-        (site.share / folder).mkdir()
-        (site.share / folder).chmod(0o777)
-    config = {"args": ["{input}", "--output={output}", "", "{share}"], "env": {"TARGET": "{}"}}
     target = {"folder": "/opt", "identity": 80, "scratch": "/tmp"}
-    config["env"] = {"TARGET": json.dumps(target)}
-    (site.share / "config" / "runtime.json").write_text(json.dumps(config))
-    for path in (site.share / "config" / "runtime.json", site.share / "runtime.json"):
-        path.write_text(json.dumps(config))
+    config = {"args": ["{input}", "--output={output}", "", "{share}"], "env": {"TARGET": json.dumps(target)}}
+    for name, text in (("config/runtime.json", json.dumps(config)), ("log/app.log", "what another file printed")):
+        path = site.share / name
+        path.parent.mkdir()
+        path.write_text(text)
         # Azure Files is mounted with these rights for everybody.
-        path.chmod(0o777)
-    (site.share / "logs" / "app.log").write_text("what another file's application printed")
-    (site.share / "logs" / "app.log").chmod(0o666)
-    options = site.options(APP_ALIAS="app", APP_MAX_ATTEMPTS="1", PATH="/attack:/opt/venv/bin:/usr/bin:/bin")
+        for each in (path, path.parent):
+            each.chmod(0o777)
+    options = site.options(
+        APP_ALIAS="app",
+        APP_LOG_FILE=f"{MOUNT}/log/app.log",
+        APP_MAX_ATTEMPTS="1",
+        APP_RUNTIME_CONFIG_FILE=f"{MOUNT}/config/runtime.json",
+        PATH="/attack:/opt/venv/bin:/usr/bin:/bin",
+    )
     return [*options, "--volume", f"{tmp_path / 'app'}:/attack/app"]
 
 
