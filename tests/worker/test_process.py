@@ -119,8 +119,13 @@ def test_no_zombie_is_left(tmp_path: Path) -> None:
         "import subprocess,sys; [subprocess.Popen([sys.executable, '-c', 'pass'], start_new_session=True)"
         " for _ in range(5)]; import time; time.sleep(0.5)"
     )
+    before = zombies()
     run(tmp_path, source)
-    assert [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE] == []
+    assert zombies() - before == set()
+
+
+def zombies() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE}
 
 
 def test_another_slots_application_survives_the_clean_up(tmp_path: Path) -> None:
