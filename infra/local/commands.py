@@ -105,6 +105,11 @@ def _options(data: Path, stack: str, config: list[str] | None, containers: bool)
         key, separator, value = item.partition("=")
         if not separator or not key:
             raise typer.BadParameter(f"{item!r} is no KEY=VALUE.", param_hint="--config")
+        if key.rpartition(":")[2] == "artifactCache":
+            raise typer.BadParameter(
+                f"{item!r} does not hold here: a local run unpacks the artifact in its --data folder. Leave it out.",
+                param_hint="--config",
+            )
         pairs[key] = value
     return RunOptions(config=pairs, containers=containers, data=data, stack=stack)
 

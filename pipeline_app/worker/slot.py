@@ -1,7 +1,7 @@
 """One slot of the worker: while an application runs, the next input comes in and the last results go out.
 
 A slot never has more than one application running. Ahead of it is at most one job, whose input is small enough to lie
-beside; behind it are at most ``BEHIND`` publications. None of this weakens what a receipt promises, since each job
+beside, and which no other slot of the worker was free to take; behind it are at most ``BEHIND`` publications. None of this weakens what a receipt promises, since each job
 keeps its own claim, folder and publication throughout. But a worker that is killed loses all of them, and so a file
 that may have done that to one before is worked on with nothing beside it: see ``isolation``.
 """
@@ -25,6 +25,8 @@ BEHIND = 2
 # A job that was taken ahead is given back if the application before it takes longer than this, since another worker
 # may have nothing to do; and none is taken ahead of an application that took longer the last time.
 HOLD_SECONDS = 10.0
+# How often a slot looks whether all others have work, so that it may take a job ahead.
+LOOK_SECONDS = 0.05
 
 T = TypeVar("T")
 
@@ -187,6 +189,11 @@ class Slot:
             self._behind.append(publisher.submit(self._publish, ran))
 
     def _take_ahead(self, wanted: threading.Event) -> Claimed | Processed | None:
+        until = time.monotonic() + HOLD_SECONDS
+        while self._status.rests_beside(self._number):
+            # A slot that has nothing to do would run it at once.
+            if wanted.wait(LOOK_SECONDS) or time.monotonic() > until:
+                return None
         step = self._claim()
         if not isinstance(step, Claimed):
             return step

@@ -62,6 +62,13 @@ class Status:
         with self._lock:
             self._slots[slot] = _Slot()
 
+    def rests_beside(self, slot: int) -> bool:
+        """Return whether another slot looks for work."""
+        with self._lock:
+            return any(
+                not other.ended and other.input is None for number, other in enumerate(self._slots) if number != slot
+            )
+
     @property
     def healthy(self) -> bool:
         """Whether to leave the worker alone: only one that holds no message and of which a slot hangs is better killed.

@@ -144,6 +144,23 @@ def test_a_demo_that_is_out_of_time_fails(tmp_path: Path) -> None:
     assert "no receipt in time" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("slots", "'slots' is no KEY=VALUE"),
+        ("artifactCache=/somewhere", "a local run unpacks the artifact in its --data folder. Leave it out."),
+        ("file-processing-pipeline:artifactCache=x", "a local run unpacks the artifact in its --data folder."),
+    ],
+)
+def test_a_config_that_does_not_hold_here_is_refused_before_anything_starts(
+    tmp_path: Path, given: str, complaint: str
+) -> None:
+    result = demo(tmp_path / "data", "-c", given)
+    assert result.returncode == 2
+    assert complaint in " ".join(result.stderr.replace("│", " ").split())
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_file_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
     result = demo(tmp_path / "data", str(tmp_path / "nothing.csv"))
     assert result.returncode == 2

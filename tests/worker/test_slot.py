@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.worker.staged import BIG, StagedWorker
 
 
 class World(StagedWorker):
-    """A worker of one slot, of which stages are waited for."""
+    """A worker of which stages are waited for."""
 
     def seen(self, entry: str) -> bool:
         """Wait until a stage was noted."""
@@ -29,6 +30,27 @@ class World(StagedWorker):
 def test_the_next_input_comes_in_while_an_application_runs() -> None:
     world = World("a", "b")
     world.act("run", "a", lambda: None if world.seen("fetch b") else pytest.fail("b was not fetched meanwhile"))
+    assert world.run() is True
+    assert world.status.snapshot()["counts"] == {"succeeded": 2}
+
+
+def test_a_job_is_not_taken_ahead_while_another_slot_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slot, "HOLD_SECONDS", 60.0)
+    world = World("a", slots=2)
+    receive = world.queue.receive
+
+    def receive_late(claim_seconds: int) -> Any:
+        # The slot that has a may be the first to look for b.
+        if threading.current_thread().name.startswith("slot-") and "fetch a" in world.processor.noted:
+            time.sleep(0.2)
+        return receive(claim_seconds)
+
+    def run_a() -> None:
+        assert world.seen("run b"), "b waited for a"
+
+    world.queue.receive = receive_late  # type: ignore[method-assign]
+    world.act("fetch", "a", lambda: world.queue.put("b"))
+    world.act("run", "a", run_a)
     assert world.run() is True
     assert world.status.snapshot()["counts"] == {"succeeded": 2}
 
