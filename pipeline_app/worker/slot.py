@@ -1,9 +1,10 @@
 """One slot of the worker: while an application runs, the next input comes in and the last results go out.
 
-A slot never has more than one application running. Ahead of it is at most one job, whose input is small enough to lie
-beside, and which no other slot of the worker was free to take; behind it are at most ``BEHIND`` publications. None of this weakens what a receipt promises, since each job
-keeps its own claim, folder and publication throughout. But a worker that is killed loses all of them, and so a file
-that may have done that to one before is worked on with nothing beside it: see ``isolation``.
+A slot never has more than one application running. Ahead of it is at most one job, which no other slot of the worker
+was free to take, and whose input is small enough to lie beside; behind it are at most ``BEHIND`` publications. None of
+this weakens what a receipt promises, since each job keeps its own claim, folder and publication throughout. But a
+worker that is killed loses all of them, and so a file that may have done that to one before is worked on with nothing
+beside it: see ``isolation``.
 """
 
 from __future__ import annotations
