@@ -42,10 +42,11 @@ setup: $(VENV)/.run ## Install what the program needs into .venv, each package b
 test: $(VENV)/.test ## Run all tests, in as many processes as there are cores, up to 4.
 	$(PYTEST) $(ARGS)
 
-lint: $(VENV)/.test ## Check style, types, spelling, shell scripts, the Dockerfile and the workflows.
+lint: $(VENV)/.test ## Check style, types, imports, spelling, shell scripts, the Dockerfile and the workflows.
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	PYTHONPATH=.:function $(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/codespell
 	$(BIN)/shellcheck --external-sources .ci/docker-engine .ci/interpreters .ci/on-interpreter .ci/run $$(git ls-files '*.sh')
 	$(BIN)/hadolint pipeline_app/Dockerfile

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from infra.config import StackConfig
-from infra.encryption import CustomerKey, CustomerKeyArgs
-from infra.placement import Placement
-from infra.retention import Retention, RetentionArgs
-from infra.storage import (
+from dataclasses import dataclass
+
+from infra.components.encryption import CustomerKey, CustomerKeyArgs
+from infra.components.placement import Placement
+from infra.components.retention import Retention, RetentionArgs
+from infra.components.storage import (
     ApplicationStorage,
     ApplicationStorageArgs,
     ArtifactStorage,
@@ -15,16 +16,33 @@ from infra.storage import (
     HostStorage,
     HostStorageArgs,
 )
+from infra.settings.config import StackConfig
 
 
-def storage_accounts(cfg: StackConfig, placement: Placement) -> tuple[ArtifactStorage, ApplicationStorage, HostStorage]:
-    """Declare and return the accounts of the artifacts, of the files, and of the Functions host."""
+@dataclass(frozen=True, kw_only=True)
+class StorageAccounts:
+    """The three of them.
+
+    Attributes:
+        artifacts: that of the applications' zips and of the function's packages.
+        files: that of inputs, results, queues and the share.
+        host: that of what the Functions host keeps for itself.
+    """
+
+    artifacts: ArtifactStorage
+    files: ApplicationStorage
+    host: HostStorage
+
+
+def storage_accounts(cfg: StackConfig, placement: Placement) -> StorageAccounts:
+    """Declare and return the storage accounts."""
     args = _customer_key(cfg, placement)
     key = CustomerKey("encryption", args) if args else None
     artifacts = ArtifactStorage("artifacts", _artifact_storage(cfg, placement, key))
     files = ApplicationStorage("files", _application_storage(cfg, placement, key))
     Retention("retention", _retention(cfg, placement, artifacts, files))
-    return artifacts, files, HostStorage("host", HostStorageArgs(key=key, placement=placement))
+    host = HostStorage("host", HostStorageArgs(key=key, placement=placement))
+    return StorageAccounts(artifacts=artifacts, files=files, host=host)
 
 
 def _application_storage(cfg: StackConfig, placement: Placement, key: CustomerKey | None) -> ApplicationStorageArgs:

@@ -7,38 +7,32 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_azure_native import authorization
 
-from infra.clouds import PORTAL
-from infra.conditions import uploader_condition
-from infra.config import StackConfig
-from infra.container import WorkerGroup
-from infra.function_app import FunctionApp
-from infra.placement import Placement
-from infra.registry import Registry
-from infra.roles import Role
-from infra.stack_roles import StackRoles
-from infra.storage import ApplicationStorage, ArtifactStorage
-from infra.vault import Vault
+from infra.components.conditions import uploader_condition
+from infra.components.container_group import WorkerGroup
+from infra.components.function_app import FunctionApp
+from infra.components.roles import Role
+from infra.components.stack_roles import StackRoles
+from infra.components.vault import Vault
+from infra.platform import Platform
+from infra.settings.clouds import PORTAL
 
 
 def export_outputs(
+    platform: Platform,
     app: FunctionApp,
-    artifacts: ArtifactStorage,
-    cfg: StackConfig,
-    files: ApplicationStorage,
     groups: Sequence[WorkerGroup],
     image: pulumi.Output[str],
-    placement: Placement,
-    registry: Registry,
     roles: StackRoles,
     vault: Vault,
 ) -> None:
     """Export the stack's outputs; none of them is a secret."""
+    cfg, files, placement = platform.config, platform.accounts.files, platform.placement
     uploader = roles.process_files
     client = authorization.get_client_config_output()
     outputs: Mapping[str, pulumi.Input[object]] = {
         "appStorageAccountName": files.account_name,
         "appStorageContainer": files.container_name,
-        "artifactStorageAccountName": artifacts.account_name,
+        "artifactStorageAccountName": platform.accounts.artifacts.account_name,
         "containerGroupNames": pulumi.Output.all(*(each.group_name for each in groups)),
         "functionAppName": app.app_name,
         "imageDigest": image.apply(lambda reference: reference.rpartition("@")[2]),
@@ -49,7 +43,7 @@ def export_outputs(
         "portalUrl": pulumi.Output.format(
             "{0}/#@{1}/resource{2}", PORTAL, client.tenant_id, placement.resource_group_id
         ),
-        "registryLoginServer": registry.login_server,
+        "registryLoginServer": platform.registry.login_server,
         "resourceGroupName": placement.resource_group_name,
         "shareName": files.share.name,
         "uploadCommand": pulumi.Output.format(

@@ -18,6 +18,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -155,6 +156,9 @@ def _download(url: str, file: Path, largest: int) -> str:
                 output.write(piece)
             announced = answer.headers.get("Content-Length")
     except OSError as error:
+        if isinstance(error, urllib.error.HTTPError):
+            # It is the answer, too, and holds its connection.
+            error.close()
         raise InstallError(
             f"{url} cannot be fetched: {error}. Give this machine a way there (HTTPS_PROXY, SSL_CERT_FILE)."
         ) from error

@@ -7,36 +7,36 @@ from collections.abc import Sequence
 
 import pulumi
 
-from infra.alert_rules import silent_minutes
-from infra.alerts import AlertsArgs
-from infra.artifact import Artifact, ArtifactArgs, find_package
-from infra.config import StackConfig
-from infra.container import WorkerGroup, WorkerGroupArgs
-from infra.data_logs import DataLogsArgs, DataLogsLevel
-from infra.events import UploadEvents, UploadEventsArgs
-from infra.function_app import FunctionApp, FunctionAppArgs
-from infra.function_names import function_names
-from infra.grants import function_grants, worker_grants
-from infra.identities import WorkloadIdentity, WorkloadIdentityArgs
-from infra.image import WorkerImageArgs, application_hash, build_hash
-from infra.image_pull import ImagePull, ImagePullArgs
-from infra.monitoring import Monitoring, MonitoringArgs
-from infra.packaging import function_archive
-from infra.placement import Placement
-from infra.registry import Registry, RegistryArgs
-from infra.share_files import ShareFiles, ShareFilesArgs
-from infra.stack_roles import StackRoles, StackRolesArgs
-from infra.storage import ApplicationStorage, ArtifactStorage, HostStorage
-from infra.uploaders import UploadersArgs
-from infra.vault import Vault, VaultArgs
-from infra.verification.file import canary_file
-from infra.verify_deploy import DeployVerificationArgs
+from infra.components.alerts import AlertsArgs
+from infra.components.artifact import Artifact, ArtifactArgs, find_package
+from infra.components.container_group import WorkerGroup, WorkerGroupArgs
+from infra.components.data_logs import DataLogsArgs, DataLogsLevel
+from infra.components.events import UploadEvents, UploadEventsArgs
+from infra.components.function_app import FunctionApp, FunctionAppArgs
+from infra.components.grants import function_grants, worker_grants
+from infra.components.identities import WorkloadIdentity, WorkloadIdentityArgs
+from infra.components.image import WorkerImageArgs
+from infra.components.image_pull import ImagePull, ImagePullArgs
+from infra.components.monitoring import MonitoringArgs
+from infra.components.placement import Placement
+from infra.components.registry import RegistryArgs
+from infra.components.share_files import ShareFiles, ShareFilesArgs
+from infra.components.stack_roles import StackRoles, StackRolesArgs
+from infra.components.uploaders import UploadersArgs
+from infra.components.vault import Vault, VaultArgs
+from infra.components.verification import DeployVerificationArgs
+from infra.packages.function_names import function_names
+from infra.packages.function_package import function_archive
+from infra.packages.image_sources import application_hash, build_hash
+from infra.platform import Platform
+from infra.settings.config import StackConfig
+from infra.settings.silence import silent_minutes
+from infra.settings.verify_file import canary_file
 
 
-def alerts(
-    cfg: StackConfig, placement: Placement, logs: Monitoring, events: UploadEvents, function: FunctionApp
-) -> AlertsArgs:
+def alerts(platform: Platform, events: UploadEvents, function: FunctionApp) -> AlertsArgs:
     """Return what raises an alert and whom it notifies."""
+    cfg = platform.config
     return AlertsArgs(
         action_group_id=cfg.action_group_id,
         backlog_events=cfg.alert_backlog_events,
@@ -45,16 +45,17 @@ def alerts(
         events=events,
         failed_files=cfg.alert_failed_files,
         function=function,
-        monitoring=logs,
-        placement=placement,
+        monitoring=platform.logs,
+        placement=platform.placement,
         silent_minutes=(
             silent_minutes(cfg.sweep_schedule) if cfg.alert_silent_minutes is None else cfg.alert_silent_minutes
         ),
     )
 
 
-def artifact(cfg: StackConfig, placement: Placement, storage: ArtifactStorage) -> ArtifactArgs:
+def artifact(platform: Platform) -> ArtifactArgs:
     """Return the application's zip; a folder is zipped here."""
+    cfg = platform.config
     return ArtifactArgs(
         cache=cfg.project / cfg.artifact_cache,
         package=find_package(
@@ -64,69 +65,65 @@ def artifact(cfg: StackConfig, placement: Placement, storage: ArtifactStorage) -
             project=cfg.project,
             sha256=cfg.artifact_sha256,
         ),
-        placement=placement,
-        storage=storage,
+        placement=platform.placement,
+        storage=platform.accounts.artifacts,
     )
 
 
-def data_logs(
-    cfg: StackConfig, artifacts: ArtifactStorage, files: ApplicationStorage, logs: Monitoring, vault: Vault
-) -> DataLogsArgs:
+def data_logs(platform: Platform, vault: Vault) -> DataLogsArgs:
     """Return what is logged of who reads and changes data."""
+    cfg = platform.config
     return DataLogsArgs(
-        artifacts=artifacts, files=files, level=DataLogsLevel(cfg.data_logs), monitoring=logs, vault=vault
+        artifacts=platform.accounts.artifacts,
+        files=platform.accounts.files,
+        level=DataLogsLevel(cfg.data_logs),
+        monitoring=platform.logs,
+        vault=vault,
     )
 
 
-def function_app(
-    cfg: StackConfig,
-    placement: Placement,
-    artifacts: ArtifactStorage,
-    files: ApplicationStorage,
-    host: HostStorage,
-    identity: WorkloadIdentity,
-    groups: Sequence[WorkerGroup],
-    logs: Monitoring,
-) -> FunctionAppArgs:
+def function_app(platform: Platform, identity: WorkloadIdentity, groups: Sequence[WorkerGroup]) -> FunctionAppArgs:
     """Return the function's surroundings and its package, which is made here."""
+    cfg = platform.config
     return FunctionAppArgs(
-        artifacts=artifacts,
+        artifacts=platform.accounts.artifacts,
         functions=function_names(cfg.project),
         groups=groups,
-        host=host,
+        host=platform.accounts.host,
         identity=identity,
         memory_mb=cfg.function_memory_mb,
-        monitoring=logs,
+        monitoring=platform.logs,
         names=cfg.storage_names(),
         package=function_archive(cfg.project),
-        placement=placement,
-        storage=files,
+        placement=platform.placement,
+        storage=platform.accounts.files,
         sweep_grace_seconds=cfg.sweep_grace_seconds,
         sweep_pause_seconds=cfg.sweep_pause_seconds,
         sweep_schedule=cfg.sweep_schedule,
     )
 
 
-def function_identity(
-    placement: Placement,
-    artifacts: ArtifactStorage,
-    files: ApplicationStorage,
-    host: HostStorage,
-    logs: Monitoring,
-    roles: StackRoles,
-) -> WorkloadIdentityArgs:
+def function_identity(platform: Platform, roles: StackRoles) -> WorkloadIdentityArgs:
     """Return what the function may do."""
-    grants = function_grants(artifacts, host, files, placement, logs, roles)
-    return WorkloadIdentityArgs(grants=grants, placement=placement)
+    grants = function_grants(
+        platform.accounts.artifacts,
+        platform.accounts.host,
+        platform.accounts.files,
+        platform.placement,
+        platform.logs,
+        roles,
+    )
+    return WorkloadIdentityArgs(grants=grants, placement=platform.placement)
 
 
-def image_pull(cfg: StackConfig, registry: Registry, identity: WorkloadIdentity) -> ImagePullArgs:
+def image_pull(platform: Platform, identity: WorkloadIdentity) -> ImagePullArgs:
     """Return where the image comes from."""
+    cfg = platform.config
     return ImagePullArgs(
         given_reference=cfg.image_reference,
         given_registry_id=cfg.image_registry_id,
         identity=identity,
-        registry=registry,
+        registry=platform.registry,
         wait_seconds=cfg.role_wait_seconds,
     )
 
@@ -143,41 +140,53 @@ def registry(cfg: StackConfig, placement: Placement) -> RegistryArgs:
     )
 
 
-def roles(cfg: StackConfig, placement: Placement) -> StackRolesArgs:
+def roles(platform: Platform) -> StackRolesArgs:
     """Return whether the stack makes roles of its own, and for how long these are waited for."""
+    cfg = platform.config
     return StackRolesArgs(
         custom=cfg.custom_roles,
-        placement=placement,
+        placement=platform.placement,
         run_groups_id=cfg.start_role_id,
         wait_seconds=cfg.role_wait_seconds,
     )
 
 
-def share_files(cfg: StackConfig, files: ApplicationStorage, image: pulumi.Input[str]) -> ShareFilesArgs:
+def share_files(platform: Platform, image: pulumi.Input[str]) -> ShareFilesArgs:
     """Return the config files for the worker, and its image, before which they do not change."""
-    return ShareFilesArgs(files=cfg.share_files(), image=image, storage=files)
+    cfg = platform.config
+    return ShareFilesArgs(files=cfg.share_files(), image=image, storage=platform.accounts.files)
 
 
-def upload_events(cfg: StackConfig, placement: Placement, files: ApplicationStorage) -> UploadEventsArgs:
+def upload_events(platform: Platform) -> UploadEventsArgs:
     """Return what counts as an upload."""
+    cfg = platform.config
     return UploadEventsArgs(
-        names=cfg.storage_names(), placement=placement, storage=files, topic_name=cfg.system_topic_name
+        names=cfg.storage_names(),
+        placement=platform.placement,
+        storage=platform.accounts.files,
+        topic_name=cfg.system_topic_name,
     )
 
 
-def uploaders(cfg: StackConfig, files: ApplicationStorage, roles: StackRoles) -> UploadersArgs:
+def uploaders(platform: Platform, roles: StackRoles) -> UploadersArgs:
     """Return who may upload."""
+    cfg = platform.config
     return UploadersArgs(
-        ids=cfg.uploader_ids, input_path=cfg.input_path, roles=roles, storage=files, type=cfg.uploader_type
+        ids=cfg.uploader_ids,
+        input_path=cfg.input_path,
+        roles=roles,
+        storage=platform.accounts.files,
+        type=cfg.uploader_type,
     )
 
 
-def vault(cfg: StackConfig, placement: Placement, registry: Registry) -> VaultArgs:
+def vault(platform: Platform) -> VaultArgs:
     """Return the vault's name, how long it outlives its deletion, and who may administer its secrets."""
+    cfg = platform.config
     return VaultArgs(
-        placement=placement,
+        placement=platform.placement,
         purge_protection=cfg.vault_purge_protection,
-        registry=registry,
+        registry=platform.registry,
         retention_days=cfg.vault_retention_days,
         secrets_officer_id=cfg.vault_secrets_officer_id,
         secrets_officer_type=cfg.vault_secrets_officer_type,
@@ -186,14 +195,10 @@ def vault(cfg: StackConfig, placement: Placement, registry: Registry) -> VaultAr
 
 
 def verification(
-    cfg: StackConfig,
-    app: FunctionApp,
-    files: ApplicationStorage,
-    groups: Sequence[WorkerGroup],
-    image: pulumi.Input[str],
-    uploads: UploadEvents,
+    platform: Platform, app: FunctionApp, groups: Sequence[WorkerGroup], image: pulumi.Input[str], uploads: UploadEvents
 ) -> DeployVerificationArgs:
     """Return the file that is put through at the end of a deploy, and what it proves."""
+    cfg = platform.config
     return DeployVerificationArgs(
         app=app,
         file=canary_file(cfg.project, cfg.verify_file) if cfg.verify_file else None,
@@ -210,22 +215,16 @@ def verification(
             "topic": uploads.topic_id,
         },
         seconds=cfg.verify_seconds,
-        storage=files,
+        storage=platform.accounts.files,
         uploads=uploads,
     )
 
 
 def worker_group(
-    cfg: StackConfig,
-    placement: Placement,
-    files: ApplicationStorage,
-    image: pulumi.Input[str],
-    logs: Monitoring,
-    pull: ImagePull,
-    share_files: ShareFiles,
-    identity: WorkloadIdentity,
+    platform: Platform, image: pulumi.Input[str], pull: ImagePull, share_files: ShareFiles, identity: WorkloadIdentity
 ) -> WorkerGroupArgs:
     """Return what each container group runs."""
+    cfg = platform.config
     return WorkerGroupArgs(
         cpu=cfg.container_cpu,
         environment=cfg.worker_environment(),
@@ -233,26 +232,28 @@ def worker_group(
         image=image,
         logs=cfg.container_group_logs,
         memory_gib=cfg.container_memory_gib,
-        monitoring=logs,
+        monitoring=platform.logs,
         names=cfg.storage_names(),
         os_type=cfg.container_os_type,
-        placement=placement,
+        placement=platform.placement,
         pull=pull,
         share_files=share_files,
-        storage=files,
+        storage=platform.accounts.files,
     )
 
 
-def worker_identity(
-    cfg: StackConfig, placement: Placement, files: ApplicationStorage, registry: Registry, roles: StackRoles
-) -> WorkloadIdentityArgs:
+def worker_identity(platform: Platform, roles: StackRoles) -> WorkloadIdentityArgs:
     """Return what the worker may do."""
-    grants = worker_grants(registry, files, cfg.storage_names(), roles, cfg.image_registry_id)
-    return WorkloadIdentityArgs(grants=grants, placement=placement)
+    cfg = platform.config
+    grants = worker_grants(
+        platform.registry, platform.accounts.files, cfg.storage_names(), roles, cfg.image_registry_id
+    )
+    return WorkloadIdentityArgs(grants=grants, placement=platform.placement)
 
 
-def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) -> WorkerImageArgs:
+def worker_image(platform: Platform, application: Artifact) -> WorkerImageArgs:
     """Return what the image is built from and what it is called."""
+    cfg = platform.config
     build_args = cfg.build_args()
     content = build_hash(cfg.project, application.sha256, build_args)
     version = cfg.image_version(content)
@@ -263,7 +264,7 @@ def worker_image(cfg: StackConfig, registry: Registry, application: Artifact) ->
         build_args=build_args | {"APP_RELEASE": release, "RELEASE_VERSION": version},
         content=content,
         project=cfg.project,
-        registry=registry,
+        registry=platform.registry,
         repository=cfg.image_repository(),
         version=version,
     )

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from infra.local.azurite import StorageAccount, install
-from infra.local.machine import AZURITE_FOLDER
-from infra.local.processes import Supervisor
-from infra.local.run import PROJECT
+from infra.local.cloud.machine import AZURITE_FOLDER
+from infra.local.commands.run import PROJECT
+from infra.local.processes.supervisor import Supervisor
+from infra.local.services.azurite import StorageAccount, install
 from tests.local.fakes import new_key
 
 DATA_FOLDER: Final = "storage"

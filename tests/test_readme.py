@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.alert_rules import METRIC_RULES, log_alerts
-from infra.roles import Role
+from infra.components.alert_rules import METRIC_RULES, log_alerts
+from infra.components.roles import Role
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

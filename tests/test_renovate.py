@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.test_pins import LOCKS
+from tests.infra.packages.test_pins import LOCKS
 
 ROOT = Path(__file__).parents[1]
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text(encoding="utf-8"))
@@ -18,7 +18,7 @@ CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text(encoding=
 FOUND = {
     "dockerfile": ["pipeline_app/Dockerfile"],
     "github-actions": [f".github/workflows/{name}.yml" for name in ("ci", "deploy", "destroy", "preview")],
-    "npm": ["infra/local/azurite_lock/package.json"],
+    "npm": ["infra/local/services/azurite_lock/package.json"],
     "pip-compile": LOCKS,
 }
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from infra.acceptance.asking import NotAnswered
 from infra.acceptance.azure import Reply
 from infra.acceptance.site import Site
-from infra.naming import SHARE_MOUNT
+from infra.settings.naming import SHARE_MOUNT
 
 VERSION: Final = "2023-05-01"
 CONTAINER: Final = "probe"

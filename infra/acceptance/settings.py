@@ -8,7 +8,7 @@ from typing import Final
 
 import yaml
 
-from infra import config
+from infra.settings import config
 
 LOCATION: Final = "azure-native:location"
 PROJECT: Final = Path(__file__).parents[2]

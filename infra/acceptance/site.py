@@ -18,9 +18,9 @@ from infra.acceptance.azure import Azure, HttpAzure
 from infra.acceptance.clock import Clock
 from infra.acceptance.stage import Deployed
 from infra.acceptance.storage import Account, open_account
-from infra.clouds import RESOURCE_MANAGER
-from infra.credentials import CredentialError, provider_credential
+from infra.deployer.credentials import CredentialError, provider_credential
 from infra.operate.places import stack_place
+from infra.settings.clouds import RESOURCE_MANAGER
 from pipeline_app.rest.endpoint import Endpoint
 from pipeline_app.rest.signing import SCOPE, Signed
 

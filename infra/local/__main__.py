@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final, NoReturn
 
-from infra.local.interrupts import listen
+from infra.local.commands.interrupts import listen
 
 INTERRUPTED: Final = 130
 
@@ -15,7 +15,7 @@ def run() -> int:
     try:
         listen()
 
-        from infra.local.commands import app
+        from infra.local.commands.app import app
         from pipeline_app.rest.proxies import keep_near
 
         keep_near()

@@ -20,10 +20,10 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from infra.naming import DEAD_LETTER_CONTAINER
 from infra.operate.places import Place
 from infra.operate.properties import plain
 from infra.operate.storage import Blob, OperateError, OverwrittenError, Peeked
+from infra.settings.naming import DEAD_LETTER_CONTAINER
 from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, NEVER_EXPIRES, FileJob, plain_etag
 from pipeline_app.worker.holds import LEASED_CODES, explain, lease_of
 

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from infra.naming import SHARE_MOUNT
 from infra.operate.storage import OperateError
+from infra.settings.naming import SHARE_MOUNT
 from pipeline_app.contract import StorageNames
 
 LOCAL_KEYS: Final = ("appStorageConnectionString", "appStorageContainer", "inputPath", "outputPath")

@@ -13,9 +13,9 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from infra.deployer.resource_manager import PassingError, RefusedError, ResourceManager, patiently
 from infra.operate.azure_storage import AzureStorage
 from infra.operate.story import gather
-from infra.resource_manager import PassingError, RefusedError, ResourceManager, patiently
 from infra.verification.canary import (
     BUILT_IN_CONTENT,
     BUILT_IN_NAME,

@@ -8,7 +8,7 @@ import pytest
 
 from infra.acceptance.refusals import refusal
 from infra.acceptance.settings import OWN, PROJECT, stack_config
-from infra.config import KEYS, check
+from infra.settings.config import KEYS, check
 
 
 @pytest.mark.parametrize("name", ["acceptance-1", "throwaway", "dev-acceptance", "production1"])

@@ -14,7 +14,7 @@ from typing import Final
 
 import filelock
 
-from infra.packaging import BUILD_DIRECTORY
+from infra.packages.function_package import BUILD_DIRECTORY
 from tests.bench.measurement import PeerMissing
 from tests.bench.processes import PROJECT
 from tests.bench.storage import CONTAINER, Storage, input_names

@@ -11,8 +11,8 @@ from typing import Final
 
 from croniter import croniter
 
-from infra.local.azurite import Access
-from infra.local.program import read_stack
+from infra.local.cloud.program import read_stack
+from infra.local.services.azurite import Access
 from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE
 from tests.bench.applications import copying
 from tests.bench.measurement import Result, Row, Samples

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from infra.packaging import FunctionPackage
+from infra.packages.function_package import FunctionPackage
 from tests.infra.recording import run_program
 
 

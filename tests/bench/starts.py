@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from infra.local.functions import unpack
-from infra.packaging import function_archive
+from infra.local.services.functions import unpack
+from infra.packages.function_package import function_archive
 from tests.bench.applications import Application, copying
 from tests.bench.imports import imports
 from tests.bench.measurement import Result, Row, Samples, Target

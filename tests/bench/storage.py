@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 from xml.sax.saxutils import escape
 
-from infra.local.azurite import Access
+from infra.local.services.azurite import Access
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, FileJob, StorageNames, now, plain_etag
 from tests.accounts import running_account
 from tests.bench.http_calls import Account, Connection

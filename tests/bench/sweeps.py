@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from infra.naming import DEAD_LETTER_CONTAINER
+from infra.settings.naming import DEAD_LETTER_CONTAINER
 from pipeline_app.contract import EVENTS_POISON_QUEUE, EVENTS_QUEUE, STATE_CONTAINER
 from tests.bench.crowd import crowded_storage
 from tests.bench.http_calls import Account

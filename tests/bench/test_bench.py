@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.local.azurite import Access
+from infra.local.services.azurite import Access
 from pipeline_app.contract import StorageNames
 from tests.bench import __main__ as bench
 from tests.bench import azure_cli, curl, report

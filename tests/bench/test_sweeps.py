@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.azurite import Access
+from infra.local.services.azurite import Access
 from tests.bench import sweeps
 from tests.bench.http_calls import Account
 from tests.bench.measurement import Row

@@ -21,11 +21,11 @@ from typing import Final
 
 import psutil
 
-from infra.local.azurite import StorageAccount, install
-from infra.local.machine import AZURITE_FOLDER, OUTPUTS
-from infra.local.processes import Supervisor
-from infra.local.run import PROJECT
-from infra.local.waiting import wait_until
+from infra.local.cloud.machine import AZURITE_FOLDER, OUTPUTS
+from infra.local.commands.run import PROJECT
+from infra.local.processes.supervisor import Supervisor
+from infra.local.processes.waiting import wait_until
+from infra.local.services.azurite import StorageAccount, install
 from tests.chaos import victims
 from tests.chaos.application import ALIAS, Application
 from tests.chaos.checking import NAMES, Attempts, Checker, Findings

@@ -8,7 +8,7 @@ from pathlib import Path
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
-from infra.local.waiting import wait_until
+from infra.local.processes.waiting import wait_until
 from pipeline_app.contract import FileJob, Receipt, now
 from tests.container.client import docker, state_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from infra.acceptance.groups import PROBES
 from infra.acceptance.questions import confinement
-from infra.local.waiting import wait_until
+from infra.local.processes.waiting import wait_until
 from tests.container.client import docker, state_of
 from tests.container.conftest import Run
 from tests.container.site import MOUNT, Site, ended, wait_for_end

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.waiting import wait_until
+from infra.local.processes.waiting import wait_until
 from tests.container.client import docker, state_of
 from tests.container.conftest import RELEASE, STRAY_SECRET, Image, Run, build_image
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from infra.local.waiting import wait_until
+from infra.local.processes.waiting import wait_until
 from pipeline_app.contract import FileJob
 from tests.container.client import docker, state_of
 from tests.container.conftest import PROJECT, RELEASE, Run

@@ -13,7 +13,7 @@ import pulumi.automation as auto
 import pytest
 import trustme
 
-from infra.packaging import function_archive
+from infra.packages.function_package import function_archive
 from tests.engine.comparison import comparable_cloud, comparable_state
 from tests.engine.deployment import ROOT, FirstDeploy, NewSite, Site, copy_project
 from tests.engine.standin.azure import SCHEMA_VARIABLE
@@ -25,7 +25,7 @@ from tests.engine.standin.schema import read_schema
 
 PLUGIN = """\
 #!/bin/sh
-PYTHONPATH='{root}' exec '{python}' -c 'from tests.engine.standin.{module} import main; main()'
+PYTHONPATH='{root}' exec '{python}' -P -c 'from tests.engine.standin.{module} import main; main()'
 """
 
 

@@ -138,8 +138,8 @@ def test_what_is_not_deployed_changes_nothing(deployment: Deployment) -> None:
     ):
         written(name, "anything")(project)
     appended("README.md", "\nEdited.\n")(project)
-    appended("infra/one_deploy.py", "\n# Edited.\n")(project)
-    appended("infra/share_file.py", "\n# Edited.\n")(project)
+    appended("infra/deployer/one_deploy.py", "\n# Edited.\n")(project)
+    appended("infra/deployer/share_file.py", "\n# Edited.\n")(project)
 
     assert set(deployment.preview().summary) == {"same"}
 

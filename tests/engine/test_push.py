@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.registry_sign_in import REMEDY
+from infra.deployer.registry_sign_in import REMEDY
 from tests.engine.deployment import Deployment, NewSite
 from tests.engine.standin.registries import TOKEN_USER
 

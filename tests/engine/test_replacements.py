@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from infra.placement import STACK_TAG
+from infra.components.placement import STACK_TAG
 from tests.engine.deployment import Deployment, NewSite
 from tests.engine.settings import PROJECT, changed, deployed
 

@@ -17,16 +17,16 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 from filelock import FileLock
 
-from infra import packaging
-from infra.function_app import WORKER_THREADS
-from infra.local.arm import ArmServer
-from infra.local.data import DataFolder
-from infra.local.functions import FunctionHost, Site
-from infra.local.identity import Directory, TokenServer
-from infra.local.processes import Supervisor
-from infra.local.waiting import wait_until
-from infra.packaging import PYTHON_VERSION, function_archive
-from infra.roles import Role
+from infra.components.function_app import WORKER_THREADS
+from infra.components.roles import Role
+from infra.local.data.folder import DataFolder
+from infra.local.processes.supervisor import Supervisor
+from infra.local.processes.waiting import wait_until
+from infra.local.services.arm import ArmServer
+from infra.local.services.functions import FunctionHost, Site
+from infra.local.services.identity import Directory, TokenServer
+from infra.packages import function_package as packaging
+from infra.packages.function_package import PYTHON_VERSION, function_archive
 from pipeline_app.contract import JOBS_QUEUE, STATE_CONTAINER, FileJob
 from tests.accounts import running_account
 from tests.function.real_worker.gate import Gate, through

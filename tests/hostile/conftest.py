@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.azurite import StorageAccount
+from infra.local.services.azurite import StorageAccount
 from tests.accounts import running_account
 from tests.hostile.service import Service
 from tests.local.fakes import Recorder

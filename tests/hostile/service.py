@@ -30,7 +30,7 @@ from azure.storage.blob import (
 )
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from infra.local.azurite import StorageAccount
+from infra.local.services.azurite import StorageAccount
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, FileJob, Receipt, StorageNames, now
 
 ALIAS: Final = "app"

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infra import archive as archive_module
-from infra.archive import (
+from infra.packages import archive as archive_module
+from infra.packages.archive import (
     ArchiveError,
     cache_is_current,
     check_zip,

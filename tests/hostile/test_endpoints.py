@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infra.local.arm import ArmServer
-from infra.local.azurite import StorageAccount
-from infra.local.identity import Directory, TokenServer
-from infra.local.registry import RegistryServer
-from infra.local.waiting import wait_until
+from infra.local.processes.waiting import wait_until
+from infra.local.services.arm import ArmServer
+from infra.local.services.azurite import StorageAccount
+from infra.local.services.identity import Directory, TokenServer
+from infra.local.services.registry import RegistryServer
 from pipeline_app.contract import ContractError
 from pipeline_app.worker import health, listening
 from pipeline_app.worker.listening import BoundedHandler, BoundedServer

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infra.local import demo
+from infra.local.commands import demo
 from infra.operate.story import gather
 from pipeline_app.contract import InputVersion, Receipt, StorageNames
 from pipeline_app.printable import printable

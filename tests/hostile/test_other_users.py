@@ -18,15 +18,15 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
-from infra.local import run as running
-from infra.local.cloud import Declared, Scene
-from infra.local.commands import app
-from infra.local.data import DataFolder, DataFolderError
-from infra.local.engines import open_to_all
-from infra.local.handlers.storage import share_file
-from infra.local.machine import AZURITE_FOLDER
-from infra.local.private import NotPrivateError, make_private, require_trusted
-from infra.local.run import LocalRun, RunOptions
+from infra.local.cloud.cloud import Declared, Scene
+from infra.local.cloud.handlers.storage import share_file
+from infra.local.cloud.machine import AZURITE_FOLDER
+from infra.local.commands import run as running
+from infra.local.commands.app import app
+from infra.local.commands.run import LocalRun, RunOptions
+from infra.local.data.folder import DataFolder, DataFolderError
+from infra.local.data.private import NotPrivateError, make_private, require_trusted
+from infra.local.services.engines import open_to_all
 from tests.local.fakes import Recorder
 
 STRANGER = 54321

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from infra.packaging import FunctionPackage
+from infra.packages.function_package import FunctionPackage
 from tests.engine.standin.proxy import Proxy, running_proxy
 from tests.infra.azure import Azure, new_azure
 from tests.infra.recording import Run, run_program

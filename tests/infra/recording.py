@@ -211,7 +211,7 @@ def run_program(config: Mapping[str, str], run: Run | None = None, *, preview: b
     settings = {key if ":" in key else f"{PROJECT_NAME}:{key}": value for key, value in config.items()}
     loops: list[asyncio.AbstractEventLoop] = []
     try:
-        with patch("infra.registry_sign_in.push_token", push_token):
+        with patch("infra.deployer.registry_sign_in.push_token", push_token):
             asyncio.run(_run(settings, run, loops, preview))
     finally:
         # The program does without, since it ends soon; the tests do not.

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from infra.conditions import uploader_condition, worker_condition
-from infra.credentials import HandedToken
-from infra.image_pull import credential_server
-from infra.roles import Role
+from infra.components.conditions import uploader_condition, worker_condition
+from infra.components.image_pull import credential_server
+from infra.components.roles import Role
+from infra.deployer.credentials import HandedToken
 from tests.infra.recording import (
     FROM_OUTPUT,
     SECRET,
@@ -417,7 +417,7 @@ def test_an_artifact_to_fetch_is_there_before_the_image_is_built(
         assert credential.get_token().token == f"{SECRET}-token"
         return cache
 
-    monkeypatch.setattr("infra.artifact_fetch.fetch_artifact", fetch)
+    monkeypatch.setattr("infra.packages.artifact_fetch.fetch_artifact", fetch)
     config = {
         "artifactCache": str(artifact_cache),
         "artifactName": "app.zip",

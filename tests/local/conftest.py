@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.azurite import StorageAccount, install
-from infra.local.machine import AZURITE_FOLDER
-from infra.local.processes import Supervisor
-from infra.local.run import PROJECT
-from infra.local.waiting import wait_until
+from infra.local.cloud.machine import AZURITE_FOLDER
+from infra.local.commands.run import PROJECT
+from infra.local.processes.supervisor import Supervisor
+from infra.local.processes.waiting import wait_until
+from infra.local.services.azurite import StorageAccount, install
 from tests.accounts import running_account
 from tests.local.fakes import Eventually, Recorder
 from tests.local.runs import Client, Run, client_of, obedient, running

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from infra.local.watcher import Stage
+from infra.local.watching.watcher import Stage
 
 Eventually = Callable[[Callable[[], bool]], None]
 

@@ -18,10 +18,10 @@ import psutil
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from infra.local.azurite import REFUSALS
-from infra.local.machine import OUTPUTS
-from infra.local.run import PROJECT
-from infra.local.waiting import wait_until
+from infra.local.cloud.machine import OUTPUTS
+from infra.local.commands.run import PROJECT
+from infra.local.processes.waiting import wait_until
+from infra.local.services.azurite import REFUSALS
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, Receipt, StorageNames, plain_etag
 
 READY_SECONDS: Final = 90

@@ -15,10 +15,10 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, ContentSettings, StandardBlobTier
 from azure.storage.queue import QueueServiceClient
 
-from infra.naming import DEAD_LETTER_CONTAINER
 from infra.operate.azure_storage import AzureStorage, connect
 from infra.operate.places import Place
 from infra.operate.storage import OperateError, OverwrittenError
+from infra.settings.naming import DEAD_LETTER_CONTAINER
 from pipeline_app.contract import FileJob, StorageNames
 from tests.operate.fakes import OLD
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.images import CACHE as CACHE_FOLDER
-from infra.local.images import network_settings
+from infra.local.services.images import CACHE as CACHE_FOLDER
+from infra.local.services.images import network_settings
 
 ROOT = Path(__file__).parents[2] / "pipeline_app"
 INPUTS = sorted((ROOT / "sample_inputs").rglob("*.csv"))

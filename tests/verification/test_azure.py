@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 
-from infra.resource_manager import Answer, PassingError, RefusedError
+from infra.deployer.resource_manager import Answer, PassingError, RefusedError
 from infra.verification.azure import AzureGroups, keyed_storage, verify_through
 from infra.verification.canary import CanaryError, CanaryStorage, GroupFacts
 

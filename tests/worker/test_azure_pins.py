@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from infra.pins import read_pins, taken
+from infra.packages.pins import read_pins, taken
 
 ROOT = Path(__file__).parents[2]
 # What the worker imports itself, besides the standard library.

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from infra.local.waiting import wait_until
+from infra.local.processes.waiting import wait_until
 from pipeline_app.contract import FileJob
 from pipeline_app.worker import process as process_module
 from pipeline_app.worker.attempt import Fetched, Outcome, Ran
@@ -397,7 +397,7 @@ def test_a_keeper_that_loses_its_confinement_later_gives_the_file_back_and_ends_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.settings = dataclasses.replace(world.settings, require_confinement=True)
-    world.app('kill -9 "$(ps -o ppid= -p $$)"; sleep 60')
+    world.app('kill -9 "$PPID"; sleep 60')
     world.upload()
     processor = world.processor()
     refuse(monkeypatch)

@@ -20,8 +20,10 @@ def send(request: urllib.request.Request) -> tuple[int, dict[str, object]]:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             return response.status, json.loads(response.read() or b"{}")
     except urllib.error.HTTPError as error:
+        with error:
+            body = error.read()
         try:
-            return error.code, json.loads(error.read() or b"{}")
+            return error.code, json.loads(body or b"{}")
         except ValueError:
             return error.code, {}
 

@@ -39,7 +39,7 @@ def _ask(site: Site) -> Seen:
     if not count:
         raise NotAnswered("The stack has no alerts.")
     return Seen(
-        advice="These alerts never fire. Mend them in infra/alert_rules.py.",
+        advice="These alerts never fire. Mend them in infra/components/alert_rules.py.",
         as_expected=not problems,
         details={"metrics": known, "problems": problems},
         text=(

@@ -10,7 +10,7 @@ from typing import Any
 from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.groups import ProbeGroup, Wanted, probe_group
 from infra.acceptance.site import Site
-from infra.naming import SHARE_MOUNT
+from infra.settings.naming import SHARE_MOUNT
 
 GROUPS = 4
 MEDIAN_SECONDS = 120

@@ -7,7 +7,7 @@ from typing import Any
 from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.groups import Wanted, image_is_own, probe_group
 from infra.acceptance.site import Site
-from infra.clouds import REGISTRY_AUDIENCE
+from infra.settings.clouds import REGISTRY_AUDIENCE
 
 # Source: https://github.com/opencontainers/image-spec/blob/main/media-types.md and
 # https://distribution.github.io/distribution/spec/manifest-v2-2/

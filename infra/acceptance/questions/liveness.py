@@ -31,7 +31,8 @@ def _ask(site: Site) -> Seen:
     return Seen(
         advice=(
             "The probe does not watch the worker. If it kills a healthy one, remove liveness_probe from "
-            "infra/container.py; if it never asks, a worker that hangs runs, and costs, until somebody stops it."
+            "infra/components/container_group.py; if it never asks, a worker that hangs runs, and costs, until "
+            "somebody stops it."
         ),
         as_expected=lives and dies,
         details={"events": spoken, "healthy": good_state, "sick": bad_state},

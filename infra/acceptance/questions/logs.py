@@ -75,7 +75,7 @@ def _ask(site: Site) -> Seen:
     return Seen(
         advice=(
             "Alerts and the queries of docs/operations.md look at tables that do not fill, or too late: name those "
-            "that do in infra/alert_rules.py, docs/operations.md and infra/operate/telling.py."
+            "that do in infra/components/alert_rules.py, docs/operations.md and infra/operate/telling.py."
         ),
         as_expected=not missing and not slow,
         details={"late_seconds": late, "lines": counts, "missing": sorted(missing)},

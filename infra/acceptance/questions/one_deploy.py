@@ -57,8 +57,8 @@ def _ask(site: Site) -> Seen:
     good = end == SUCCESS and set(names) >= FUNCTIONS and first.status in (200, 201, 202)
     return Seen(
         advice=(
-            "Hold infra/package_deploy.py against the answers in the JSON file: it decides by them whether the code "
-            "is deployed."
+            "Hold infra/deployer/package_deploy.py against the answers in the JSON file: it decides by them whether "
+            "the code is deployed."
         ),
         as_expected=good and (bool(location) or _has_status(first)),
         details=details,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from infra.acceptance.asking import Question, Seen
 from infra.acceptance.questions.roles import ASSIGNMENTS, assign, assignment_id
 from infra.acceptance.site import Site
-from infra.roles import Role
+from infra.components.roles import Role
 from pipeline_app.rest.endpoint import StorageError
 from pipeline_app.rest.operations import list_page, message_count, put_message
 

@@ -12,7 +12,7 @@ from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.azure import Reply
 from infra.acceptance.groups import IDENTITY, VERSION, WORKER_IDENTITY, ProbeGroup, Wanted, probe_group
 from infra.acceptance.site import Site
-from infra.roles import Role
+from infra.components.roles import Role
 
 ASSIGNMENTS = "2022-04-01"
 IDENTITIES = "2023-01-31"
@@ -91,7 +91,8 @@ def _start_without_assign(site: Site) -> Seen:
     return Seen(
         advice=(
             "The function needs Microsoft.ManagedIdentity/userAssignedIdentities/assign/action on the worker's "
-            "identity as well: give function-identity the role Managed Identity Operator there (infra/grants.py)."
+            "identity as well: give function-identity the role Managed Identity Operator there "
+            "(infra/components/grants.py)."
         ),
         as_expected=works,
         details={"answers": lines},

@@ -27,7 +27,7 @@ def _ask(site: Site) -> Seen:
         return Seen(
             advice=(
                 "The scaler does not see the queue: give function-identity Storage Queue Data Contributor and Reader "
-                "on the whole account (infra/grants.py). Until then the sweep alone wakes the function."
+                "on the whole account (infra/components/grants.py). Until then the sweep alone wakes the function."
             ),
             as_expected=False,
             details={"seconds": site.clock.now() - begin},

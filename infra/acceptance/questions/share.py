@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.acceptance.asking import NotAnswered, Question, Seen
 from infra.acceptance.groups import Wanted, probe_group
 from infra.acceptance.site import Site
-from infra.naming import SHARE_MOUNT
+from infra.settings.naming import SHARE_MOUNT
 
 CONFIG_FOLDER = "config"
 

@@ -65,7 +65,8 @@ def _ask(site: Site) -> Seen:
     return Seen(
         advice=(
             f"Files that are uploaded this way ({', '.join(odd)}) wait for the sweep: add what their events name to "
-            "COMPLETING_APIS in infra/events.py and to COMPLETE_UPLOADS in function/pipeline_function/events.py."
+            "COMPLETING_APIS in infra/components/events.py and to COMPLETE_UPLOADS in "
+            "function/pipeline_function/events.py."
         ),
         as_expected=not odd,
         details={"events": events, "receipts": receipts},

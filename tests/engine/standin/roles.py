@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from infra.local.built_in_roles import BUILT_IN, Permissions, pattern
-from infra.local.conditions import VERSION, ConditionError, Expression, parse
+from infra.local.services.built_in_roles import BUILT_IN, Permissions, pattern
+from infra.local.services.conditions import VERSION, ConditionError, Expression, parse
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.names import stable_uuid
 from tests.engine.standin.wire import Properties

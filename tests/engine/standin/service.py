@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from infra.local.flex import refusal
+from infra.local.cloud.flex import refusal
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.groups import check_group
 from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT, Kind

@@ -1,0 +1,177 @@
+"""What is worth a person's attention: metrics, and queries over the log lines of the worker, function and platform.
+
+Pure, so that tests can hold each term against the line that the code really logs. Every rule has an entry of the same
+name in the runbook of docs/operations.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from infra.settings.silence import SILENT_WINDOWS
+
+# Parts of lines of this project's own code.
+BACKLOG: Final = "Backlog: "
+BURIED: Final = "is buried in the poison queue"
+FAILED: Final = " INFO failed "
+MISSING_GROUP: Final = "does not exist. Run 'pulumi up' to deploy it"
+UNCONFINED: Final = "applications are not confined"
+UNSTARTABLE: Final = "RunnersUnavailable"
+
+# What the Functions host logs when it moves a message to a poison queue.
+# Source: QueueProcessor.CopyMessageToPoisonQueueAsync in https://github.com/Azure/azure-webjobs-sdk
+HOST_POISON: Final = "Message has reached MaxDequeueCount"
+
+# What Container Instances reports of a group whose image or share it cannot get at; the start itself succeeded.
+# Source: https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting
+PLATFORM: Final = ("Back-off pulling image", "Failed to mount", "Failed to pull image")
+
+# What containers print and what the platform says of them. Diagnostic settings fill the first table of each; the second
+# is that of the workspace's key, which a policy may add to groups, and has the same columns as far as they are used.
+# Source: https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference
+CONTAINER_EVENTS: Final = ("ContainerEvent", "ContainerEvent_CL")
+CONTAINER_LOGS: Final = ("ContainerInstanceLog", "ContainerInstanceLog_CL")
+
+# Some tables are made with the first line, long after the rules. A fuzzy union passes over tables that are not there
+# yet, and the empty one keeps it from having none at all.
+# Source: https://learn.microsoft.com/kusto/query/union-operator
+_COLUMNS: Final = "InnermostMessage: string, Message: string, OuterMessage: string, TimeGenerated: datetime"
+_FUZZY: Final = f"union isfuzzy=true (datatable({_COLUMNS})[])"
+
+# Every sweep logs its line, whatever it finds; none is left out by sampling, as the function's host.json says.
+_SWEEPS: Final = f'AppTraces\n| where Message startswith_cs "{BACKLOG}"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogAlert:
+    """An alert on log lines.
+
+    Attributes:
+        absence: whether it fires below the threshold, so where lines are missing, and not above.
+        description: what it means, in a sentence.
+        measure: the column whose smallest value is compared; None counts the lines.
+        periods: how many windows in a row have to be beyond the threshold.
+        query: what to look at, in the Kusto language.
+        severity: from 0, critical, to 4.
+        threshold: the alert fires beyond it.
+        window: how far one look goes back, as an ISO 8601 duration.
+    """
+
+    absence: bool = False
+    description: str
+    measure: str | None = None
+    periods: int = 1
+    query: str
+    severity: int
+    threshold: int
+    window: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRule:
+    """An alert that fires when a metric of the Event Grid system topic counts anything."""
+
+    description: str
+    metric: str
+
+
+# Source: https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-eventgrid-systemtopics-metrics
+METRIC_RULES: Final[Mapping[str, MetricRule]] = {
+    "dead-lettered-events": MetricRule(
+        description="Event Grid could not deliver events and put them into the dead-letter container.",
+        metric="DeadLetteredCount",
+    ),
+    "dropped-events": MetricRule(
+        description="Event Grid dropped events: it could neither deliver nor dead-letter them.",
+        metric="DroppedEventCount",
+    ),
+}
+
+
+def log_alerts(
+    *, backlog_events: int, backlog_jobs: int, failed_files: int, silent_minutes: int
+) -> Mapping[str, LogAlert]:
+    """Return the alerts on log lines by name.
+
+    Args:
+        backlog_events: so many events may wait for 15 minutes.
+        backlog_jobs: so many jobs may wait for 15 minutes.
+        failed_files: so many files may fail within 15 minutes.
+        silent_minutes: for so long the sweep may say nothing, one of ``SILENT_WINDOWS``; 0 is for ever.
+    """
+    alerts = _alerts(backlog_events, backlog_jobs, failed_files)
+    if silent_minutes:
+        alerts["silent-sweep"] = LogAlert(
+            absence=True,
+            description=f"The sweep has not reported for {silent_minutes} minutes, so the function does not run.",
+            query=f"{_SWEEPS}\n| project TimeGenerated",
+            severity=1,
+            threshold=1,
+            window=SILENT_WINDOWS[silent_minutes],
+        )
+    return alerts
+
+
+def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[str, LogAlert]:
+    return {
+        "backlog": LogAlert(
+            description=f"More than {backlog_jobs} jobs have been waiting for 15 minutes.",
+            measure="Jobs",
+            query=f'{_SWEEPS}\n| parse Message with * "jobs=" Jobs: long "." *',
+            severity=2,
+            threshold=backlog_jobs,
+            window="PT15M",
+        ),
+        "failed-files": LogAlert(
+            description=f"More than {failed_files} files failed within 15 minutes.",
+            query=f"{_union(*CONTAINER_LOGS)}\n| where {_holds('Message', FAILED)}",
+            severity=2,
+            threshold=failed_files,
+            window="PT15M",
+        ),
+        "poisoned-messages": LogAlert(
+            description="A job or an event was moved to a poison queue.",
+            query=f"{_union('AppTraces', *CONTAINER_LOGS)}\n| where {_holds('Message', BURIED, HOST_POISON)}",
+            severity=1,
+            threshold=0,
+            window="PT15M",
+        ),
+        "unconfined-applications": LogAlert(
+            description="A worker runs applications that nothing keeps from other files, since its kernel cannot.",
+            query=f"{_union(*CONTAINER_LOGS)}\n| where {_holds('Message', UNCONFINED)}",
+            severity=3,
+            threshold=0,
+            window="PT15M",
+        ),
+        # Azure refuses to start a group that is just ending, which the next try mends; so three windows in a row.
+        "unstartable-group": LogAlert(
+            description="A container group has not been able to start for 15 minutes.",
+            periods=3,
+            query=(
+                f"{_union('AppExceptions', 'AppTraces', *CONTAINER_EVENTS)}\n"
+                '| extend Text = strcat(Message, " ", OuterMessage, " ", InnermostMessage)\n'
+                f"| where {_holds('Text', MISSING_GROUP, UNSTARTABLE, *PLATFORM)}"
+            ),
+            severity=1,
+            threshold=0,
+            window="PT5M",
+        ),
+        "waiting-events": LogAlert(
+            description=f"More than {backlog_events} events have been waiting for 15 minutes.",
+            measure="Events",
+            query=f'{_SWEEPS}\n| parse Message with * "events=" Events: long " " *',
+            severity=2,
+            threshold=backlog_events,
+            window="PT15M",
+        ),
+    }
+
+
+def _holds(column: str, *terms: str) -> str:
+    return " or ".join(f'{column} contains_cs "{term}"' for term in terms)
+
+
+def _union(*tables: str) -> str:
+    return ", ".join([_FUZZY, *tables])

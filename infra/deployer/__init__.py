@@ -1,0 +1,1 @@
+"""What Pulumi's providers have no resource for, done as the deployer: our own resources and how they sign in."""

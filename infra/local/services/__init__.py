@@ -1,0 +1,1 @@
+"""What Azure would run: storage, Event Grid, the Functions host, container groups, identities and Resource Manager."""
