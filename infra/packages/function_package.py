@@ -29,8 +29,8 @@ FUNCTION_PACKAGE: Final = "pipeline_function"
 KEPT_ARCHIVES: Final = 5
 PACKAGES_DIRECTORY: Final = ".python_packages/lib/site-packages"
 # What the function shares with the worker.
-SHARED_FILES: Final = ("pipeline_app/__init__.py", "pipeline_app/contract.py")
-SHARED_PACKAGE: Final = "pipeline_app/rest"
+SHARED_FILES: Final = ("pipeline_app/__init__.py",)
+SHARED_PACKAGES: Final = ("pipeline_app/contract", "pipeline_app/rest")
 
 # The wheels are chosen for the Function App's Python and Linux, whatever this machine has. The newer tags are glibc
 # versions that the Functions images of this Python fulfil; a package is free to have stopped publishing older ones.
@@ -95,10 +95,8 @@ def _sources(project: Path) -> dict[str, Path]:
     files = {name: function / name for name in FUNCTION_FILES} | {name: project / name for name in SHARED_FILES}
     if missing := sorted(str(path) for path in files.values() if not path.is_file()):
         raise PackagingError(f"The function's archive needs {', '.join(missing)}. Restore it from version control.")
-    for package, folder in (
-        (FUNCTION_PACKAGE, function / FUNCTION_PACKAGE),
-        (SHARED_PACKAGE, project / SHARED_PACKAGE),
-    ):
+    packages = {FUNCTION_PACKAGE: function / FUNCTION_PACKAGE} | {name: project / name for name in SHARED_PACKAGES}
+    for package, folder in packages.items():
         found = {f"{package}/{name}": path for name, path in _tree(folder).items()}
         if not found:
             raise PackagingError(f"{folder} has no files. Restore it from version control.")

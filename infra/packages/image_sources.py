@@ -24,7 +24,7 @@ INSTALLER_SOURCES: Final = (
 # Source: https://github.com/docker/cli/issues/2919
 WORKER_SOURCES: Final = (
     "pipeline_app/__init__.py",
-    "pipeline_app/contract.py",
+    "pipeline_app/contract/*.py",
     "pipeline_app/printable.py",
     "pipeline_app/rest/*.py",
     "pipeline_app/worker/*.py",

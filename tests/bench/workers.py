@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infra.packages.image_sources import WORKER_SOURCES, source_files
 from tests.bench.applications import Application
 from tests.bench.http_calls import Account
 from tests.bench.processes import PROJECT, cpu_seconds, peak_bytes
@@ -82,13 +83,10 @@ class Launcher:
         self.code = folder / "code"
         self._count = 0
         self._folder = folder
-        package = self.code / "pipeline_app"
-        package.mkdir(parents=True)
-        for name in ("__init__.py", "contract.py"):
-            shutil.copyfile(PROJECT / "pipeline_app" / name, package / name)
-        ignored = shutil.ignore_patterns("__pycache__")
-        for name in ("rest", "worker"):
-            shutil.copytree(PROJECT / "pipeline_app" / name, package / name, ignore=ignored)
+        for source in source_files(PROJECT, WORKER_SOURCES):
+            target = self.code / source.relative_to(PROJECT)
+            target.parent.mkdir(exist_ok=True, parents=True)
+            shutil.copyfile(source, target)
         compileall.compile_dir(self.code, quiet=1)
 
     def environment(

@@ -75,7 +75,7 @@ def test_a_new_package_is_there_before_the_old_one_goes(deployment: Deployment) 
     assert deployment.up().order("function-package") == ["create-replacement", "replace", "delete-replaced"]
 
 
-@pytest.mark.parametrize("shared", ["pipeline_app/contract.py", "pipeline_app/rest/endpoint.py"])
+@pytest.mark.parametrize("shared", ["pipeline_app/contract/names.py", "pipeline_app/rest/endpoint.py"])
 def test_a_preview_says_what_an_edit_of_both_programs_will_change(deployment: Deployment, shared: str) -> None:
     appended(shared, "\n# Edited.\n")(deployment.site.project)
     preview, up = deployment.preview(), deployment.up()
@@ -126,7 +126,7 @@ def test_the_input_path_changes_the_filter_the_settings_and_the_group(deployment
 def test_what_is_not_deployed_changes_nothing(deployment: Deployment) -> None:
     """Dates, bytecode, other people's folders, documentation, and how the program is written."""
     project = deployment.site.project
-    for name in ("function/host.json", "pipeline_app/contract.py", "pipeline_app/sample/csvreport/cli.py"):
+    for name in ("function/host.json", "pipeline_app/contract/names.py", "pipeline_app/sample/csvreport/cli.py"):
         os.utime(project / name, (1, 1))
     for name in (
         ".git/HEAD",

@@ -14,7 +14,7 @@ ARGS = {"APP_ALIAS": "app", "APP_FILE": "app.py"}
 FILES = (
     "Dockerfile",
     "__init__.py",
-    "contract.py",
+    "contract/names.py",
     "install.py",
     "printable.py",
     "programs.py",
@@ -86,7 +86,7 @@ def test_every_pattern_finds_a_file_of_this_project() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Dockerfile", "contract.py", "requirements.txt", "rest/endpoint.py", "worker/loop.py"]
+    "name", ["Dockerfile", "contract/names.py", "requirements.txt", "rest/endpoint.py", "worker/loop.py"]
 )
 def test_no_edit_of_the_worker_changes_what_the_installer_is_told(project: Path, name: str) -> None:
     before = application_hash(project, "a", ARGS)

@@ -27,7 +27,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def checkout(folder: Path, umask: int) -> Path:
     """Make a project and an artifact as a checkout under a umask leaves them."""
-    for name, text in (("pipeline_app/contract.py", "c"), ("pipeline_app/worker/loop.py", "l"), ("notes.txt", "n")):
+    for name, text in (("pipeline_app/contract/names.py", "c"), ("pipeline_app/worker/loop.py", "l"), ("notes.txt", "n")):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(text, encoding="utf-8")
     for name, mode in (("install.sh", 0o777), ("library/data.bin", 0o666)):
@@ -52,7 +52,7 @@ def listing(folder: Path) -> Listing:
 
 def test_neither_umask_nor_dates_of_a_checkout_reach_the_context(tmp_path: Path, umask: int) -> None:
     project = checkout(tmp_path / "project", umask)
-    os.utime(project / "pipeline_app" / "contract.py", (umask, umask))
+    os.utime(project / "pipeline_app" / "contract" / "names.py", (umask, umask))
     staged = stage_context(project, source_files(project), project / "unpacked", "abc")
 
     folder, plain, program = "drwxr-xr-x", "-rw-r--r--", "-rwxr-xr-x"
@@ -64,7 +64,8 @@ def test_neither_umask_nor_dates_of_a_checkout_reach_the_context(tmp_path: Path,
         ".artifact_cache/library": (folder, SOURCE_DATE_EPOCH, b""),
         ".artifact_cache/library/data.bin": (plain, SOURCE_DATE_EPOCH, b"library/data.bin"),
         "pipeline_app": (folder, SOURCE_DATE_EPOCH, b""),
-        "pipeline_app/contract.py": (plain, SOURCE_DATE_EPOCH, b"c"),
+        "pipeline_app/contract": (folder, SOURCE_DATE_EPOCH, b""),
+        "pipeline_app/contract/names.py": (plain, SOURCE_DATE_EPOCH, b"c"),
         "pipeline_app/worker": (folder, SOURCE_DATE_EPOCH, b""),
         "pipeline_app/worker/loop.py": (plain, SOURCE_DATE_EPOCH, b"l"),
     }

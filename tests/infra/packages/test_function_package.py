@@ -81,7 +81,7 @@ def sources(root: Path) -> Path:
         "function/pipeline_function/__init__.py": "",
         "function/pipeline_function/sub/data.txt": "data\n",
         "pipeline_app/__init__.py": "",
-        "pipeline_app/contract.py": "VERSION = 1\n",
+        "pipeline_app/contract/names.py": "VERSION = 1\n",
         "pipeline_app/rest/endpoint.py": "VERSION = 1\n",
         "pipeline_app/worker/main.py": "not for the function\n",
     }
@@ -108,7 +108,7 @@ def test_the_archive_has_what_the_function_needs_and_nothing_else(project: Path)
         "function_app.py",
         "host.json",
         "pipeline_app/__init__.py",
-        "pipeline_app/contract.py",
+        "pipeline_app/contract/names.py",
         "pipeline_app/rest/endpoint.py",
         "pipeline_function/__init__.py",
         "pipeline_function/sub/data.txt",
@@ -151,7 +151,7 @@ def test_dates_modes_bytecode_and_what_pip_notes_change_nothing(project: Path) -
         "function/host.json",
         "function/pipeline_function/sub/data.txt",
         "function/requirements.txt",
-        "pipeline_app/contract.py",
+        "pipeline_app/contract/names.py",
         "pipeline_app/rest/endpoint.py",
     ],
 )
@@ -271,7 +271,7 @@ def test_markers_and_packages_are_those_of_the_function_apps_python(project: Pat
         function_archive(project)
 
 
-@pytest.mark.parametrize("missing", ["function/function_app.py", "pipeline_app/contract.py", "pipeline_app/rest"])
+@pytest.mark.parametrize("missing", ["function/function_app.py", "pipeline_app/contract", "pipeline_app/rest"])
 def test_a_missing_source_is_named(project: Path, missing: str) -> None:
     path = project / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()

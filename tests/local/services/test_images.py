@@ -188,7 +188,7 @@ def test_docker_gets_the_application_the_artifact_and_the_build_arguments(
     folder = data.root / "images" / "docker"
     files = (folder / "files").read_text().splitlines()
     arguments = (folder / "args").read_text().splitlines()
-    assert {".artifact_cache/install.sh", "pipeline_app/contract.py", "pipeline_app/install.py"} <= set(files)
+    assert {".artifact_cache/install.sh", "pipeline_app/contract/names.py", "pipeline_app/install.py"} <= set(files)
     assert not [file for file in files if "__pycache__" in file]
     assert {"RELEASE_VERSION=1.2", "APP_ALIAS=greet", "APP_SETUP_ARGS='hello there'", "linux/amd64"} <= set(arguments)
     assert (image.reference, image.folder) == ("reg/app@sha256:abc", None)
