@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Each file of tests stays in one process, since its tests share what they set up.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
-SLOW := bench chaos container engine local
+SLOW := bench chaos container engine interleavings local
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
@@ -60,6 +60,7 @@ format: $(VENV)/.test ## Bring the sources into shape.
 
 chaos: $(VENV)/.test ## Kill workers, storage and whole runs over thousands of files, and fuzz (ARGS="--seed N" repeats).
 	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/python -m tests.interleavings
 	HYPOTHESIS_PROFILE=chaos $(BIN)/python -m pytest tests/hostile -o timeout=3600
 
 bench: $(VENV)/.test ## Measure everything beside its peers (ARGS="--only small" for a part, "--help" for more).

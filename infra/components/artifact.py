@@ -13,7 +13,8 @@ from pulumi_azure_native import storage
 from infra.components.placement import Placement
 from infra.components.storage import ArtifactStorage
 from infra.deployer.provider_token import provider_token
-from infra.packages.archive import file_sha256, refresh_cache, zip_folder
+from infra.packages.archive import file_sha256, zip_folder
+from infra.packages.artifact_cache import refresh_cache
 from infra.settings.clouds import STORAGE_AUDIENCE
 
 BUILD_DIRECTORY: Final = ".build"

@@ -1,22 +1,18 @@
-"""Hands a package to a Flex Consumption app through Azure Resource Manager, and waits until its triggers are known."""
+"""Hands a package to a Flex Consumption app, again where that may help, and waits until its triggers are known."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ResourceNotFoundError, ServiceRequestError, ServiceResponseError
-from azure.storage.blob import BlobClient
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
-from infra.deployer.resource_manager import Answer, PassingError, RefusedError, ResourceManager, connected
-from infra.deployer.signed_url import signed_url
-
-SITES_VERSION: Final = "2024-04-01"
+from infra.deployer.function_site import FunctionSite, identity, properties
+from infra.deployer.resource_manager import PASSING, Answer, PassingError, RefusedError, ResourceManager, connected
 
 # What a deployment's ``status`` says. Source: https://github.com/Azure/azure-dev/issues/3658
 CANCELLED: Final = -1
@@ -37,14 +33,8 @@ FAILURES: Final = {
     PARTIAL_SUCCESS: "uploaded the package but left its triggers unknown to the scaler (status 6, PartialSuccess)",
 }
 
-# Where the platform keeps the package that the app runs, in the app's deployment container. Source:
-# https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code?pivots=flex-consumption-plan
-PLATFORM_PACKAGE: Final = "released-package.zip"
-
 # The record of a deployment is lost with the instance that made it; after as many without an answer it is given up.
 LOST_RECORDS: Final = 3
-
-PASSING: Final = (PassingError, ServiceRequestError, ServiceResponseError)
 
 
 class DeployError(RuntimeError):
@@ -108,11 +98,9 @@ class Deployment:
     """One package on its way to one app; see :func:`deploy`."""
 
     def __init__(self, manager: ResourceManager, props: Mapping[str, Any], patience: Patience | None = None) -> None:
-        self._app_id = str(props["app_id"])
         self._functions = frozenset(props["functions"])
-        self._manager = manager
         self._patience = patience or Patience()
-        self._props = props
+        self._site = FunctionSite(manager, props)
         self._start = self._patience.clock()
 
     def run(self) -> None:
@@ -139,7 +127,7 @@ class Deployment:
             )(self._push)
         except (*PASSING, RefusedError) as error:
             raise DeployError(
-                f"The function's code was not deployed to {self._app_id}: {error} Given up after "
+                f"The function's code was not deployed to {self._site.app_id}: {error} Given up after "
                 f"{self._elapsed():.0f} s. Mend what Azure names (a new role takes up to ten minutes to come into "
                 "force), then run 'pulumi up' again: all else is there."
             ) from error
@@ -147,20 +135,13 @@ class Deployment:
 
     def _push(self) -> None:
         before = self._before()
-        key = self._manager.account_key(self._props["storage_account_id"])
-        package = signed_url(self._props["blob_url"], key, datetime.now(UTC))
-        handed = self._manager.send(
-            "PUT",
-            f"{self._app_id}/extensions/onedeploy?api-version={SITES_VERSION}",
-            {"properties": {"packageUri": package, "remoteBuild": False}},
-        )
-        self._watch(handed, before)
+        self._watch(self._site.hand_over(), before)
 
     def _watch(self, handed: Answer, before: Before) -> None:
         """Follow the deployment that began with an answer to its end, which is status 4 alone."""
-        deployment = _properties(handed)
+        deployment = properties(handed)
         # An answer without a status is unfinished, and "latest" may go on showing the deployment before this one.
-        where = self._location(handed)
+        where = self._site.location(handed)
         missing_since: float | None = None
         while (status := deployment.get("status")) != SUCCESS:
             if status in FAILURES:
@@ -170,14 +151,14 @@ class Deployment:
                 raise RefusedError(f"The deployment still has the status {status}: it is neither done nor failed.")
             self._patience.sleep(self._patience.poll)
             try:
-                answer = self._manager.send("GET", where)
+                answer = self._site.look(where)
             except PASSING as error:
                 if not isinstance(error, PassingError) or error.status != 404:
                     # The site is restarted by the deployment itself, and whoever asks is throttled now and then.
                     self._patience.sleep(getattr(error, "retry_after", 0.0))
                     continue
-                if where != self._latest():
-                    where = self._latest()
+                if where != self._site.latest:
+                    where = self._site.latest
                     continue
                 now = self._patience.clock()
                 missing_since = now if missing_since is None else missing_since
@@ -190,10 +171,10 @@ class Deployment:
                     ) from error
             else:
                 missing_since = None
-                found = _properties(answer)
-                deployment = {} if _identity(found) == before.deployment else found
+                found = properties(answer)
+                deployment = {} if identity(found) == before.deployment else found
                 if answer.status != 202 and "status" not in found:
-                    where = self._latest()
+                    where = self._site.latest
 
     def _deployed_all_the_same(self, before: Before) -> bool:
         """Tell whether a deployment whose record is gone took place.
@@ -201,17 +182,11 @@ class Deployment:
         The functions that Azure lists tell it for an app that had none. One that had them tells nothing by them, but
         the platform's copy of the package is newer than the request then.
         """
-        if not self._functions <= self._listed():
+        if not self._functions <= self._site.listed():
             return False
         if not before.listed:
             return True
-        url = f"{self._props['blob_url'].partition('/uploads/')[0]}/{PLATFORM_PACKAGE}"
-        key = self._manager.account_key(self._props["storage_account_id"])
-        with BlobClient.from_blob_url(signed_url(url, key, datetime.now(UTC))) as blob:
-            try:
-                modified = blob.get_blob_properties().last_modified
-            except ResourceNotFoundError:
-                return False
+        modified = self._site.package_modified()
         # Both times are the services' own, in whole seconds.
         return before.when is not None and modified is not None and modified >= before.when
 
@@ -227,24 +202,24 @@ class Deployment:
         while True:
             pause = self._patience.poll
             try:
-                self._manager.send("POST", f"{self._app_id}/syncfunctiontriggers?api-version={SITES_VERSION}")
+                self._site.sync_triggers()
                 synced = True
             except PASSING as error:
                 said = f"The last refusal: {error}"
                 pause = max(pause, getattr(error, "retry_after", 0.0))
             except RefusedError as error:
                 raise DeployError(
-                    f"The function's code is deployed to {self._app_id}, but its triggers cannot be made known: "
+                    f"The function's code is deployed to {self._site.app_id}, but its triggers cannot be made known: "
                     f"{error} The deployer needs Microsoft.Web/sites/syncfunctiontriggers/action; then run 'pulumi up' "
                     "again."
                 ) from error
-            listed = self._listed()
+            listed = self._site.listed()
             if synced and self._functions <= listed:
                 return
             if self._patience.clock() + pause > end:
                 raise DeployError(
-                    f"The function's code is deployed to {self._app_id}, but after {self._patience.settle:.0f} s Azure "
-                    f"lists {', '.join(sorted(listed)) or 'no function'} and not "
+                    f"The function's code is deployed to {self._site.app_id}, but after {self._patience.settle:.0f} s "
+                    f"Azure lists {', '.join(sorted(listed)) or 'no function'} and not "
                     f"{', '.join(sorted(self._functions - listed)) or 'its triggers'}, so nothing would run. {said} A "
                     "function that cannot be imported is not listed: look at the app's exceptions in Application "
                     "Insights and at 'Diagnose and solve problems' of the app, then run 'pulumi up' again."
@@ -253,50 +228,18 @@ class Deployment:
 
     def _before(self) -> Before:
         try:
-            latest = _properties(self._manager.send("GET", self._latest()))
+            latest = properties(self._site.look(self._site.latest))
         except PassingError as error:
             if error.status != 404:
                 raise
             latest = {}
-        listed = self._functions <= self._listed()
-        return Before(deployment=_identity(latest) or ("none",), listed=listed, when=self._manager.date)
+        listed = self._functions <= self._site.listed()
+        return Before(deployment=identity(latest) or ("none",), listed=listed, when=self._site.date)
 
     def _elapsed(self) -> float:
         return self._patience.clock() - self._start
-
-    def _latest(self) -> str:
-        return f"{self._app_id}/deployments/latest?api-version={SITES_VERSION}"
-
-    def _listed(self) -> frozenset[str]:
-        """Return the names of the functions that Azure lists; a site that restarts lists none."""
-        try:
-            answer = self._manager.send("GET", f"{self._app_id}/functions?api-version={SITES_VERSION}")
-        except PASSING:
-            return frozenset()
-        return frozenset(str(each["name"]).rpartition("/")[2] for each in answer.body.get("value") or [])
-
-    def _location(self, answer: Answer) -> str:
-        """Return where to look after a deployment: where the answer says, else at the newest one.
-
-        The address may be one of Kudu's own site, which is not asked: the token is for Azure Resource Manager.
-        """
-        location = answer.headers.get("Location", "")
-        if location.startswith(f"{self._manager.host}/"):
-            return location
-        return self._latest()
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome and state.outcome.exception()
         wait = wait_exponential(multiplier=self._patience.poll, max=60)(state)
         return max(wait, error.retry_after if isinstance(error, PassingError) else 0.0)
-
-
-def _identity(deployment: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells a deployment from the one before it, or nothing where it says nothing of the kind."""
-    told = tuple(deployment.get(key) for key in ("id", "received_time", "start_time"))
-    return told if any(told) else ()
-
-
-def _properties(answer: Answer) -> Mapping[str, Any]:
-    properties = answer.body.get("properties")
-    return properties if isinstance(properties, dict) else answer.body

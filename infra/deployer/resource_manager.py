@@ -52,6 +52,10 @@ class PassingError(RefusedError):
         self.status = status
 
 
+# What is raised for a reason that may pass: Azure refused for one, or did not answer.
+PASSING: Final = (PassingError, ServiceRequestError, ServiceResponseError)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What Azure answered: the body is empty where it was no JSON object."""

@@ -10,7 +10,7 @@ from typing import Final
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, generate_blob_sas
 
-from infra.packages.archive import cache_is_current, refresh_cache
+from infra.packages.artifact_cache import cache_is_current, refresh_cache
 
 SAS_MINUTES: Final = 15
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.packages.archive import ArchiveError, check_folder, check_zip, file_sha256
+from infra.packages.archive import check_folder, check_zip, file_sha256
+from infra.packages.archive_entries import ArchiveError
 from infra.settings import naming
 from infra.settings.naming import DEAD_LETTER_CONTAINER, FUNCTION_PACKAGE_CONTAINER
 from infra.settings.retention import retention_problems

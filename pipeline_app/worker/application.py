@@ -10,14 +10,14 @@ from pathlib import Path
 from pipeline_app.contract import EXPORT_PROBLEM
 from pipeline_app.worker import app_config
 from pipeline_app.worker.app_config import AppConfig, AppConfigError
-from pipeline_app.worker.disk import Watch
 from pipeline_app.worker.keepers import Place
+from pipeline_app.worker.local_file import LocalFile
 from pipeline_app.worker.outputs import OutputError, collect, left_elsewhere
-from pipeline_app.worker.results import LocalFile
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.scratch import OUTPUT, TEMPORARY, is_folder, put_back
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.stage import Stage
+from pipeline_app.worker.watching import Watch
 
 
 @dataclass(frozen=True, kw_only=True)

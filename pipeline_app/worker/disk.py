@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline_app.worker.scratch import OUTPUT, walk
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.usage import Usage
+from pipeline_app.worker.watching import Watch
 
 # What the worker itself writes after an application filled the disk (log, receipt) fits into this many times over.
 RESERVE_BYTES = 256 * 1024 * 1024
@@ -21,25 +19,12 @@ RESERVE_FILES = 10_000
 # A small file system, such as one in memory, keeps this part of itself free instead.
 RESERVE_SHARE = 1 / 8
 
-# A look at a folder that takes no longer than this may come at every question, and is still a twentieth of the time.
-CHEAP_SECONDS = 0.01
 # This part of what is free is for jobs whose application does not run (yet, or any more).
 ASIDE_SHARE = 1 / 8
-MIN_INTERVAL_SECONDS = 1.0
-SLICE_SECONDS = 0.1
-WALK_SHARE = 0.05
 
 
 class DiskFull(OSError):
     """The scratch file system is below its reserve, and no file that is being processed is to blame."""
-
-
-@dataclass
-class Usage:
-    """What an attempt's folder takes: bytes of disk, and files in ``output``."""
-
-    size: int = 0
-    output_files: int = 0
 
 
 class Disk:
@@ -190,101 +175,9 @@ class Disk:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
 
 
-class Watch:
-    """Measures one attempt's folder while its application runs.
-
-    Attributes:
-        innocent: the disk was full when this began.
-        size: what the folder took in bytes at its end.
-    """
-
-    def __init__(self, disk: Disk, scratch: Path, *, innocent: bool) -> None:
-        self._cost = 0.0
-        self._disk = disk
-        self._free = disk.free()
-        self._left = disk.budget
-        self._next = time.monotonic() + MIN_INTERVAL_SECONDS
-        self._scratch = scratch
-        self._walk: Iterator[Usage] | None = None
-        self.innocent = innocent
-        self.size = 0
-
-    def exceeded(self) -> str | None:
-        """Return which limit is exceeded as far as is known now, in a sentence, or None; raises DiskFull as ``blame``.
-
-        It is meant to be asked a few times a second: each call looks at the file system's free space, and at some of
-        the folder, for a tenth of a second at most. A look at the whole folder is followed by a pause of a second or
-        more, so that looking takes a twentieth of the time; the pause ends early where a look costs next to nothing
-        and the file system has lost as much as the attempt had left.
-        """
-        if problem := self._disk.blame(self):
-            return problem
-        started = time.monotonic()
-        if self._walk is None:
-            free = self._disk.free()
-            hurry = self._cost < CHEAP_SECONDS and self._free - free > self._left
-            if started < self._next and not hurry:
-                return None
-            self._cost, self._free, self._walk = 0.0, free, measure(self._scratch)
-        usage = Usage()
-        for usage in self._walk:
-            if problem := self._disk.excess(usage):
-                return problem
-            if time.monotonic() - started > SLICE_SECONDS:
-                self._cost += time.monotonic() - started
-                return None
-        ended = time.monotonic()
-        self._cost += ended - started
-        self._left = self._disk.budget - usage.size
-        self._next = ended + max(MIN_INTERVAL_SECONDS, self._cost * (1 / WALK_SHARE - 1))
-        self._walk = None
-        return None
-
-    def settled(self) -> str | None:
-        """Return which limit the application that has ended exceeded, in a sentence, or None; raises as ``blame``."""
-        if problem := self._disk.blame(self):
-            return problem
-        self.size = 0
-        for usage in measure(self._scratch):
-            self.size = usage.size
-            if problem := self._disk.excess(usage):
-                return problem
-        return None
-
-    def total(self) -> int:
-        """Return the bytes of disk that the folder takes."""
-        return max((usage.size for usage in measure(self._scratch)), default=0)
-
-
 def is_full(error: OSError) -> bool:
     """Tell whether an error says that a disk has no room."""
     return error.errno in (errno.EDQUOT, errno.ENOSPC)
-
-
-def measure(scratch: Path) -> Iterator[Usage]:
-    """Add up the folder of an attempt, or of a place where one runs.
-
-    It yields the growing sum after each entry, so that the caller may pause or stop.
-
-    A sparse file counts with its size, since that is what an upload would move; a file with several links counts once.
-    """
-    linked: set[tuple[int, int]] = set()
-    output = f"{scratch / OUTPUT}{os.sep}"
-    usage = Usage()
-    # What vanishes or cannot be read meanwhile is left out of the sum, but not of the file system's free space.
-    for entry in walk(scratch, lambda error: None):
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue
-        if not stat.S_ISDIR(status.st_mode) and entry.path.startswith(output):
-            usage.output_files += 1
-        file = (status.st_dev, status.st_ino)
-        if file not in linked:
-            usage.size += max(status.st_size, status.st_blocks * 512)
-        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
-            linked.add(file)
-        yield usage
 
 
 def reserve_of(disk: os.statvfs_result) -> int:

@@ -1,4 +1,7 @@
-"""The end of an attempt: its receipt and results become visible, whatever holds the blobs of an older version."""
+"""The end of an attempt: its receipt and results become visible, whatever holds the blobs of an older version.
+
+An attempt that failed and is not the last one publishes nothing, and the message goes back for the next.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,20 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline_app.contract import Receipt
-from pipeline_app.worker.application import RunResult
-from pipeline_app.worker.attempt import Ran
+from pipeline_app.worker import commit
+from pipeline_app.worker.application import RunResult, collect_results
+from pipeline_app.worker.attempt import Outcome, Processed, Ran
+from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.receipts import make_receipt
 from pipeline_app.worker.results import NameClash
+from pipeline_app.worker.scratch import clear, put_back
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.settling import give_back
+from pipeline_app.worker.share_log import append_log
 from pipeline_app.worker.storage import BlobHeld
 
 # A lease that is not for ever lasts a minute at most, so after this its holder goes on renewing it.
@@ -25,7 +34,55 @@ POLL_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-def publish(
+def end(ran: Ran, folder: Path, settings: WorkerSettings, stopping: Callable[[], bool]) -> Processed:
+    """Make the results visible and delete the message, or give the message back for another attempt.
+
+    Args:
+        ran: the job.
+        folder: the worker's scratch folder.
+        settings: how many attempts there may be, and where the log goes besides.
+        stopping: true ends the wait for a blob that is held.
+
+    Raises:
+        BlobHeld: the receipt itself cannot be written, now or later.
+        ClaimLost: another attempt took over.
+        InputChanged: this version is no longer the newest.
+        Interrupted: the worker is to stop, or another one has the message.
+        Vanished: the application of another file took or changed what this one left.
+    """
+    # An application may lock the worker's folder, also where it may do nothing else with it.
+    put_back(folder)
+    log = ran.log
+    result = collect_results(ran.result, ran.scratch, ran.directory, settings.max_output_files, log)
+    if result.error:
+        # The log and the receipt need room, which may be what the application left none of.
+        clear(ran.scratch, keep=log.path)
+    log.close()
+    _keep_log(log.path, settings.log_file)
+    if result.error and ran.history.attempt < settings.max_attempts and not ran.lasting:
+        return give_back(ran, result.error, delay=backoff(ran.number), counted=True)
+    receipt, mine = _publish(ran, result, settings, stopping)
+    ran.claim.complete()
+    if not mine:
+        _log.info("skipped %r attempt=%d: another attempt was faster", ran.job.name, ran.number)
+        return Processed(outcome=Outcome.SKIPPED)
+    canary = settings.names.is_canary(ran.job.name)
+    # The alert on failed files reads these lines, and a canary is none.
+    _log.info(
+        "%s%s %r attempt=%d outputs=%d%s",
+        "canary " if canary else "",
+        receipt.status,
+        ran.job.name,
+        ran.number,
+        len(receipt.outputs),
+        f": {receipt.error}" if receipt.error else "",
+    )
+    if receipt.warning and not canary:
+        _log.warning("%r: %s", ran.job.name, receipt.warning)
+    return Processed(outcome=Outcome.CANARY if canary else Outcome(receipt.status))
+
+
+def _publish(
     ran: Ran, result: RunResult, settings: WorkerSettings, stopping: Callable[[], bool]
 ) -> tuple[Receipt, bool]:
     """Publish what an attempt ended with, once: the application is not run again for what keeps its results out.
@@ -45,7 +102,7 @@ def publish(
     receipt, until = make_receipt(ran, result, settings), time.monotonic() + PASSING_SECONDS
     while True:
         try:
-            return receipt, ran.publication.publish(receipt, result.files, ran.log.path, first=first)
+            return receipt, commit.publish(ran.publication, receipt, result.files, ran.log.path, first=first)
         except (BlobHeld, NameClash) as problem:
             # The log ends in the receipt that was not to be.
             os.truncate(ran.log.path, size)
@@ -62,12 +119,23 @@ def publish(
             result = _failed(result, str(problem))
             receipt = make_receipt(ran, result, settings)
             if is_log:
-                return receipt, ran.publication.refuse(receipt)
+                return receipt, commit.refuse(ran.publication, receipt)
 
 
 def _failed(result: RunResult, problem: str) -> RunResult:
     error = problem if result.error in (None, problem) else f"{result.error} {problem}"
     return replace(result, error=error, files=(), warning=None)
+
+
+def _keep_log(path: Path, target: Path | None) -> None:
+    """Append the attempt's log to the log on the share, where a person finds it whatever becomes of the attempt."""
+    if target is None:
+        return
+    try:
+        append_log(path, target)
+    except OSError as error:
+        # A full or absent share must not cost a file its results: the same log goes to run.log.
+        _log.warning("the log %s cannot be written: %s", target, error)
 
 
 def _wait(ran: Ran, problem: BlobHeld, stopping: Callable[[], bool]) -> None:

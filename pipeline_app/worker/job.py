@@ -15,32 +15,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_app.contract import ContractError, FileJob, InputVersion, is_folder_marker, now
+from pipeline_app.contract import ContractError, FileJob, now
 from pipeline_app.worker.application import RunResult, collect_results, run_application
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
-from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.claim import Claim
-from pipeline_app.worker.disk import Disk, is_full
-from pipeline_app.worker.ending import publish
+from pipeline_app.worker.disk import Disk
+from pipeline_app.worker.ending import end
+from pipeline_app.worker.fetching import fetch
 from pipeline_app.worker.history import History
 from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.process import Interrupted
-from pipeline_app.worker.publication import Publication
-from pipeline_app.worker.run_log import RunLog
-from pipeline_app.worker.scratch import INPUT, attempt_scratch, clear, put_back, require_whole, safe_file_name
+from pipeline_app.worker.scratch import require_whole
 from pipeline_app.worker.settings import WorkerSettings
-from pipeline_app.worker.settling import PATIENCE, give_back, guarded, skip
-from pipeline_app.worker.share_log import append_log
-from pipeline_app.worker.storage import (
-    BlobInfo,
-    BlobMissing,
-    BlobStore,
-    BlobTooLarge,
-    BlobUnreadable,
-    JobQueue,
-    Message,
-)
-from pipeline_app.worker.working import WorkedOn, WorkingMark
+from pipeline_app.worker.settling import give_back, guarded
+from pipeline_app.worker.storage import BlobStore, JobQueue, Message
+from pipeline_app.worker.working import WorkedOn
 
 # After the last attempt only the receipt of the failure is left to write; if even that is refused, a person is needed.
 MAX_RECEIPT_TRIES = 10
@@ -143,55 +132,7 @@ class JobProcessor:
         return self._guarded(claimed, lambda: give_back(claimed, reason, delay=delay, counted=False))
 
     def _fetch(self, claimed: Claimed) -> Fetched | Processed:
-        job, history = claimed.job, claimed.history
-        # The application that ran last may have removed it, which must cost no other file an attempt.
-        put_back(self._scratch)
-        self._disk.require()
-        scratch = claimed.resources.enter_context(attempt_scratch(self._scratch))
-        input_file = scratch / INPUT / safe_file_name(job.name)
-        refusal: str | None
-        try:
-            if history.attempt > self._settings.max_attempts:
-                info, refusal, lasting = self._find(job.name), history.verdict(), True
-            else:
-                info, refusal, lasting = self._download(job, input_file)
-        except BlobMissing:
-            return skip(claimed, "the input was deleted")
-        if is_folder_marker(info.name, info.size, info.metadata):
-            return skip(claimed, "it stands for a folder")
-        publication = Publication(
-            directory=claimed.directory, input_etag=info.etag, input_name=job.name, store=self._store
-        )
-        mark = WorkingMark(
-            claim_seconds=claimed.claim.seconds, message_id=claimed.claim.message_id, publication=publication
-        )
-        log, receipt = None, publication.find_receipt()
-        # A message that was claimed before, counted or not, may have left something behind.
-        first = claimed.unseen and receipt is None
-        if not first:
-            log, receipt = publication.finish_earlier()
-            mark.respect(log)
-        if publication.is_done(receipt):
-            return skip(claimed, "this version has its receipt")
-        if receipt is not None and receipt.held is not None:
-            raise receipt.held
-        if log is not None and log.held is not None:
-            if log.held.passing and job.given_back < PATIENCE:
-                raise log.held
-            refusal, lasting = refusal or str(log.held), True
-        version = InputVersion(etag=info.etag, name=job.name, sha256=info.sha256 or None, size=info.size)
-        return Fetched(
-            **known(claimed),
-            first=first,
-            input_file=input_file,
-            lasting=lasting,
-            log=claimed.resources.enter_context(RunLog(scratch / "run.log")),
-            mark=mark,
-            publication=publication,
-            refusal=refusal,
-            scratch=scratch,
-            version=version,
-        )
+        return fetch(claimed, self._disk, self._scratch, self._settings, self._store)
 
     def _run(self, fetched: Fetched) -> Ran:
         started_at, log = now(), fetched.log
@@ -208,7 +149,9 @@ class JobProcessor:
             result, size = self._apply(fetched)
             if not result.confined:
                 # The application of the next file could change what this one left.
-                result = self._collected(fetched, result)
+                result = collect_results(
+                    result, fetched.scratch, fetched.directory, self._settings.max_output_files, log
+                )
         return Ran(**known(fetched), result=result, size=size, started_at=started_at)
 
     def _apply(self, fetched: Fetched) -> tuple[RunResult, int]:
@@ -234,39 +177,8 @@ class JobProcessor:
             finally:
                 place.stage.strike(scratch)
 
-    def _collected(self, fetched: Fetched, result: RunResult) -> RunResult:
-        return collect_results(result, fetched.scratch, fetched.directory, self._settings.max_output_files, fetched.log)
-
     def _publish(self, ran: Ran) -> Processed:
-        # An application may lock the worker's folder, also where it may do nothing else with it.
-        put_back(self._scratch)
-        result, log = self._collected(ran, ran.result), ran.log
-        if result.error:
-            # The log and the receipt need room, which may be what the application left none of.
-            clear(ran.scratch, keep=log.path)
-        log.close()
-        self._keep_log(log.path)
-        if result.error and ran.history.attempt < self._settings.max_attempts and not ran.lasting:
-            return give_back(ran, result.error, delay=backoff(ran.number), counted=True)
-        receipt, mine = publish(ran, result, self._settings, self._stopping)
-        ran.claim.complete()
-        if not mine:
-            _log.info("skipped %r attempt=%d: another attempt was faster", ran.job.name, ran.number)
-            return Processed(outcome=Outcome.SKIPPED)
-        canary = self._settings.names.is_canary(ran.job.name)
-        # The alert on failed files reads these lines, and a canary is none.
-        _log.info(
-            "%s%s %r attempt=%d outputs=%d%s",
-            "canary " if canary else "",
-            receipt.status,
-            ran.job.name,
-            ran.number,
-            len(receipt.outputs),
-            f": {receipt.error}" if receipt.error else "",
-        )
-        if receipt.warning and not canary:
-            _log.warning("%r: %s", ran.job.name, receipt.warning)
-        return Processed(outcome=Outcome.CANARY if canary else Outcome(receipt.status))
+        return end(ran, self._scratch, self._settings, self._stopping)
 
     def _guarded(self, claimed: Claimed, stage: Callable[[], T | Processed]) -> T | Processed:
         return guarded(claimed, stage, self._store.is_transient)
@@ -288,44 +200,3 @@ class JobProcessor:
         _log.error("message %s is buried in the poison queue: %s", message.id, reason)
         self._queue.bury(message)
         return Processed(outcome=Outcome.BURIED)
-
-    def _download(self, job: FileJob, path: Path) -> tuple[BlobInfo, str | None, bool]:
-        """Download an input; return its version, why it cannot be had, if so, and whether that lasts."""
-        try:
-            return self._store.download(job.name, path, self._disk.budget), None, False
-        except BlobTooLarge as error:
-            path.unlink(missing_ok=True)
-            return error.info, self._disk.refusal(error.info.size), True
-        except BlobUnreadable as error:
-            path.unlink(missing_ok=True)
-            if error.passing and job.given_back < PATIENCE:
-                raise
-            return self._find(job.name), str(error), True
-        except OSError as error:
-            if not is_full(error):
-                raise
-            path.unlink(missing_ok=True)
-            # No application has run yet, so a disk that stays full without the input was filled by somebody else.
-            self._disk.require()
-            info = self._find(job.name)
-            refusal = (
-                f"The input of {info.size} bytes could not be written to the disk: {error.strerror}. Lower scratchGib "
-                "(APP_SCRATCH_BYTES) to what the disk has, or upload the input in parts."
-            )
-            return info, refusal, False
-
-    def _find(self, name: str) -> BlobInfo:
-        info = self._store.head(name)
-        if info is None:
-            raise BlobMissing(name)
-        return info
-
-    def _keep_log(self, path: Path) -> None:
-        """Append the attempt's log to the log on the share, where a person finds it whatever becomes of the attempt."""
-        if self._settings.log_file is None:
-            return
-        try:
-            append_log(path, self._settings.log_file)
-        except OSError as error:
-            # A full or absent share must not cost a file its results: the same log goes to run.log.
-            _log.warning("the log %s cannot be written: %s", self._settings.log_file, error)

@@ -10,8 +10,8 @@ from pathlib import Path
 from pipeline_app.contract import name_problem
 from pipeline_app.worker.azure_ranges import piece_bytes
 from pipeline_app.worker.disk import too_many_files
+from pipeline_app.worker.local_file import LocalFile
 from pipeline_app.worker.names import reserved_likeness, taken_for_each_other, unseen_in
-from pipeline_app.worker.results import LocalFile
 from pipeline_app.worker.scratch import INPUT, OUTPUT, TEMPORARY, WORK, Vanished, walk
 
 _CHUNK = 1024 * 1024

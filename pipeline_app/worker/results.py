@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Container, Iterable, Iterator, Sequence
 
+from pipeline_app.worker.local_file import LocalFile
+from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.storage import BlobHeld, BlobInfo, ClaimLost, Conflict
-
-if TYPE_CHECKING:
-    from pipeline_app.worker.publication import Publication
 
 # Each round loses only to another writer's progress, so many rounds mean that something else writes there.
 MAX_ROUNDS = 20
 
+_log = logging.getLogger(__name__)
+
 
 class NameClash(Exception):
     """A result would overwrite a result of another input; the text names both."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalFile:
-    """A result on disk as its run left it, and as nothing else is published.
-
-    Attributes:
-        name: below the output folder.
-        path: of the file.
-        pieces: the SHA-256 of each piece in hex, as ``azure_ranges.piece_bytes`` cuts it.
-        sha256: of all of it, in hex.
-        size: in bytes.
-    """
-
-    name: str
-    path: Path
-    pieces: tuple[str, ...]
-    size: int
-    sha256: str
 
 
 def replace_outputs(publication: Publication, files: Sequence[LocalFile], claim: str) -> list[BlobHeld]:
@@ -53,9 +33,50 @@ def replace_outputs(publication: Publication, files: Sequence[LocalFile], claim:
     mine = {f"{publication.directory}/{file.name}": file for file in files}
     for name, file in mine.items():
         _replace(publication, name, file, claim)
+    return _delete_others(publication, mine, claim)
+
+
+def remove_own(publication: Publication) -> None:
+    """Delete the results that an attempt wrote which does not come to commit them, as far as it can know."""
+    own = [blob for blob in _results(publication) if blob.metadata.get("attempt") == publication.id]
+    # It may have committed without having the answer, and others may have written its receipt since.
+    if own and all(blob is None or blob.metadata.get("attempt") != publication.id for blob in publication.look()):
+        _delete(publication, own)
+
+
+def remove_strays(publication: Publication, log: BlobInfo | None, receipt: BlobInfo) -> None:
+    """Delete what attempts that never came to commit left beside the results of the newest version.
+
+    Args:
+        publication: of that version.
+        log: the log's state, from before the results are looked at.
+        receipt: the receipt of that version.
+    """
+    if log is None or log.metadata.get("attempt") != receipt.metadata.get("attempt"):
+        return
+    strays = [blob for blob in _results(publication) if blob.metadata.get("attempt") != log.metadata["attempt"]]
+    try:
+        if strays:
+            # Who takes over claims the log first. If it is as it was, what was seen is nobody's who may still commit;
+            # and what is written from now on has another ETag.
+            publication.require_claim(log.etag)
+    except ClaimLost:
+        return
+    _delete(publication, strays)
+
+
+def _delete(publication: Publication, blobs: Iterable[BlobInfo]) -> None:
+    for blob in blobs:
+        try:
+            publication.store.delete(blob.name, blob.etag)
+        except (BlobHeld, Conflict) as reason:
+            _log.info("%r is left beside the results: %s", blob.name, reason)
+
+
+def _delete_others(publication: Publication, mine: Container[str], claim: str) -> list[BlobHeld]:
     left = []
-    for blob in publication.store.list(f"{publication.directory}/"):
-        if blob.metadata.get("owner") == publication.owner and "sha256" in blob.metadata and blob.name not in mine:
+    for blob in _results(publication):
+        if blob.name not in mine:
             publication.require_claim(claim)
             try:
                 publication.store.delete(blob.name, blob.etag)
@@ -101,3 +122,9 @@ def _put(publication: Publication, file: LocalFile, blob: BlobInfo | None, claim
             raise
         publication.store.delete(blob.name, blob.etag)
         publication.put_output(file, None, claim)
+
+
+def _results(publication: Publication) -> Iterator[BlobInfo]:
+    for blob in publication.store.list(f"{publication.directory}/"):
+        if blob.metadata.get("owner") == publication.owner and "sha256" in blob.metadata:
+            yield blob

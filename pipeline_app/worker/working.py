@@ -1,6 +1,6 @@
 """The mark of an attempt that takes long: it keeps others from doing the same work at the same time.
 
-A mark is only advice. What keeps the results of two attempts apart is in ``publication``; a mark that is late, or left
+A mark is only advice. What keeps the results of two attempts apart is in ``commit``; a mark that is late, or left
 by a worker that was killed, costs time and nothing else. It is the state of ``run.log`` until that is written.
 """
 
@@ -59,8 +59,10 @@ class WorkingMark:
             WorkedOn: another attempt is at it, or has done it.
         """
         publication = self.publication
-        publication.require_input()
         log, receipt = publication.look()
+        # The input is looked at after the log: had a newer version been committed before, it would show here, and if it
+        # is committed after, the condition below fails.
+        publication.require_input()
         if publication.is_done(receipt):
             raise WorkedOn(f"Another worker has done {publication.input_name!r}.")
         self.respect(log)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -12,25 +11,14 @@ from pathlib import Path
 
 import pytest
 import typer
-from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.local.services.azurite import Access
-from pipeline_app.contract import StorageNames
 from tests.bench import __main__ as bench
-from tests.bench import azure_cli, curl, report
-from tests.bench.applications import Interval
-from tests.bench.chart import draw
-from tests.bench.http_calls import Account, Answer, Connection
-from tests.bench.imports import top
-from tests.bench.latency import delayed
-from tests.bench.measurement import PeerMissing, Result, Row, Samples, Target, number, text_of
+from tests.bench import azure_cli, curl
+from tests.bench.http_calls import Account
+from tests.bench.measurement import PeerMissing, Result, Target
 from tests.bench.processes import PROJECT
-from tests.bench.recording import Call, recorded
-from tests.bench.replay import FILE, MESSAGE, POP_RECEIPT, template
-from tests.bench.small_files import span
-from tests.bench.storage import Seen
-from tests.bench.waiting import share
+from tests.bench.rows import row
 
 CORES = len(os.sched_getaffinity(0))
 # What each topic tells at least, as the beginnings of its measures.
@@ -51,19 +39,6 @@ MEASURES = {
     "table": ["a report of a table", "memory of the report"],
     "upload": ["upload to claim", "upload to claim, 99th percentile", "upload to receipt"],
 }
-
-
-def row(*, target: Target | None = None, peer: bool = True, inverse: bool = False) -> Row:
-    return Row(
-        inverse=inverse,
-        measure="a measure",
-        ours=Samples((2.0, 4.0)),
-        peer=Samples((2.0, 2.0)) if peer else None,
-        peer_name="a peer",
-        target=target,
-        topic="a topic",
-        unit="ms",
-    )
 
 
 @pytest.mark.parametrize("topic", MEASURES)
@@ -129,61 +104,6 @@ def test_azure_cli_that_cannot_be_installed_is_told(monkeypatch: pytest.MonkeyPa
         azure_cli.installed(print)
 
 
-def test_ratios_are_taken_round_by_round() -> None:
-    assert row().ratio == Samples((1.0, 2.0))
-    assert row(inverse=True).ratio == Samples((1.0, 0.5))
-    assert row(peer=False).ratio is None
-
-
-@pytest.mark.parametrize(
-    ("target", "value", "verdict"),
-    [
-        (Target("at least", 0.8), 0.8, "met"),
-        (Target("at least", 0.8), 0.6, "missed by 25%"),
-        (Target("at most", 2.0), 2.0, "met"),
-        (Target("at most", 2.0), 3.0, "missed by 50%"),
-        (Target("at least", 95.0), 94.9, "missed by 0.1%"),
-    ],
-)
-def test_verdict_says_by_how_much_a_target_is_missed(target: Target, value: float, verdict: str) -> None:
-    assert target.verdict(value) == verdict
-
-
-def test_target_speaks_of_the_ratio_where_there_is_a_peer() -> None:
-    assert row(target=Target("at most", 3.0)).judged == Samples((1.0, 2.0))
-    assert row(peer=False, target=Target("at most", 3.0)).judged == Samples((2.0, 4.0))
-
-
-def test_spread_is_the_quartiles_of_enough_values() -> None:
-    assert Samples((1.0, 2.0, 3.0)).spread == (1.0, 3.0)
-    assert Samples((0.0, 1.0, 2.0, 3.0, 100.0)).spread == (1.0, 3.0)
-    assert Samples(tuple(map(float, range(1, 201)))).percentile(99) == 198.0
-    assert text_of(Samples((2.0, 4.0))) == "3 (2 to 4)"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0"), (0.000206, "0.000206"), (12.345, "12.3"), (999.4, "999"), (12345.6, "12,346")]
-)
-def test_numbers_have_three_digits(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def test_table_and_markdown_have_every_row_and_what_is_left_out() -> None:
-    results = {
-        "one": Result(
-            details=["a call"],
-            missing=["a peer is not there"],
-            rows=[row(target=Target("at most", 1.0))],
-            skipped=["an engine is not there"],
-        )
-    }
-    console = Console(record=True, width=200)
-    report.show(results, console)
-    for text in (console.export_text(), report.markdown(results)):
-        for part in ("a measure", "a peer", "at most 1", "missed by 50%", "a call", "is not there", "an engine"):
-            assert part in text
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -201,118 +121,3 @@ def test_what_cannot_be_done_is_refused_before_anything_is_measured(
     refused = CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "TERM": "dumb"})
     assert refused.exit_code == 2
     assert said in refused.output
-
-
-def test_chart_has_a_bar_for_each_target(tmp_path: Path) -> None:
-    rows = [row(target=Target("at most", 2.0)), row(), row(peer=False, target=Target("at least", 1.0))]
-    draw(rows, tmp_path / "chart.svg")
-    draw(rows, tmp_path / "chart.png")
-    assert (tmp_path / "chart.svg").read_text(encoding="utf-8").startswith("<?xml")
-    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_time_counts_from_the_first_claim_to_the_last_delete() -> None:
-    def seen(moment: float, method: str, path: str, status: int) -> Seen:
-        return Seen(access=Access(method, f"account/{path}", {}, status), moment=moment)
-
-    log = [
-        seen(0, "PUT", "pipeline-files/incoming/a", 201),
-        seen(1, "GET", "jobs/messages", 200),
-        seen(2, "DELETE", "jobs/messages/1", 204),
-        seen(4, "DELETE", "jobs/messages/2", 204),
-        seen(8, "GET", "jobs/messages", 200),
-        seen(9, "DELETE", "jobs/messages/1", 404),
-    ]
-    assert span(log) == 3
-
-
-def test_share_is_of_the_time_between_the_first_start_and_the_last_end() -> None:
-    runs = [Interval(end=2, name="a", start=1), Interval(end=5, name="b", start=3)]
-    assert share(runs) == 75
-
-
-def test_imports_are_summed_up_by_package() -> None:
-    text = (
-        "import time: self [us] | cumulative | imported package\n"
-        "import time:      2000 |       2000 | json\n"
-        "import time:      1000 |       1000 |   azure.core.rest\n"
-        "import time:      3000 |       4000 | azure.core\n"
-    )
-    assert top(text) == "imports take 6 ms under the profiler, most of it azure.core 4 ms, json 2 ms"
-    with pytest.raises(ValueError, match="no report"):
-        top("nothing")
-
-
-def test_requests_through_the_delay_arrive_whole_and_in_order(connection_string: str) -> None:
-    account = Account.parse(connection_string)
-    body = os.urandom(3_000_000)
-    with delayed(account, 0.02) as far:
-        connection = Connection(far, far.blob)
-        connection.must("PUT", "bench-delay", {"restype": "container"})
-        for name in ("one", "two"):
-            connection.must("PUT", f"bench-delay/{name}", headers={"x-ms-blob-type": "BlockBlob"}, body=body)
-            assert connection.must("GET", f"bench-delay/{name}").body == body
-        connection.must("DELETE", "bench-delay", {"restype": "container"})
-        connection.close()
-
-
-def test_recorded_requests_reach_the_storage_and_are_kept(connection_string: str) -> None:
-    calls: list[Call] = []
-    with recorded(Account.parse(connection_string), calls) as account:
-        connection = Connection(account, account.blob)
-        connection.must("PUT", "bench-recorded", {"restype": "container"})
-        connection.must("PUT", "bench-recorded/a b", headers={"x-ms-blob-type": "BlockBlob"}, body=b"content")
-        assert connection.must("GET", "bench-recorded/a b").body == b"content"
-        assert connection.call("HEAD", "bench-recorded/none").status == 404
-        connection.must("DELETE", "bench-recorded", {"restype": "container"})
-        connection.close()
-    assert [(call.method, call.path, call.answer.status) for call in calls] == [
-        ("PUT", "bench-recorded", 201),
-        ("PUT", "bench-recorded/a b", 201),
-        ("GET", "bench-recorded/a b", 200),
-        ("HEAD", "bench-recorded/none", 404),
-        ("DELETE", "bench-recorded", 202),
-    ]
-    assert calls[1].body == b"content"
-    assert "Authorization" not in calls[1].headers
-
-
-def test_template_has_one_files_calls_and_no_others() -> None:
-    names = StorageNames(container="c", input_path="incoming", output_path="outgoing")
-
-    def message(number: int) -> bytes:
-        text = json.dumps({"name": f"{names.input_path}/file-{number}.bin"})
-        return (
-            f"<QueueMessagesList><QueueMessage><MessageId>id-{number}</MessageId><MessageText>{text}</MessageText>"
-            "</QueueMessage></QueueMessagesList>"
-        ).encode()
-
-    def call(method: str, path: str, answer: bytes = b"", **query: str) -> Call:
-        service = "queue" if path.startswith("jobs") else "blob"
-        return Call(
-            answer=Answer(200, {}, answer),
-            body=b"",
-            headers={},
-            method=method,
-            path=path,
-            query=query,
-            service="queue" if service == "queue" else "blob",
-        )
-
-    calls = [
-        call("GET", "jobs/messages", b"<QueueMessagesList/>"),
-        call("GET", "jobs/messages", message(1)),
-        call("GET", "c/incoming/file-1.bin"),
-        call("GET", "jobs/messages", message(2)),
-        call("GET", "c/incoming/file-2.bin"),
-        call("DELETE", "jobs/messages/id-1", popreceipt="one"),
-        call("DELETE", "jobs/messages/id-2", popreceipt="two"),
-    ]
-    steps = [(step.method, step.path, dict(step.query)) for step in template(calls, "file-2")]
-    assert steps == [
-        ("GET", "jobs/messages", {}),
-        ("GET", f"c/incoming/{FILE}.bin", {}),
-        ("DELETE", f"jobs/messages/{MESSAGE}", {"popreceipt": POP_RECEIPT}),
-    ]
-    with pytest.raises(ValueError, match="file-3"):
-        template(calls, "file-3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from infra.local.services.azurite import StorageAccount
 from tests.accounts import running_account
 from tests.hostile.service import Service
+from tests.hostile.strangers import STRANGER, Give
 from tests.local.fakes import Recorder
 
 _numbers = itertools.count(1)
@@ -39,3 +41,16 @@ def again(account: StorageAccount, tmp_path_factory: pytest.TempPathFactory) -> 
 def watcher() -> Recorder:
     """A watcher of a local run that keeps what it is told."""
     return Recorder()
+
+
+@pytest.fixture
+def give(monkeypatch: pytest.MonkeyPatch) -> Give:
+    """Let a file or folder belong to another user."""
+
+    def to_stranger(path: Path) -> None:
+        if os.getuid() == 0:
+            os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
+        else:
+            monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+
+    return to_stranger

@@ -86,8 +86,10 @@ def test_an_older_landlock_keeps_what_it_can(
 ) -> None:
     (tmp_path / "older").mkdir()
     older = f"from pipeline_app.worker.confinement import landlock\nlandlock.version = lambda: {version}\n"
-    patched = "from pipeline_app.worker import process\n"
-    patched += f"process._KEEPER = process._KEEPER.replace('from pipeline', {older!r} + 'from pipeline')\n"
+    patched = "from pipeline_app.worker import keeper_process\n"
+    patched += (
+        f"keeper_process._KEEPER = keeper_process._KEEPER.replace('from pipeline', {older!r} + 'from pipeline')\n"
+    )
     (tmp_path / "older" / "sitecustomize.py").write_text(older + patched)
     reached = attacked(ATTACKS[name], PYTHONPATH=f"{tmp_path / 'older'}{os.pathsep}{PROJECT}")
     assert bool(reached) == (name in OPEN[version])

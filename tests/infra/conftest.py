@@ -12,7 +12,7 @@ import trustme
 from infra.packages.function_package import FunctionPackage
 from tests.engine.standin.proxy import Proxy, running_proxy
 from tests.infra.azure import Azure, new_azure
-from tests.infra.recording import Run, run_program
+from tests.infra.recording import UPLOADER, Run, run_program
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +71,7 @@ def program(function_package: None, artifact_cache: Path) -> Run:
             "containerGroupCount": "2",
             "exportConfigFile": "pipeline_app/config/export.json",
             "tags": '{"team": "files"}',
-            "uploaderIds": "22222222-2222-3333-4444-555555555555",
+            "uploaderIds": UPLOADER,
             "vaultSecretsOfficerId": "11111111-2222-3333-4444-555555555555",
         }
     )

@@ -1,40 +1,18 @@
-"""One file's story: the facts that are found, and the advice that follows from them."""
+"""One file's story by its input and its receipt: the facts that are found, and the advice that follows from them."""
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pytest
 
-from infra.operate.finding import UnknownFileError, find_name
 from infra.operate.storage import OperateError
-from infra.operate.story import LOG_LINES, gather
-from infra.operate.telling import Section, tell
-from pipeline_app.contract import CONFIG_REFUSED, OutputFile
+from infra.operate.story import gather
+from infra.operate.telling import tell
+from pipeline_app.contract import OutputFile
 from pipeline_app.worker.publication import owner_of
-from tests.operate.fakes import MOMENT, NAMES, FakeStorage, event, event_message, job_message
-
-NAME = "incoming/a.csv"
-QUEUES = ("events", "events-poison", "jobs", "jobs-poison")
-
-
-@pytest.fixture
-def storage() -> FakeStorage:
-    """An account with two inputs, of which the first is the file of the story."""
-    made = FakeStorage()
-    made.upload(NAME)
-    made.upload("incoming/a.csv.bak")
-    return made
-
-
-def told(storage: FakeStorage, name: str = NAME, log: list[str] | None = None) -> dict[str, Section]:
-    return {each.heading: each for each in tell(gather(name, storage, NAMES, log), NAMES, MOMENT)}
-
-
-def advice(storage: FakeStorage, name: str = NAME) -> tuple[str, str]:
-    last = told(storage, name)["What to do"]
-    return last.mood, " ".join(last.lines)
+from tests.operate.fakes import MOMENT, NAMES, FakeStorage, job_message
+from tests.operate.told import NAME, advice, told
 
 
 def test_a_file_that_is_done_needs_nothing(storage: FakeStorage) -> None:
@@ -124,94 +102,6 @@ def test_a_receipt_that_cannot_be_read_is_told(storage: FakeStorage) -> None:
     assert "incomplete" in receipt.lines[0]
 
 
-@pytest.mark.parametrize(
-    ("queue", "message", "mood", "text"),
-    [
-        ("events", event_message(NAME), "waiting", "the function makes a job of it"),
-        ("events-poison", event_message(NAME), "bad", "Look at the message in 'events-poison'"),
-        ("jobs", job_message(NAME), "waiting", "it is in the queue"),
-        ("jobs-poison", job_message(NAME), "bad", "Look at the message in 'jobs-poison'"),
-        ("jobs-poison", f'{{"version": 99, "name": "{NAME}"}}', "bad", "Look at the message in 'jobs-poison'"),
-    ],
-)
-def test_a_message_for_the_file_is_seen_wherever_it_is(
-    storage: FakeStorage, queue: str, message: str, mood: str, text: str
-) -> None:
-    storage.queues[queue] = ["no message", job_message("incoming/a.csv.bak"), event_message("incoming/b"), message]
-    messages = told(storage)["Messages"].lines
-    assert len(messages) == 1
-    assert f"is in the queue '{queue}'" in messages[0]
-    assert advice(storage)[0] == mood
-    assert text in advice(storage)[1]
-
-
-@pytest.mark.parametrize(("etag", "version"), [("0x1", "this"), ("0x9", "another")])
-def test_a_message_is_told_with_the_version_that_it_is_for(storage: FakeStorage, etag: str, version: str) -> None:
-    storage.queues["jobs"] = [job_message(NAME, etag)]
-    assert told(storage)["Messages"].lines == (f"A job for it is in the queue 'jobs', for {version} version.",)
-
-
-def test_messages_of_other_files_are_no_sign_of_this_one(storage: FakeStorage) -> None:
-    for queue in QUEUES:
-        storage.queues[queue] = [job_message("incoming/a.csv.bak"), event_message("incoming/a.csv.bak"), "\0", ""]
-    storage.letters = [json.dumps([event("incoming/a.csv.bak")]), "no JSON", '"text"', "[1]"]
-    assert told(storage)["Messages"].lines == ("No message for it is in sight.",)
-
-
-def test_what_cannot_be_seen_of_a_queue_is_said(storage: FakeStorage) -> None:
-    storage.queues["jobs"] = [job_message("incoming/other")] * 40
-    storage.claimed["jobs"] = 2
-    assert "Out of sight are 10 in 'jobs'" in told(storage)["Messages"].lines[-1]
-    assert advice(storage)[0] == "waiting"
-
-
-def test_a_dead_lettered_event_is_told_in_event_grid_s_words(storage: FakeStorage) -> None:
-    record = event(NAME) | {"deadLetterReason": "TimeToLiveExceeded", "lastDeliveryOutcome": "NotFound"}
-    storage.letters = [json.dumps([event("incoming/b"), record])]
-    assert told(storage)["Messages"].lines == (
-        "An event of it is dead-lettered, for this version: TimeToLiveExceeded, NotFound.",
-    )
-    assert "'backfill' queues it now" in advice(storage)[1]
-
-
-@pytest.mark.parametrize(
-    ("minutes", "mood", "text"), [(1, "waiting", "its event is on the way"), (4, "bad", "Its event was lost")]
-)
-def test_a_file_that_nothing_tells_of_was_lost_once_the_sweep_should_have_seen_it(
-    storage: FakeStorage, minutes: int, mood: str, text: str
-) -> None:
-    storage.upload(NAME, modified=MOMENT - timedelta(minutes=minutes))
-    assert advice(storage)[0] == mood
-    assert text in advice(storage)[1]
-
-
-def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: FakeStorage) -> None:
-    own = [f"2026 INFO claimed 'incoming/a.csv' attempt={number}\n" for number in range(LOG_LINES + 3)]
-    own += ["[pipeline] 'incoming/a.csv' version 0x1 attempt 1 started\n"]
-    others = ["2026 INFO claimed 'incoming/a.csv.bak' attempt=1\n", "printed incoming/a.csv\n"]
-    attempts = told(storage, log=[*own, *others])["Attempts"].lines
-    assert attempts[1:] == tuple(f"  {line.rstrip()}" for line in own[-LOG_LINES:])
-
-
-def test_a_file_that_waits_for_the_stacks_config_is_told_what_puts_it_back(storage: FakeStorage) -> None:
-    storage.queues["jobs"] = [job_message(NAME)]
-    refusal = (
-        f"2026 WARNING given back {NAME!r} attempt=1 again_in=2.0: The config /s/runtime.json {CONFIG_REFUSED}: its\n"
-    )
-    claimed = f"2026 INFO claimed {NAME!r} attempt=1\n"
-    last = told(storage, log=[claimed, refusal])["What to do"]
-    assert last.mood == "bad"
-    assert "'pulumi up' puts it back" in last.lines[0]
-    # Once it was put back, the file is at work.
-    assert told(storage, log=[claimed, refusal, claimed])["What to do"].mood == "waiting"
-
-
-def test_a_log_out_of_reach_is_told_with_the_query_that_finds_it(storage: FakeStorage) -> None:
-    storage.upload('incoming/"q" \\.csv')
-    lines = told(storage, 'incoming/"q" \\.csv', log=None)["Attempts"].lines
-    assert 'Message contains "incoming/\\"q\\" \\\\.csv"' in lines[0]
-
-
 def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(storage: FakeStorage) -> None:
     storage.upload("Incoming/a.csv")
     sections = told(storage, "Incoming/a.csv")
@@ -286,34 +176,3 @@ def test_a_blob_that_is_made_before_its_content_is_told_when_it_is_processed(sto
     assert (mood, "the sweep queues it once it has not changed" in text) == ("waiting", True)
     storage.upload(NAME, "grown", kind=kind, modified=MOMENT - timedelta(hours=1))
     assert "'backfill' queues it now" in advice(storage)[1]
-
-
-def test_an_input_that_was_deleted_after_its_receipt_is_still_known(storage: FakeStorage) -> None:
-    storage.receive(NAME, "0x1")
-    del storage.blobs[NAME]
-    assert find_name("a.csv", storage, NAMES) == NAME
-    assert "it was deleted" in told(storage)["Input"].lines[0]
-    assert advice(storage)[0] == "good"
-
-
-@pytest.mark.parametrize("given", ["a.csv", "incoming/a.csv"])
-def test_a_name_is_taken_with_or_without_the_input_path(storage: FakeStorage, given: str) -> None:
-    assert find_name(given, storage, NAMES) == NAME
-
-
-def test_a_file_in_a_folder_named_like_the_input_path_can_be_meant(storage: FakeStorage) -> None:
-    storage.upload("incoming/incoming/b.csv")
-    assert find_name("incoming/b.csv", storage, NAMES) == "incoming/incoming/b.csv"
-
-
-@pytest.mark.parametrize("given", ["A.CSV", "incoming/a.csvv", "a.cvs"])
-def test_an_unknown_name_is_told_with_the_nearest(storage: FakeStorage, given: str) -> None:
-    with pytest.raises(UnknownFileError, match=r"Did you mean 'a\.csv'"):
-        find_name(given, storage, NAMES)
-
-
-def test_an_unknown_name_that_resembles_none_is_told_as_that(storage: FakeStorage) -> None:
-    with pytest.raises(UnknownFileError, match="No upload below 'incoming/' has a name like it"):
-        find_name("zzzzzzzz", storage, NAMES)
-    with pytest.raises(UnknownFileError, match="Nothing was uploaded"):
-        find_name("", FakeStorage(), NAMES)

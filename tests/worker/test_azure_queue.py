@@ -13,7 +13,8 @@ from azure.storage.queue import QueueServiceClient
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, StorageConnection
 from pipeline_app.rest.endpoint import Endpoint
 from pipeline_app.rest.exchange import Answer
-from pipeline_app.worker.azure_storage import AzureJobQueue, connect
+from pipeline_app.worker.azure_queue import AzureJobQueue
+from pipeline_app.worker.azure_storage import connect
 from pipeline_app.worker.storage import ClaimLost, Message
 
 

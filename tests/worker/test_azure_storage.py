@@ -19,7 +19,8 @@ from pipeline_app.contract import StorageConnection
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, StorageUnreadable
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.worker import azure_ranges
-from pipeline_app.worker.azure_storage import AzureBlobStore, connect
+from pipeline_app.worker.azure_blobs import AzureBlobStore
+from pipeline_app.worker.azure_storage import connect
 from pipeline_app.worker.outputs import collect
 from pipeline_app.worker.scratch import Vanished
 from pipeline_app.worker.storage import BlobHeld, BlobMissing, BlobTooLarge, BlobUnreadable, Conflict

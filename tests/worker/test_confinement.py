@@ -21,7 +21,7 @@ import pytest
 
 from infra.local.processes.waiting import wait_until
 from pipeline_app.contract import FileJob
-from pipeline_app.worker import process as process_module
+from pipeline_app.worker import keeper_process
 from pipeline_app.worker.attempt import Fetched, Outcome, Ran
 from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.confinement.privileges import adopt_orphans
@@ -265,7 +265,7 @@ def test_an_application_that_ends_its_keeper_costs_its_own_run(tmp_path: Path, c
 def test_a_keeper_that_its_application_suspends_is_ended_at_the_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline_app.worker.process.KEEPER_SECONDS", 1.0)
+    monkeypatch.setattr("pipeline_app.worker.keeper_process.KEEPER_SECONDS", 1.0)
     monkeypatch.setattr("pipeline_app.worker.process.GRACE_SECONDS", 0.5)
     with Keeper(allowed(tmp_path)) as keeper:
         source = "import os, signal; os.kill(os.getppid(), signal.SIGSTOP); signal.pause()"
@@ -369,8 +369,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
         "def refuse(self): raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))\n"
         "landlock.Ruleset.restrict = refuse\n"
     )
-    keeper = process_module._KEEPER.replace("from pipeline", f"\n{source}from pipeline")
-    monkeypatch.setattr(process_module, "_KEEPER", keeper)
+    keeper = keeper_process._KEEPER.replace("from pipeline", f"\n{source}from pipeline")
+    monkeypatch.setattr(keeper_process, "_KEEPER", keeper)
 
 
 def test_a_kernel_that_has_landlock_and_refuses_it_is_told(

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from pipeline_app.worker import disk
-from pipeline_app.worker.disk import Disk, DiskFull, measure
+from pipeline_app.worker import disk, watching
+from pipeline_app.worker.disk import Disk, DiskFull
 from pipeline_app.worker.settings import WorkerSettings
+from pipeline_app.worker.usage import Usage, measure
 from tests.worker.world import World
 
 MIB = 1024 * 1024
@@ -187,7 +188,7 @@ def test_an_attempt_that_began_on_a_full_disk_is_not_to_blame(
 def test_a_file_system_that_loses_what_an_attempt_has_left_ends_the_pause(
     tmp_path: Path, file_system: FileSystem, settings: WorkerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "MIN_INTERVAL_SECONDS", 3600.0)
+    monkeypatch.setattr(watching, "MIN_INTERVAL_SECONDS", 3600.0)
     folder = scratch(tmp_path)
     with Disk(tmp_path, dataclasses.replace(settings, scratch_bytes=MIB)).watch(folder) as watch:
         (folder / "work" / "tmp" / "data").write_bytes(bytes(2 * MIB))
@@ -206,9 +207,9 @@ def test_looking_takes_a_twentieth_of_the_time_and_never_long_at_once(
         nonlocal clock
         for _ in range(50):
             clock += 0.02
-            yield disk.Usage()
+            yield Usage()
 
-    monkeypatch.setattr(disk, "measure", slow_walk)
+    monkeypatch.setattr(watching, "measure", slow_walk)
     monkeypatch.setattr(time, "monotonic", lambda: clock)
     with Disk(tmp_path, settings).watch(scratch(tmp_path)) as watch:
         while clock < 200:

@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt
-from pipeline_app.worker import job
+from pipeline_app.worker import commit
 from pipeline_app.worker.app_config import MAX_CONFIG_BYTES
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import Disk, DiskFull
@@ -251,7 +251,7 @@ def test_a_file_whose_attempts_all_broke_off_in_the_worker_is_not_said_to_have_k
     world.app("true")
     world.upload()
     with monkeypatch.context() as broken:
-        broken.setattr(job, "publish", fail(ZeroDivisionError()))
+        broken.setattr(commit, "publish", fail(ZeroDivisionError()))
         for _ in range(3):
             assert world.process().outcome is Outcome.GIVEN_BACK
     assert world.process().outcome is Outcome.FAILED

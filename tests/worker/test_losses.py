@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt, now
-from pipeline_app.worker import isolation, job, loop, settling, slot
+from pipeline_app.worker import ending, isolation, loop, settling, slot
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Fetched, Processed, Ran, known
 from pipeline_app.worker.job import JobProcessor
@@ -159,7 +159,7 @@ class Lives:
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for what does not depend on time."""
-    for module in (job, settling, slot):
+    for module in (ending, settling, slot):
         monkeypatch.setattr(module, "backoff", lambda tries: 0.0)
     monkeypatch.setattr(isolation, "POLL_SECONDS", 0.002)
     monkeypatch.setattr(loop, "MAX_POLL_SECONDS", 0.002)

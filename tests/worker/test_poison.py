@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from pipeline_app.worker import disk, process
+from pipeline_app.worker import process, watching
 from pipeline_app.worker.confinement.privileges import adopt_orphans
 from tests.worker.world import INPUT, World
 
@@ -77,7 +77,7 @@ POISON = {
 def poisoned(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Make a worker whose application runs its input as Python."""
     adopt_orphans()
-    monkeypatch.setattr(disk, "MIN_INTERVAL_SECONDS", 0.1)
+    monkeypatch.setattr(watching, "MIN_INTERVAL_SECONDS", 0.1)
     monkeypatch.setattr(process, "EXCESS_GRACE_SECONDS", 0.3)
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.3)
     world.settings = dataclasses.replace(world.settings, max_attempts=1, max_output_files=100, scratch_bytes=20 * MIB)

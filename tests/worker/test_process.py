@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from pipeline_app.worker import process
+from pipeline_app.worker import keeper_process, orphans, process
 from pipeline_app.worker.confinement.privileges import adopt_orphans
 from pipeline_app.worker.marking import MARK
 from pipeline_app.worker.process import Interrupted, Keeper, StepResult
@@ -122,6 +123,27 @@ def test_no_zombie_is_left(tmp_path: Path) -> None:
     before = zombies()
     run(tmp_path, source)
     assert zombies() - before == set()
+
+
+def test_a_keeper_that_just_starts_is_no_orphan(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another slot loses its keeper, and looks for what that left, while this one's is there and not yet known.
+    start, looks = subprocess.Popen, []
+
+    def start_slowly(*arguments: Any, **options: Any) -> Any:
+        process = start(*arguments, **options)
+        looks.append(threading.Thread(target=orphans.kill, args=(others, 5.0)))
+        looks[0].start()
+        looks[0].join(0.5)
+        return process
+
+    others = frozenset(orphans.children())
+    monkeypatch.setattr("pipeline_app.worker.keeper_process.subprocess.Popen", start_slowly)
+    keeper = keeper_process.KeeperProcess()
+    looks[0].join()
+    try:
+        assert keeper._process.poll() is None
+    finally:
+        keeper.close()
 
 
 def zombies() -> set[int]:

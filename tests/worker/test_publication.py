@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline_app.contract import InputVersion, OutputFile, Receipt, now
+from pipeline_app.worker import commit
+from pipeline_app.worker.local_file import LocalFile
 from pipeline_app.worker.publication import InputChanged, Publication
-from pipeline_app.worker.results import LocalFile, NameClash
+from pipeline_app.worker.results import NameClash
 from pipeline_app.worker.storage import BlobInfo, ClaimLost
 from pipeline_app.worker.working import WorkedOn, WorkingMark
 from tests.worker.fakes import FakeBlobStore
@@ -85,7 +87,7 @@ def publish(
     files = make_files(folder, contents)
     log = folder / "run.log"
     log.write_bytes(b"what the application printed\n")
-    return publication.publish(make_receipt(etag, files), files, log, first=first)
+    return commit.publish(publication, make_receipt(etag, files), files, log, first=first)
 
 
 def visible(store: FakeBlobStore) -> Receipt | None:
@@ -208,7 +210,7 @@ def test_a_receipt_written_after_it_was_looked_for_is_withdrawn_before_results_c
         # A late attempt of the old version is published, and one of the new version is killed after its claim.
         publish(store, tmp_path / "late", v1, {"x": b"old"})
         with monkeypatch.context() as killing:
-            killing.setattr(Publication, "_withdraw", lambda self, receipt: (_ for _ in ()).throw(Killed))
+            killing.setattr(commit, "_withdraw", lambda publication, receipt: (_ for _ in ()).throw(Killed))
             with pytest.raises(Killed):
                 publish(store, tmp_path / "killed", v2, {"x": b"never"})
 
@@ -216,7 +218,7 @@ def test_a_receipt_written_after_it_was_looked_for_is_withdrawn_before_results_c
     files = make_files(tmp_path, {"x": b"new"})
     (tmp_path / "run.log").touch()
     store.meddle = meddle
-    assert publication.publish(make_receipt(v2, files), files, tmp_path / "run.log", first=False) is True
+    assert commit.publish(publication, make_receipt(v2, files), files, tmp_path / "run.log", first=False) is True
     receipt = visible(store)
     assert receipt is not None
     assert receipt.input.etag == v2

@@ -101,7 +101,7 @@ def test_a_committed_log_without_its_receipt_is_never_marked(
 ) -> None:
     v1 = store.upload(INPUT, b"1")
     with monkeypatch.context() as killing:
-        killing.setattr(Publication, "_put_receipt", lambda *args: (_ for _ in ()).throw(Killed))
+        killing.setattr(Publication, "put_receipt", lambda *args: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             publish(store, tmp_path / "1", v1, {"x": b"1"})
     committed = store.content(LOG)

@@ -7,29 +7,23 @@ creation time are recorded in the data folder before anything else, so that the 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import os
 import secrets
-import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
 import psutil
 
-from infra.local.data.folder import write_private
 from infra.local.processes import family
-from infra.local.processes.family import GRACE_SECONDS, MARKER
-from infra.local.processes.launcher import permit
+from infra.local.processes.child import Child, Command, launch
+from infra.local.processes.family import GRACE_SECONDS
 from infra.local.processes.log import ProcessLog, log_trouble
+from infra.local.processes.records import Record, end_recorded, write_records
 
-LAUNCHER: Final = Path(__file__).with_name("launcher.py")
 TAIL_LINES: Final = 30
 
 
@@ -39,54 +33,6 @@ class CommandError(RuntimeError):
 
 class ShuttingDownError(RuntimeError):
     """A process was asked for while the run is being taken down."""
-
-
-@dataclass
-class Record:
-    """What the data folder remembers of a child; ``pid`` is 0 between the decision to start it and its start."""
-
-    name: str
-    marker: str
-    pid: int = 0
-    create_time: float = 0.0
-
-
-@dataclass(eq=False)
-class Child:
-    """One running process."""
-
-    record: Record
-    process: subprocess.Popen[str]
-    ended: threading.Event = field(default_factory=threading.Event)
-    output_read: threading.Event = field(default_factory=threading.Event)
-    stopping: bool = False
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self.process.pid
-
-    @property
-    def exit_code(self) -> int:
-        """How the process that has ended did so, in the manner of shells and containers: 128 and more is a signal."""
-        code = self.process.wait()
-        return 128 - code if code < 0 else code
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """What to run: ``environment`` is the whole environment, ``log`` a file that keeps the output.
-
-    ``read_only`` is a folder that it cannot write to, whoever runs it.
-    """
-
-    name: str
-    arguments: Sequence[str]
-    environment: Mapping[str, str]
-    directory: Path
-    log: Path | None = None
-    read_only: Path | None = None
-    standard_input: Path | None = None
 
 
 class Supervisor:
@@ -112,24 +58,8 @@ class Supervisor:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
 
     def end_orphans(self) -> list[str]:
-        """End what a killed run left; return the names of what was found.
-
-        Only processes that carry a recorded marker are touched. A recorded process id that now belongs to another
-        process has another creation time and no such marker.
-        """
-        if not self._path.exists():
-            return []
-        records = [Record(**record) for record in json.loads(self._path.read_text(encoding="utf-8"))]
-        names = {record.marker: record.name for record in records}
-        created = {record.pid: record.create_time for record in records if record.pid}
-        found: dict[psutil.Process, str] = {}
-        for process in psutil.process_iter():
-            marker = family.marker_of(process)
-            if marker in names and created.get(process.pid, process.create_time()) == process.create_time():
-                found[process] = names[marker]
-        family.end(set(found))
-        self._path.unlink()
-        return sorted(set(found.values()))
+        """End what a killed run left and forget it; return the names of what was found."""
+        return end_recorded(self._path)
 
     def start(
         self,
@@ -246,33 +176,7 @@ class Supervisor:
             return list(self._children)
 
     def _spawn(self, command: Command, record: Record) -> Child:
-        arguments = list(command.arguments)
-        if sys.platform == "linux":
-            arguments = [
-                sys.executable,
-                "-I",
-                "-S",
-                str(LAUNCHER),
-                str(os.getpid()),
-                str(self._beacon),
-                str(command.read_only or ""),
-                *arguments,
-            ]
-        elif command.read_only:
-            # No other system has such a mount, and who is not root is held to the modes.
-            permit(command.read_only, lambda mode: mode & ~0o222)
-        with Path(command.standard_input or os.devnull).open("rb") as standard_input:
-            process = subprocess.Popen(  # noqa: S603
-                arguments,
-                cwd=command.directory,
-                encoding="utf-8",
-                env={**command.environment, MARKER: record.marker},
-                errors="replace",
-                start_new_session=True,
-                stderr=subprocess.STDOUT,
-                stdin=standard_input,
-                stdout=subprocess.PIPE,
-            )
+        process = launch(command, record.marker, self._beacon)
         record.pid = process.pid
         record.create_time = psutil.Process(process.pid).create_time()
         child = Child(record, process)
@@ -342,4 +246,4 @@ class Supervisor:
 
     def _save(self) -> None:
         records = [child.record for child in self._children] + self._pending
-        write_private(self._path, json.dumps([asdict(record) for record in records], indent=2))
+        write_records(self._path, records)

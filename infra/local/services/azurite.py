@@ -31,7 +31,8 @@ from azure.storage.blob import (
 )
 from azure.storage.queue import QueueServiceClient
 
-from infra.local.processes.supervisor import Command, CommandError, ShuttingDownError, Supervisor
+from infra.local.processes.child import Command
+from infra.local.processes.supervisor import CommandError, ShuttingDownError, Supervisor
 from pipeline_app.printable import printable
 
 FRONT: Final = Path(__file__).with_name("azurite_front") / "front.cjs"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from infra.local.processes.supervisor import Child, ShuttingDownError, Supervisor
+from infra.local.processes.child import Child
+from infra.local.processes.supervisor import ShuttingDownError, Supervisor
 from infra.local.services.arm import TransitioningError
 from infra.local.services.engines import Definition, Engine
 from infra.local.services.liveness import Probe

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from infra.local.processes.supervisor import Command
+from infra.local.processes.child import Command
 from infra.local.services.images import Image, path_for
 from infra.local.services.liveness import Probe
 from infra.local.services.readable import readable

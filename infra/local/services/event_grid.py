@@ -1,4 +1,4 @@
-"""Event Grid on this machine: uploads become events, which are filtered, delivered with retries, and dead-lettered."""
+"""Event Grid on this machine: the events of uploads are delivered to whoever wants them, or dead-lettered."""
 
 from __future__ import annotations
 
@@ -8,118 +8,30 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
 from infra.local.services.azurite import Access, StorageAccount
+from infra.local.services.blob_events import BLOB_CREATED, Event, blob_created, blob_name, subject_of, upload_of
+from infra.local.services.event_subscription import Subscription
 from infra.local.services.journal import Journal
 from infra.local.watching.watcher import Watcher
-from infra.operate.properties import plain
 from pipeline_app.contract import is_folder_marker
 
-BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
-CREATED: Final = 201
-ACCEPTED: Final = 202
 DELIVERY_THREADS: Final = 8
 FIRST_RETRY_SECONDS: Final = 0.2
 MAX_RETRY_SECONDS: Final = 30.0
 
 _CONTAINER: Final = re.compile(r"/blobServices/default/containers/(?P<container>[^/]+)/blobs/(?P<prefix>.*)")
-
-Event = dict[str, Any]
-
-
-class UnsupportedSubscriptionError(ValueError):
-    """A subscription asks for something that the local Event Grid does not do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filter:
-    """Which events a subscription wants, with the meaning of the ``filter`` property of an event subscription."""
-
-    advanced: tuple[tuple[str, frozenset[str]], ...] = ()
-    begins_with: str = ""
-    case_sensitive: bool = False
-    ends_with: str = ""
-    event_types: frozenset[str] | None = None
-
-    @classmethod
-    def read(cls, declared: Mapping[str, Any]) -> Filter:
-        """Read the property as the stack declares it.
-
-        Raises:
-            UnsupportedSubscriptionError: an operator other than StringIn is used.
-        """
-        advanced = []
-        for item in declared.get("advancedFilters") or []:
-            if item["operatorType"] != "StringIn":
-                raise UnsupportedSubscriptionError(
-                    f"The event subscription filters with {item['operatorType']}; the local run knows StringIn alone."
-                )
-            # Azure compares the strings of advanced filters without regard to case.
-            advanced.append((item["key"], frozenset(value.casefold() for value in item["values"])))
-        types = declared.get("includedEventTypes")
-        return cls(
-            advanced=tuple(advanced),
-            begins_with=declared.get("subjectBeginsWith") or "",
-            case_sensitive=bool(declared.get("isSubjectCaseSensitive")),
-            ends_with=declared.get("subjectEndsWith") or "",
-            event_types=frozenset(types) if types else None,
-        )
-
-    def wants(self, event: Event) -> bool:
-        """Tell whether an event passes."""
-        if self.event_types is not None and event["eventType"] not in self.event_types:
-            return False
-        subject, begins, ends = event["subject"], self.begins_with, self.ends_with
-        if not self.case_sensitive:
-            subject, begins, ends = subject.casefold(), begins.casefold(), ends.casefold()
-        if not (subject.startswith(begins) and subject.endswith(ends)):
-            return False
-        return all(str(_value(event, key)).casefold() in values for key, values in self.advanced)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subscription:
-    """Where the events of a storage account go; ``time_to_live`` of the queue message in seconds, -1 for no end."""
-
-    dead_letters: tuple[StorageAccount, str] | None
-    filter: Filter
-    max_attempts: int
-    max_minutes: float
-    name: str
-    queue: tuple[StorageAccount, str]
-    time_to_live: int
-    topic: str
-
-
-def upload_of(access: Access) -> tuple[str, str, str] | None:
-    """Return the container, blob and Event Grid API of a request that left a complete blob, or None.
-
-    ``access.path`` is ``account/container/blob``; a blob's name may itself have slashes at either end.
-    """
-    if access.method != "PUT" or "restype" in access.query:
-        return None
-    parts = access.path.split("/", 2)
-    if len(parts) < 3 or not parts[2]:
-        return None
-    comp = access.query.get("comp")
-    if access.status == CREATED and comp == "blocklist":
-        return parts[1], parts[2], "PutBlockList"
-    if access.status == CREATED and comp is None:
-        return parts[1], parts[2], "PutBlob"
-    if access.status == ACCEPTED and comp is None:
-        return parts[1], parts[2], "CopyBlob"
-    return None
 
 
 @dataclass
@@ -197,7 +109,7 @@ class EventGrid:
         self, account: StorageAccount, blobs: BlobServiceClient, container: str, name: str, api: str, number: int
     ) -> None:
         subscriptions = self._subscriptions[account.name]
-        subject = f"/blobServices/default/containers/{container}/blobs/{name}"
+        subject = subject_of(container, name)
         # What no subscription can want costs no further request.
         probe = {"eventType": BLOB_CREATED, "subject": subject, "data": {"api": api}}
         wanting = [subscription for subscription in subscriptions if subscription.filter.wants(probe)]
@@ -214,27 +126,8 @@ class EventGrid:
         quiet = is_folder_marker(name, blob.size, blob.metadata)
         if not quiet:
             self._watcher.stage(name, "uploaded")
-        request = str(uuid.uuid4())
-        event: Event = {
-            "data": {
-                "api": api,
-                "blobType": plain(blob.blob_type),
-                "clientRequestId": request,
-                "contentLength": blob.size,
-                "contentType": blob.content_settings.content_type or "application/octet-stream",
-                "eTag": blob.etag.strip('"'),
-                "requestId": request,
-                "sequencer": f"{next(self._sequence):032x}",
-                "storageDiagnostics": {"batchId": request},
-                "url": account.endpoint("blob") + quote(f"{container}/{name}"),
-            },
-            "dataVersion": "",
-            "eventTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-            "eventType": BLOB_CREATED,
-            "id": str(uuid.uuid4()),
-            "metadataVersion": "1",
-            "subject": subject,
-        }
+        url = account.endpoint("blob") + quote(f"{container}/{name}")
+        event = blob_created(subject, url, api, next(self._sequence), blob)
         for subscription in wanting:
             own = {**event, "topic": subscription.topic}
             self._deliver(Delivery(own, subscription, number=self._journal.begin(), quiet=quiet))
@@ -254,7 +147,7 @@ class EventGrid:
             self._retry(delivery)
             return
         self._journal.end(delivery.number)
-        name = _blob_name(delivery.event)
+        name = blob_name(delivery.event)
         if delivery.quiet:
             return
         self._watcher.stage(name, "event")
@@ -277,7 +170,7 @@ class EventGrid:
 
     def _dead_letter(self, delivery: Delivery, reason: str) -> None:
         subscription = delivery.subscription
-        name = _blob_name(delivery.event)
+        name = blob_name(delivery.event)
         if subscription.dead_letters is None:
             self._watcher.warn("event grid", f"The event of {name!r} is dropped: {reason}, {delivery.outcome}.")
             self._journal.end(delivery.number)
@@ -298,15 +191,3 @@ class EventGrid:
             blobs.get_blob_client(container, path).upload_blob(json.dumps([record], indent=2).encode())
         self._journal.end(delivery.number)
         self._watcher.warn("event grid", f"The event of {name!r} is dead-lettered: {reason}, {delivery.outcome}.")
-
-
-def _blob_name(event: Event) -> str:
-    name: str = event["subject"].split("/", 6)[6]
-    return name
-
-
-def _value(event: Event, key: str) -> object:
-    value: object = event
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.local.data.folder import DataFolder
-from infra.local.processes.supervisor import Command, ShuttingDownError, Supervisor
+from infra.local.processes.child import Command
+from infra.local.processes.supervisor import ShuttingDownError, Supervisor
 from infra.local.watching.watcher import Watcher, pass_on
 
 HOSTING: Final = Path(__file__).with_name("hosting")

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from infra.local.data.folder import DataFolder, digest_tree
+from infra.local.processes.child import Command
 from infra.local.processes.launcher import permit
-from infra.local.processes.supervisor import Command, Supervisor
+from infra.local.processes.supervisor import Supervisor
 from infra.packages.archive import file_sha256
 from infra.packages.build_context import copy_context
 from infra.packages.image_sources import INSTALLER_SOURCES, WORKER_SOURCES, source_files

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from infra.local.services.azurite import Access, StorageAccount
-from infra.local.services.event_grid import upload_of
+from infra.local.services.blob_events import upload_of
 from infra.local.watching.watcher import Watcher
 from pipeline_app.contract import RECEIPT_NAME, ContractError, Receipt, StorageNames, plain_etag
 

@@ -13,7 +13,10 @@ from typing import Final
 from .dialects import LEAST_ROWS, LONGEST_CELL, Dialect, decide, split_lines
 from .encodings import Encoding
 from .errors import UnreadableFile
-from .scanning import CHUNK_BYTES, LINES_NAMED, Lines, Scan, check_text, refuse_zeros
+from .foreign import check_text
+from .lines import Lines
+from .scanning import CHUNK_BYTES, LINES_NAMED, Scan
+from .zeros import refuse_zeros
 
 SAMPLE_BYTES: Final = 1 << 18
 # As large as the longest cell may be.

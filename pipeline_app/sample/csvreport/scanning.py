@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from .errors import UnreadableFile
 from .evidence import EVIDENCE_BYTES, FITTING_BYTES, escaped_lines, fitting_lines
+from .foreign import check_bytes
+from .lines import Lines
+from .zeros import explain_zeros
 
 CHUNK_BYTES: Final = 1 << 20
 LINES_NAMED: Final = 10
@@ -25,48 +26,9 @@ MARKS: Final = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
-# Files that are given a name in .csv by mistake, by how they begin.
-_COMPRESSED: Final = "Unpack it, and upload what is in it."
-_EXPORT: Final = "Open it in the program that made it, and export it as CSV."
-_SIGNATURES: Final = {
-    b"\x1f\x8b": f"compressed with gzip. {_COMPRESSED}",
-    b"(\xb5/\xfd": f"compressed with Zstandard. {_COMPRESSED}",
-    b"7z\xbc\xaf\x27\x1c": f"a 7z archive. {_COMPRESSED}",
-    b"Rar!\x1a\x07": f"a RAR archive. {_COMPRESSED}",
-    b"\xfd7zXZ": f"compressed with xz. {_COMPRESSED}",
-    b"%PDF-": f"a PDF document. {_EXPORT}",
-    b"Obj\x01": f"an Avro file. {_EXPORT}",
-    b"SQLite format 3\x00": f"an SQLite database. {_EXPORT}",
-    b"\xd0\xcf\x11\xe0": "an old Office document, such as .xls. Save the sheet as CSV.",
-    b"\x89PNG": "a PNG picture.",
-    b"\xff\xd8\xff": "a JPEG picture.",
-    b"{\\rtf1": "a document in RTF. Save it as plain text.",
-}
-# Letters that a table may begin with too, if nothing else follows them that the format asks for.
-_BINARY: Final = {
-    rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)": f"compressed with bzip2. {_COMPRESSED}",
-    # The header of a data page, of which the first field is a number of 32 bits.
-    rb"PAR[1E][\x00-\x1f\x80-\xff]": f"a Parquet file. {_EXPORT}",
-    # Width, height and flags, of which no letters are made by chance.
-    rb"GIF8[79]a(?=.{0,8}[\x00-\x08\x0e-\x1f\x80-\xff])": "a GIF picture.",
-}
-# A tag alone in a cell is the name of a column.
-_MARKUP: Final = re.compile(
-    r"\s*<(?:!doctype(?=[\s>])|!--|\?xml\b|"
-    r"(?:[a-z]\w*:)?(?:html|head|title|body|table|div|p|meta|link|style|script|svg|rss|feed|urlset|workbook|kml|gpx)"
-    r"(?=[\s>/]|$)(?!\s*/?>[ ]*[,;|\t\x01\x1f^~]))",
-    re.IGNORECASE,
-)
-_JSON: Final = re.compile(r'\s*(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*[\[{])')
-_LFS: Final = re.compile(r"version https://git-lfs\.github\.com/spec/v\d+\s+(?:\w[^\n]*\n)*oid ")
-_HINT_ALONE: Final = re.compile(r'\s*"?sep=[^\r\n]?"?\s*', re.IGNORECASE)
 # Control characters that no table has. A vertical tab breaks lines within cells; an escape and the two shifts
 # change ISO-2022's alphabet.
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\r\f\x0e\x0f\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
-_ZERO: Final = (
-    "Line {line} has a {what} of value zero, which no text has: it is a binary file, or it was damaged when it was "
-    "written. Export it again."
-)
 
 
 @dataclass
@@ -96,45 +58,6 @@ class Scan:
     wrong_lines: list[int] = field(default_factory=list)
 
 
-class Lines:
-    """Counts lines over pieces of a text; a carriage return, a line feed and both together each end one."""
-
-    def __init__(self) -> None:
-        self.number = 1
-        self._returned = False
-
-    def feed(self, text: str) -> None:
-        """Take the next piece."""
-        if self._returned and text.startswith("\n"):
-            self.number -= 1
-        self.number += text.count("\n") + text.count("\r") - text.count("\r\n")
-        if text:
-            self._returned = text.endswith("\r")
-
-    def number_at(self, text: str) -> int:
-        """Return the number of the line on which the next piece ends, without taking it."""
-        ahead = Lines()
-        ahead.number, ahead._returned = self.number, self._returned
-        ahead.feed(text)
-        return ahead.number
-
-    def with_sign(self, text: str, sign: str, most: int) -> list[int]:
-        """Return the lines of the next piece that have a sign, at most so many, without taking the piece."""
-        found: list[int] = []
-        ahead = Lines()
-        ahead.number, ahead._returned = self.number, self._returned
-        place = 0
-        while len(found) < most and (next_place := text.find(sign, place)) >= 0:
-            ahead.feed(text[place:next_place])
-            if found[-1:] != [ahead.number]:
-                found.append(ahead.number)
-            place = next_place
-            ahead._returned = False
-            ahead.feed(text[place : place + 1])
-            place += 1
-        return found
-
-
 def scan(path: Path) -> Scan:
     """Look at all of a file once.
 
@@ -145,14 +68,13 @@ def scan(path: Path) -> Scan:
         with path.open("rb") as file:
             start = file.read(CHUNK_BYTES)
             result = Scan(size=len(start))
-            _check_start(start)
-            for mark, codec in MARKS.items():
-                if start.startswith(mark):
-                    result.codec = codec
-                    result.mark = len(mark)
-                    while start.startswith(mark, result.mark):
-                        result.mark += len(mark)
-                    break
+            mark = next((each for each in MARKS if start.startswith(each)), b"")
+            check_bytes(start, mark)
+            if mark:
+                result.codec = MARKS[mark]
+                result.mark = len(mark)
+                while start.startswith(mark, result.mark):
+                    result.mark += len(mark)
             if result.codec in ("", "utf-8"):
                 _scan_bytes(start, file, result)
             else:
@@ -173,7 +95,7 @@ def _scan_bytes(chunk: bytes, file: BinaryIO, result: Scan) -> None:
         if 0 in chunk:
             text = chunk[: chunk.index(0)].decode("latin-1")
             lines.feed(text)
-            raise UnreadableFile(_zeros(chunk, lines.number))
+            raise UnreadableFile(explain_zeros(chunk, lines.number))
         controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
         if chunk.isascii() and not decoder.getstate()[0]:
             lines.feed(chunk.decode("ascii"))
@@ -223,93 +145,3 @@ def _note_wrong(text: str, wrong: int, lines: Lines, result: Scan) -> None:
         more = LINES_NAMED + 1 - len(result.wrong_lines)
         if more > 0:
             result.wrong_lines += lines.with_sign(text, "\ufffd", more)
-
-
-def _check_start(start: bytes) -> None:
-    mark = next((each for each in MARKS if start.startswith(each)), b"")
-    # Blanks and line ends have bytes of zero in some encodings.
-    if not start[len(mark) :].strip(b" \t\r\n\x00"):
-        raise UnreadableFile("It is empty.")
-    for signature, kind in _SIGNATURES.items():
-        if start.startswith(signature):
-            raise UnreadableFile(f"It is {kind}")
-    for pattern, kind in _BINARY.items():
-        if re.match(pattern, start, re.DOTALL):
-            raise UnreadableFile(f"It is {kind}")
-    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        kind = "an Excel workbook. Save the sheet as CSV." if b"xl/" in start or b"[Content_Types]" in start else ""
-        raise UnreadableFile(f"It is {kind or f'a zip archive. {_COMPRESSED}'}")
-    if start[257:262] == b"ustar":
-        raise UnreadableFile(f"It is a tar archive. {_COMPRESSED}")
-
-
-def check_text(sample: str, *, whole: bool) -> None:
-    """See that a text, or the beginning of one, is not of another kind.
-
-    Raises:
-        UnreadableFile: it is HTML, XML, JSON or a pointer to a file, or it is empty.
-    """
-    if whole and (not sample.strip() or _HINT_ALONE.fullmatch(sample)):
-        raise UnreadableFile("It is empty.")
-    if _LFS.match(sample):
-        raise UnreadableFile(
-            "It is a pointer of Git LFS in place of the file. Run 'git lfs pull', and upload the file itself."
-        )
-    if _MARKUP.match(sample):
-        raise UnreadableFile(
-            "It is an HTML or XML page, such as a sign-in page that was saved in place of the file. Download it anew."
-        )
-    if _JSON.match(sample) or _is_json(sample, whole=whole):
-        raise UnreadableFile(f"It is JSON. {_EXPORT}")
-
-
-def _is_json(sample: str, *, whole: bool) -> bool:
-    """Tell whether a text is a JSON array or object, or as many elements of an array as a sample shows."""
-    text = sample.strip()
-    if text[:1] not in ("[", "{"):
-        return False
-    if not whole:
-        text = text[: max(text.rfind(","), 1)] + "]"
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def refuse_zeros(text: str, lines: Lines) -> None:
-    """See that a piece of text, which has not been counted yet, has no character of value zero.
-
-    Raises:
-        UnreadableFile: it has one.
-    """
-    if "\0" in text:
-        (line,) = lines.with_sign(text, "\0", 1)
-        raise UnreadableFile(_ZERO.format(line=line, what="character"))
-
-
-def _zeros(chunk: bytes, line: int) -> str:
-    if any(_is_wide(chunk[:4096], codec) for codec in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")):
-        return (
-            "It is UTF-16 (or UTF-32) without a byte order mark, which could be read in two ways. Save it as UTF-8, or "
-            "as UTF-16 with a mark."
-        )
-    return _ZERO.format(line=line, what="byte")
-
-
-def _is_wide(head: bytes, codec: str) -> bool:
-    """Return whether bytes that have zeros are text in an encoding of two or four bytes each.
-
-    Then no zero is left in the text, and the bytes of line ends are line ends there too. So it is not where a file
-    ends in zeros, or has them between its cells.
-    """
-    try:
-        text = codecs.getincrementaldecoder(codec)().decode(head)
-    except UnicodeDecodeError:
-        return False
-    if not text or "\0" in text:
-        return False
-    ends = sum(head.count(end) for end in (b"\n", b"\r"))
-    if not ends:
-        return sum(map(str.isascii, text)) > 0.5 * len(text)
-    return sum(text.count(end) for end in "\n\r") > 0.5 * ends

@@ -15,7 +15,9 @@ from azure.storage.blob import UserDelegationKey
 from infra.components.artifact import ArtifactPackage, find_package
 from infra.deployer.credentials import HandedToken
 from infra.packages import artifact_fetch
-from infra.packages.archive import ArchiveError, file_sha256, refresh_cache
+from infra.packages.archive import file_sha256
+from infra.packages.archive_entries import ArchiveError
+from infra.packages.artifact_cache import refresh_cache
 from infra.packages.artifact_fetch import fetch_artifact
 
 BLOB = "applications/app.zip"

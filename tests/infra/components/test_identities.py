@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,17 @@ import pytest
 
 from infra.components.conditions import uploader_condition
 from infra.components.roles import Role
-from infra.components.stack_roles import PROCESS_FILES, RUN_GROUPS, TAKE_MESSAGES
-from infra.local.services.built_in_roles import BUILT_IN, Permissions
-from tests.engine.standin.roles import BLOBS, Wanted, allows
+from tests.engine.standin.roles import BLOBS
+from tests.infra.components.claims import CLAIMS, GROUPS, INPUT, MESSAGES, QUEUES, RECEIPT
+from tests.infra.components.rights import OWN, Rights
 from tests.infra.recording import FROM_OUTPUT, Registered, Run
 
 PROJECT = Path(__file__).parents[3]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 IDENTITIES = (PROJECT / "docs" / "identities.md").read_text(encoding="utf-8")
 
-CONTAINERS = BLOBS.removesuffix("/blobs")
-GROUPS = "Microsoft.ContainerInstance/containerGroups"
-QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
-MESSAGES = f"{QUEUES}/messages"
-
 # The identities as both documents call them, and the beginning of the names of their assignments.
 HOLDERS = {"Function": "function-identity-", "Uploaders": "uploaders-", "Worker": "worker-identity-"}
-OWN = {
-    f"roles-{name}": role
-    for name, role in (("process-files", PROCESS_FILES), ("run-groups", RUN_GROUPS), ("take-messages", TAKE_MESSAGES))
-}
 TITLES = {
     Role.ACR_PULL: "AcrPull",
     Role.CONTAINER_INSTANCES_CONTRIBUTOR: "Azure Container Instances Contributor Role",
@@ -103,115 +94,6 @@ def test_the_document_lists_every_role_that_the_stack_gives_and_no_other(program
     ]
     written = [(row[0], row[1], row[2]) for row in rows(IDENTITIES, "| Identity | Role | on | for |\n")]
     assert sorted(written) == sorted(declared)
-
-
-class Rights:
-    """What somebody may do by the assignments that the stack declares for them."""
-
-    def __init__(self, program: Run, prefix: str) -> None:
-        self._parents = {each.id: parent for each in program.resources if (parent := _parent(program, each))}
-        self._grants = [
-            (each.inputs["scope"], permissions(each), each.inputs.get("condition"))
-            for each in program.all("authorization:RoleAssignment")
-            if each.name.startswith(prefix)
-        ]
-        assert self._grants
-
-    def may(self, action: str, on: str, *, path: str | None = None, prefix: str | None = None) -> bool:
-        """Tell whether an action is allowed on a resource, by its id, or on what it is in."""
-        above = [on]
-        while above[-1] in self._parents:
-            above.append(self._parents[above[-1]])
-        return any(
-            scope in above and allows(role, condition, Wanted(action=action, path=path, prefix=prefix, scope=on))
-            for scope, role, condition in self._grants
-        )
-
-
-def permissions(assignment: Registered) -> Permissions:
-    """Return what the role of an assignment allows."""
-    role = assignment.inputs["roleDefinitionId"].rpartition("/")[2]
-    if not role.startswith(FROM_OUTPUT):
-        return BUILT_IN[role]
-    own = OWN[role[1:]]
-    return Permissions(actions=own.actions, data_actions=own.data_actions)
-
-
-def _parent(program: Run, resource: Registered) -> str | None:
-    """Return the id of what a resource is in: its account, or else the resource group."""
-    group = program.one("resources:ResourceGroup").id
-    account = resource.inputs.get("accountName")
-    if account and not resource.token.endswith(":StorageAccount"):
-        return program.one("storage:StorageAccount", account.removeprefix(FROM_OUTPUT)).id
-    return group if resource.id != group else None
-
-
-def changes(path: str) -> Iterator[tuple[str, str]]:
-    """Yield what changes a blob."""
-    for verb in ("add/action", "delete", "write"):
-        yield f"{BLOBS}/{verb}", path
-
-
-# What each claim of the README comes to: actions, none of which is allowed on what the claim is about.
-Claim = Callable[[Rights, dict[str, str]], list[bool]]
-INPUT, RECEIPT = "incoming/a.csv", "outgoing/a.csv/receipt.json"
-CLAIMS: dict[str, Claim] = {
-    "change a result or a receipt": lambda who, ids: [
-        who.may(action, ids["files"], path=path) for action, path in changes(RECEIPT)
-    ],
-    "change an input": lambda who, ids: [who.may(action, ids["files"], path=path) for action, path in changes(INPUT)],
-    "change an input, a result or a receipt": lambda who, ids: [
-        who.may(action, ids["files"], path=path) for name in (INPUT, RECEIPT) for action, path in changes(name)
-    ],
-    "give a role": lambda who, ids: [
-        who.may(f"Microsoft.Authorization/{kind}/write", id_)
-        for kind in ("roleAssignments", "roleDefinitions")
-        for id_ in ids.values()
-    ],
-    "create or delete a container or a queue": lambda who, ids: [
-        *(who.may(f"{CONTAINERS}/{verb}", ids["files"]) for verb in ("delete", "write")),
-        *(who.may(f"{QUEUES}/{verb}", ids[queue]) for verb in ("delete", "write") for queue in ("events", "jobs")),
-    ],
-    "create or delete the container": lambda who, ids: [
-        who.may(f"{CONTAINERS}/{verb}", ids["files"]) for verb in ("delete", "write")
-    ],
-    "create, change, delete or enter a container group": lambda who, ids: [
-        who.may(f"{GROUPS}/{verb}", ids["group"]) for verb in ("write", "delete", "containers/exec/action")
-    ],
-    "push an image": lambda who, ids: [
-        who.may("Microsoft.ContainerRegistry/registries/push/write", ids["registry"]),
-        who.may("Microsoft.ContainerRegistry/registries/listCredentials/action", ids["registry"]),
-    ],
-    "read an artifact": lambda who, ids: [
-        who.may(f"{BLOBS}/read", ids["artifacts"], path="applications/a.zip"),
-        who.may(f"{BLOBS}/read", ids["artifacts"], prefix=""),
-    ],
-    "read an event": lambda who, ids: [
-        who.may(f"{MESSAGES}/{verb}", ids["events"]) for verb in ("process/action", "read")
-    ],
-    "read the vault's secrets or an account's keys": lambda who, ids: [
-        who.may("Microsoft.KeyVault/vaults/secrets/getSecret/action", ids["vault"]),
-        *(
-            who.may("Microsoft.Storage/storageAccounts/listKeys/action", ids[account])
-            for account in ("artifacts-account", "files-account", "host-account")
-        ),
-    ],
-    "see a blob beside the two paths": lambda who, ids: [
-        who.may(f"{BLOBS}/read", ids["files"], path="incoming-not/a.csv"),
-        *(who.may(f"{BLOBS}/read", ids["files"], prefix=prefix) for prefix in ("", "in", "incoming", None)),
-    ],
-    "start or change a container group": lambda who, ids: [
-        who.may(f"{GROUPS}/{verb}", ids["group"]) for verb in ("start/action", "stop/action", "write", "delete")
-    ],
-    "take or delete a job": lambda who, ids: [
-        who.may(f"{MESSAGES}/{verb}", ids["jobs"]) for verb in ("delete", "process/action", "write")
-    ],
-    "take or put a message": lambda who, ids: [
-        who.may(f"{MESSAGES}/{verb}", ids[queue])
-        for verb in ("add/action", "delete", "process/action", "read", "write")
-        for queue in ("events", "jobs")
-    ],
-}
 
 
 @pytest.fixture(scope="module")

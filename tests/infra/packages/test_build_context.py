@@ -27,7 +27,11 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def checkout(folder: Path, umask: int) -> Path:
     """Make a project and an artifact as a checkout under a umask leaves them."""
-    for name, text in (("pipeline_app/contract/names.py", "c"), ("pipeline_app/worker/loop.py", "l"), ("notes.txt", "n")):
+    for name, text in (
+        ("pipeline_app/contract/names.py", "c"),
+        ("pipeline_app/worker/loop.py", "l"),
+        ("notes.txt", "n"),
+    ):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(text, encoding="utf-8")
     for name, mode in (("install.sh", 0o777), ("library/data.bin", 0o666)):

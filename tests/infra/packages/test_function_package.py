@@ -1,58 +1,21 @@
-"""The function's archive depends on content alone, is never half made, and is complete without the repository."""
+"""The function's archive depends on content alone, is never half made, and has what is pinned and nothing else."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from infra.packages import function_package as packaging
 from infra.packages.function_package import FunctionPackage, PackagingError, function_archive
-
-ROOT = Path(__file__).parents[3]
-
-
-def wheel(folder: Path, name: str, version: str, requires: str = "", python: str = "") -> None:
-    """Write a small wheel with one module and one console script."""
-    information = f"{name}-{version}.dist-info"
-    needs = f"Requires-Dist: {requires}\n" if requires else ""
-    needs += f"Requires-Python: {python}\n" if python else ""
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as output:
-        output.writestr(f"{name}.py", f"VERSION = {version!r}\n\n\ndef main():\n    print(VERSION)\n")
-        output.writestr(
-            f"{information}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}\n"
-        )
-        output.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        output.writestr(f"{information}/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
-        output.writestr(f"{information}/RECORD", "")
-
-
-def pin(project: Path, *lines: str) -> Path:
-    """Write what the function's packages are pinned to, each with the hash of its wheel where there is one."""
-    file = project / "function" / "requirements.txt"
-    # Beside the projects of a test are its wheels.
-    (wheels,) = (parent / "wheels" for parent in project.parents if (parent / "wheels").is_dir())
-    texts = ["# Pinned."]
-    for line in lines:
-        name, _, version = line.partition(";")[0].strip().partition("==")
-        found = wheels / f"{name}-{version}-py3-none-any.whl"
-        digest = hashlib.sha256(found.read_bytes() if found.exists() else b"nothing").hexdigest()
-        texts.append(f"{line} \\\n    --hash=sha256:{digest}")
-    file.write_text("\n".join([*texts, ""]))
-    return file
+from tests.infra.packages.small_function import pin, sources, wheel
 
 
 @pytest.fixture
@@ -71,26 +34,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": str(wheels), "PIP_NO_INDEX": "1"}.items():
         monkeypatch.setenv(name, value)
     return sources(tmp_path / "project")
-
-
-def sources(root: Path) -> Path:
-    files = {
-        "function/function_app.py": "import pipeline_function\n",
-        "function/host.json": "{}\n",
-        "function/local.settings.json": '{"Values": {"APP_STORAGE_CONNECTION": "a secret"}}\n',
-        "function/pipeline_function/__init__.py": "",
-        "function/pipeline_function/sub/data.txt": "data\n",
-        "pipeline_app/__init__.py": "",
-        "pipeline_app/contract/names.py": "VERSION = 1\n",
-        "pipeline_app/rest/endpoint.py": "VERSION = 1\n",
-        "pipeline_app/worker/main.py": "not for the function\n",
-    }
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_text(text)
-    pin(root, "leaf==1.0")
-    return root
 
 
 def names(package: FunctionPackage) -> list[str]:
@@ -277,67 +220,3 @@ def test_a_missing_source_is_named(project: Path, missing: str) -> None:
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(PackagingError, match=missing):
         function_archive(project)
-
-
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the content of the real function's archive."""
-    folder = tmp_path_factory.mktemp("function")
-    with zipfile.ZipFile(function_archive(ROOT).path) as archive:
-        archive.extractall(folder)
-    return folder
-
-
-def test_the_function_is_importable_from_the_archive_alone(unpacked: Path, tmp_path: Path) -> None:
-    packages = unpacked / ".python_packages/lib/site-packages"
-    # The archive is for another Python than this one may be; the only native module without a stable ABI or a
-    # fallback in Python is cffi's, so this Python's own is lent to the import.
-    backend = importlib.util.find_spec("_cffi_backend")
-    assert backend is not None
-    assert backend.origin is not None
-    shutil.copy(backend.origin, tmp_path)
-    program = (
-        "import sys\n"
-        f"sys.path[:0] = [{str(unpacked)!r}, {str(packages)!r}, {str(tmp_path)!r}]\n"
-        "import function_app\n"
-        "names = sorted(each.get_function_name() for each in function_app.app.get_functions())\n"
-        "outside = [module.__file__ for name, module in sys.modules.items() if name.partition('.')[0] in "
-        "('azure', 'cryptography', 'function_app', 'pipeline_app', 'pipeline_function')\n"
-        f"    and getattr(module, '__file__', None) and not module.__file__.startswith({str(unpacked)!r})]\n"
-        "print(names, outside)\n"
-    )
-    # Without site-packages and without the environment, only the archive and the standard library are left.
-    command = [sys.executable, "-I", "-S", "-B", "-c", program]
-    result = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, text=True)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == "['dispatch', 'sweep'] []\n"
-
-
-def test_every_package_in_the_archive_finds_what_it_requires_there(unpacked: Path) -> None:
-    packages = unpacked / ".python_packages/lib/site-packages"
-    found = {
-        canonicalize_name(each.metadata["Name"]): each
-        for each in importlib.metadata.distributions(path=[str(packages)])
-    }
-    marks = {
-        "extra": "",
-        "platform_system": "Linux",
-        "python_version": packaging.PYTHON_VERSION,
-        "sys_platform": "linux",
-    }
-    unmet = [
-        f"{name} requires {requirement}"
-        for name, each in found.items()
-        for requirement in map(Requirement, each.requires or [])
-        if requirement.marker is None or requirement.marker.evaluate(marks)
-        if (needed := found.get(canonicalize_name(requirement.name))) is None
-        or not requirement.specifier.contains(needed.version)
-    ]
-    assert len(found) > 20
-    assert unmet == []
-
-
-def test_native_modules_in_the_archive_are_for_the_function_apps_python_and_linux(unpacked: Path) -> None:
-    modules = [path.name for path in (unpacked / ".python_packages").rglob("*.so")]
-    assert any("cpython-313-x86_64-linux-gnu" in name for name in modules)
-    assert all("cpython-313-x86_64-linux-gnu" in name or "abi3" in name or "mypyc" in name for name in modules)

@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from infra.settings.config import KEYS, ConfigError, StackConfig, check
-
-PROJECT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A program's folder with an application and a runtime config."""
-    (tmp_path / "pipeline_app" / "sample").mkdir(parents=True)
-    (tmp_path / "pipeline_app" / "sample" / "app.py").write_text("pass", encoding="utf-8")
-    (tmp_path / "pipeline_app" / "sample" / "install.sh").write_text("#!/bin/sh\n", encoding="utf-8")
-    (tmp_path / "pipeline_app" / "config").mkdir()
-    (tmp_path / "pipeline_app" / "config" / "runtime.json").write_text('{"args": ["{input}"]}', encoding="utf-8")
-    return tmp_path
-
-
-def problems(settings: dict[str, Any], project: Path, *others: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        check(settings, project, others)
-    return [line.removeprefix("  - ") for line in str(caught.value).splitlines() if line.startswith("  - ")]
+from infra.settings.config import KEYS, check
+from tests.infra.settings.problems import problems
 
 
 def test_no_setting_at_all_is_a_valid_configuration(project: Path) -> None:
@@ -174,19 +153,6 @@ def test_a_key_that_resembles_none_is_told_with_all_of_them(project: Path) -> No
     assert all(key in problem for key in KEYS)
 
 
-def test_a_file_that_cannot_prove_a_deploy_is_refused(project: Path) -> None:
-    (problem,) = problems({"verifyFile": "gone.csv"}, project)
-    assert problem.startswith("verifyFile is 'gone.csv': ")
-    assert problem.endswith("Allowed: the path of a small file.")
-    (project / "odd.").write_text("x")
-    (problem,) = problems({"verifyFile": "odd."}, project)
-    assert "is not a name that a blob can have" in problem
-    with (project / "large.csv").open("wb") as file:
-        file.truncate(64 * 1024 * 1024 + 1)
-    (problem,) = problems({"verifyFile": "large.csv"}, project)
-    assert "at most 67,108,864 are taken" in problem
-
-
 def test_what_the_program_fills_in_itself_is_no_key(project: Path) -> None:
     assert "is no key of this project" in problems({"project": "x"}, project)[0]
 
@@ -201,68 +167,6 @@ def test_input_and_output_may_not_contain_each_other(project: Path, paths: tuple
         assert "results would count as inputs" in problems(settings, project)[0]
     else:
         assert check(settings, project).input_path == paths[0]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"{", "is not JSON"),
-        (b"[]", "must be an object"),
-        (b'{"argz": []}', "argz"),
-        (b'{"args": ["{inputs}"]}', "inputs"),
-        (b"\xff", "invalid start byte"),
-        (b" " * (1024 * 1024 + 1), "1048577 bytes"),
-    ],
-)
-def test_a_config_file_that_the_worker_would_refuse_is_refused_here(project: Path, content: bytes, reason: str) -> None:
-    (project / "export.json").write_bytes(content)
-    (problem,) = problems({"exportConfigFile": "export.json"}, project)
-    assert problem.startswith("exportConfigFile is 'export.json': ")
-    assert reason in problem
-
-
-def test_a_missing_config_file_is_named(project: Path) -> None:
-    (problem,) = problems({"runtimeConfigFile": "nowhere.json"}, project)
-    assert "nowhere.json" in problem
-    assert "No such file" in problem
-
-
-def test_a_missing_or_damaged_artifact_is_named(project: Path) -> None:
-    assert "There is no file" in problems({"artifactPath": "nowhere.zip"}, project)[0]
-    (project / "broken.zip").write_bytes(b"PK")
-    (problem,) = problems({"artifactPath": "broken.zip"}, project)
-    assert problem.startswith("artifactPath is 'broken.zip': ")
-    (project / "empty").mkdir()
-    assert "holds no file" in problems({"artifactPath": "empty"}, project)[0]
-
-
-def test_an_installer_or_a_program_that_the_artifact_has_not_is_named_before_anything_is_made(project: Path) -> None:
-    with zipfile.ZipFile(project / "app.zip", "w") as archive:
-        archive.writestr("bin/score", b"")
-    for path, has in (("app.zip", "bin/score"), ("pipeline_app/sample", "app.py, install.sh")):
-        settings = {"appFile": "score", "artifactPath": path}
-        assert problems(settings | {"appInstallerFile": "setup.sh"}, project) == [
-            f"appInstallerFile is 'setup.sh', but {path!r} has no such file: it has {has}. Allowed: one of its files, "
-            "or '' where there is no installer."
-        ]
-        assert problems(settings | {"appInstallerFile": ""}, project) == [
-            f"appFile is 'score', but {path!r} has no such file: it has {has}. Allowed: one of its files."
-        ]
-    check({"appFile": "./bin/score", "appInstallerFile": "", "artifactPath": "app.zip"}, project)
-
-
-def test_an_artifact_to_fetch_needs_its_name_and_hash(project: Path) -> None:
-    found = problems({"artifactPath": ""}, project)
-    assert [each.split()[0] for each in found] == ["artifactName", "artifactSha256"]
-    config = check({"artifactName": "app.zip", "artifactPath": "", "artifactSha256": "A" * 64}, project)
-    assert config.artifact_name == "app.zip"
-
-
-def test_a_hash_is_compared_with_a_local_zip_and_refused_for_a_folder(project: Path) -> None:
-    with zipfile.ZipFile(project / "app.zip", "w") as archive:
-        archive.writestr("a", b"")
-    assert "has " in problems({"artifactPath": "app.zip", "artifactSha256": "a" * 64}, project)[0]
-    assert "the folder" in problems({"artifactSha256": "a" * 64}, project)[0]
 
 
 def test_alert_addresses_are_taken_apart_and_each_is_kept_once(project: Path) -> None:
@@ -308,53 +212,3 @@ def test_a_registry_and_an_image_that_do_not_belong_together_are_refused(
 def test_the_two_accounts_cannot_have_one_name(project: Path) -> None:
     settings = {"appStorageAccountName": "same", "artifactStorageAccountName": "same"}
     assert "Choose two names" in problems(settings, project)[0]
-
-
-def test_pulumi_yaml_and_the_program_agree_on_every_key_and_default() -> None:
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    assert tuple(declared) == KEYS
-    for name, field in StackConfig.model_fields.items():
-        if field.is_required():
-            continue
-        entry = declared[str(field.alias)]
-        assert set(entry) == {"default", "description", "type"}, name
-        assert {bool: "boolean", int: "integer", str: "string"}[type(entry["default"])] == entry["type"]
-        assert entry["description"].endswith(".")
-
-
-def test_the_defaults_of_pulumi_yaml_are_those_of_the_program() -> None:
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    # The engine hands every value over as text.
-    assert check({key: str(entry["default"]) for key, entry in declared.items()}, PROJECT) == check({}, PROJECT)
-
-
-def test_the_development_stack_is_valid() -> None:
-    settings = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
-    assert settings.pop("azure-native:location")
-    prefix = "file-processing-pipeline:"
-    config = check({key.removeprefix(prefix): value for key, value in settings.items()}, PROJECT)
-    assert config.share_files().keys() == {"config/export.json", "config/runtime.json"}
-
-
-def test_the_project_can_start_a_new_one() -> None:
-    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))
-    assert project["name"] == "file-processing-pipeline"
-    assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
-    assert project["template"]["config"]["azure-native:location"].keys() == {"default", "description"}
-
-
-def test_a_path_may_begin_with_the_home_folder(
-    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path_factory.mktemp("home")
-    (home / "application").mkdir()
-    (home / "application" / "install.sh").write_text("#!/bin/sh")
-    monkeypatch.setenv("HOME", str(home))
-    assert check({"artifactPath": "~/application"}, project).artifact_path == str(home / "application")
-
-
-@pytest.mark.parametrize("path", ["missing.zip", "../missing", "~nobody-of-this-name/app.zip"])
-def test_a_relative_path_that_is_not_there_is_told_with_where_it_begins(project: Path, path: str) -> None:
-    (problem,) = problems({"artifactPath": path}, project)
-    assert f"artifactPath is {path!r}: There is no file {project / path}" in problem
-    assert "begins at the project's folder" in problem

@@ -5,17 +5,12 @@ Each rule is tried raw: a wrong request gets Azure's status and error code, and 
 
 from __future__ import annotations
 
-import base64
 import http.client
 import subprocess
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
-from pathlib import Path
-from time import time
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 import pytest
@@ -33,71 +28,11 @@ from azure.storage.blob import (
 from infra.local.services.azurite import FRONT, StorageAccount, node
 from pipeline_app.contract import name_problem
 from pipeline_app.rest.endpoint import API_VERSION
-from pipeline_app.rest.signing import SharedKey
-from tests.accounts import fresh_refusals, running_account
-from tests.local.fakes import Eventually
+from tests.accounts import fresh_refusals
+from tests.local.services.front_rules import RULES
+from tests.local.services.raw_requests import PUT, Call, Raw, Said, block, encoded, put
 
 MIB = 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """A request: the path below the account as it stands in the URL.
-
-    A header of None is left out, and one of a timedelta is the date that long from when the request is sent.
-    """
-
-    method: str = "PUT"
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str | timedelta | None] = field(default_factory=dict)
-    body: bytes = b""
-    service: str = "blob"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    """An answer, with the error code of its header."""
-
-    status: int
-    code: str
-    body: bytes
-
-
-class Raw:
-    """Sends requests as they are, signed with the account's key."""
-
-    def __init__(self, account: StorageAccount) -> None:
-        self.account = account
-        self._key = SharedKey(account.name, account.key)
-
-    def send(self, call: Call, *, signed: bool = True) -> Said:
-        """Make a request and return its answer."""
-        url = urlsplit(self.account.endpoint(call.service))
-        target = f"{url.path}{call.path}"
-        defaults: dict[str, str | timedelta | None] = {
-            "Content-Length": str(len(call.body)),
-            "x-ms-date": timedelta(),
-            "x-ms-version": API_VERSION,
-        }
-        headers = {
-            name: formatdate(time() + value.total_seconds(), usegmt=True) if isinstance(value, timedelta) else value
-            for name, value in {**defaults, **call.headers}.items()
-            if value is not None
-        }
-        if signed:
-            headers = dict(self._key.sign(call.method, target, call.query, headers)[1])
-        connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=60)
-        try:
-            connection.putrequest(call.method, f"{target}?{urlencode(call.query, quote_via=quote)}")
-            for name, value in headers.items():
-                connection.putheader(name, value.encode("latin-1"))
-            # A body that is only announced is never sent: the answer comes before it.
-            connection.endheaders(call.body or None)
-            response = connection.getresponse()
-            return Said(body=response.read(), code=response.getheader("x-ms-error-code") or "", status=response.status)
-        finally:
-            connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -107,235 +42,6 @@ def raw(account: StorageAccount) -> Raw:
     assert made.send(Call(path="files", query={"restype": "container"})).status == 201
     assert made.send(Call(path="jobs", service="queue")).status == 201
     return made
-
-
-PUT = {"x-ms-blob-type": "BlockBlob"}
-
-
-def put(path: str, headers: Mapping[str, str | timedelta | None] | None = None, body: bytes = b"x") -> Call:
-    return Call(path=f"files/{path}", headers={**PUT, **(headers or {})}, body=body)
-
-
-def meta(**values: str) -> Call:
-    return put("meta", {f"x-ms-meta-{name}": value for name, value in values.items()})
-
-
-def block(path: str, block_id: str) -> Call:
-    return Call(path=f"files/{path}", query={"blockid": block_id, "comp": "block"}, body=b"x")
-
-
-def listing(**query: str) -> Call:
-    return Call(method="GET", path="files", query={"comp": "list", "restype": "container", **query})
-
-
-def message(text: str, **query: str) -> Call:
-    body = f"<QueueMessage><MessageText>{text}</MessageText></QueueMessage>".encode()
-    return Call(method="POST", path="jobs/messages", query=query, body=body, service="queue")
-
-
-def encoded(number: int, size: int = 8) -> str:
-    return base64.b64encode(f"{number:0{size}d}".encode()).decode()
-
-
-# A wrong request, Azure's answer to it, and a right one that is answered with the status at the end.
-RULES: dict[str, tuple[Call, int, str, Call, int]] = {
-    "a backslash is a slash": (put("a%5Cb"), 400, "InvalidUri", put("a%2Fb"), 201),
-    "a block id is base64": (block("b1", "&&&&"), 400, "InvalidQueryParameterValue", block("b1", encoded(1)), 201),
-    "a block id has 64 bytes": (
-        block("b2", encoded(1, 65)),
-        400,
-        "InvalidQueryParameterValue",
-        block("b2", encoded(1, 64)),
-        201,
-    ),
-    "a body has its length": (
-        put("l", {"Content-Length": None, "Transfer-Encoding": "chunked"}, b"1\r\nx\r\n0\r\n\r\n"),
-        411,
-        "MissingContentLengthHeader",
-        put("l"),
-        201,
-    ),
-    "a client's own id has 1,024 characters": (
-        put("id", {"x-ms-client-request-id": "x" * 1025}),
-        400,
-        "InvalidHeaderValue",
-        put("id", {"x-ms-client-request-id": "x" * 1024}),
-        201,
-    ),
-    "a container's listing includes what there is": (
-        listing(include="everything"),
-        400,
-        "InvalidQueryParameterValue",
-        listing(include="metadata,tags"),
-        200,
-    ),
-    "a control character": (put("a%1Fb"), 400, "InvalidUri", put("a%20b"), 201),
-    "a copy's source has 2 KiB": (
-        put("copy", {"x-ms-copy-source": f"http://127.0.0.1/testaccount/files/{'%C3%A9' * 400}"}),
-        400,
-        "InvalidHeaderValue",
-        put("copied"),
-        201,
-    ),
-    "a copy's source is no other blob's name": (
-        put("copy", {"x-ms-copy-source": "http://127.0.0.1/testaccount/files/a."}),
-        400,
-        "InvalidUri",
-        put("copied"),
-        201,
-    ),
-    "a date within 15 minutes": (
-        put("d", {"x-ms-date": timedelta(seconds=-1000)}),
-        403,
-        "AuthenticationFailed",
-        put("d", {"x-ms-date": timedelta(seconds=-600)}),
-        201,
-    ),
-    "a date at all": (put("d", {"x-ms-date": None}), 403, "AuthenticationFailed", put("d"), 201),
-    "a deleted character": (put("a%7Fb"), 400, "InvalidUri", put("a~b"), 201),
-    "a dot is a step": (put("a/%2e/b"), 400, "InvalidUri", put("a/.b"), 201),
-    "a listing has a result": (
-        listing(maxresults="0"),
-        400,
-        "OutOfRangeQueryParameterValue",
-        listing(maxresults="1"),
-        200,
-    ),
-    "a message is XML": (message("&#1;"), 400, "InvalidXmlDocument", message("&#9;"), 201),
-    "a message's characters are XML": (message("a\x01"), 400, "InvalidXmlDocument", message("a\t"), 201),
-    "a message has 64 KiB": (
-        message("x" * 65537),
-        413,
-        "RequestBodyTooLarge",
-        message("x" * 65536),
-        201,
-    ),
-    "a message has 64 KiB as it is sent": (
-        message("&amp;" * 14000),
-        413,
-        "RequestBodyTooLarge",
-        message("&amp;" * 13107),
-        201,
-    ),
-    "a message is taken for a second": (
-        Call(method="GET", path="jobs/messages", query={"visibilitytimeout": "0"}, service="queue"),
-        400,
-        "OutOfRangeQueryParameterValue",
-        Call(method="GET", path="jobs/messages", query={"visibilitytimeout": "1"}, service="queue"),
-        200,
-    ),
-    "a message lives longer than it hides": (
-        message("x", messagettl="5", visibilitytimeout="5"),
-        400,
-        "InvalidQueryParameterValue",
-        message("x", messagettl="6", visibilitytimeout="5"),
-        201,
-    ),
-    "a message that hides for a week is never seen": (
-        message("x", visibilitytimeout="604800"),
-        400,
-        "InvalidQueryParameterValue",
-        message("x", messagettl="-1", visibilitytimeout="604800"),
-        201,
-    ),
-    "a message's life is a number": (
-        message("x", messagettl="1.5"),
-        400,
-        "InvalidQueryParameterValue",
-        message("x", messagettl="-1"),
-        201,
-    ),
-    "a message's life is some time": (
-        message("x", messagettl="0"),
-        400,
-        "OutOfRangeQueryParameterValue",
-        message("x", messagettl="1"),
-        201,
-    ),
-    "a metadata name begins with a letter": (meta(**{"1a": "x"}), 400, "InvalidMetadata", meta(a1="x"), 201),
-    "a metadata name has no hyphen": (meta(**{"a-b": "x"}), 400, "InvalidMetadata", meta(a_b="x"), 201),
-    "a metadata name is not empty": (meta(**{"": "x"}), 400, "EmptyMetadataKey", meta(a="x"), 201),
-    "a metadata name is one whatever its case": (
-        meta(a="x", A="y"),
-        400,
-        "InvalidMetadata",
-        meta(a="x", b="y"),
-        201,
-    ),
-    "a metadata value is ASCII": (meta(a="\xfc"), 400, "InvalidMetadata", meta(a="u \"'#"), 201),
-    "a name has 1,024 characters": (
-        put("%C3%A9" * 1025),
-        400,
-        "OutOfRangeInput",
-        put("%C3%A9" * 1024),
-        201,
-    ),
-    "a name has 1,024 characters as UTF-16 counts": (
-        put("%F0%9F%98%80" * 513),
-        400,
-        "OutOfRangeInput",
-        put("%F0%9F%98%80" * 512),
-        201,
-    ),
-    "a name has 254 parts": (put("/".join("x" * 255)), 400, "InvalidUri", put("/".join("x" * 254)), 201),
-    "a non-character": (put("a%EF%BF%BF"), 400, "InvalidUri", put("a%EF%BF%BD"), 201),
-    "a part does not end in a dot": (put("a./b"), 400, "InvalidUri", put("a.b/b"), 201),
-    "a name does not end in a dot": (put("report."), 400, "InvalidUri", put("report"), 201),
-    "a private character": (put("a%EF%80%83"), 400, "InvalidUri", put("a%E3%92%88"), 201),
-    "a queue's name has no other character": (
-        Call(path="a|b", service="queue"),
-        400,
-        "InvalidResourceName",
-        Call(path="a-b", service="queue"),
-        201,
-    ),
-    "a queue's name has 3 characters": (
-        Call(path="ab", service="queue"),
-        400,
-        "OutOfRangeInput",
-        Call(path="abc", service="queue"),
-        201,
-    ),
-    "a range begins before it ends": (
-        Call(method="GET", path="files/ranged", headers={"x-ms-range": "bytes=0--1"}),
-        400,
-        "InvalidHeaderValue",
-        Call(method="GET", path="files/ranged", headers={"x-ms-range": "bytes=0-0"}),
-        206,
-    ),
-    "a request is UTF-8": (put("a%FFb"), 400, "InvalidUri", put("a%C3%BFb"), 201),
-    "a request says its version": (
-        put("v", {"x-ms-version": None}),
-        400,
-        "MissingRequiredHeader",
-        put("v"),
-        201,
-    ),
-    "a version exists": (
-        put("v", {"x-ms-version": "2024-11-05"}),
-        400,
-        "InvalidHeaderValue",
-        put("v", {"x-ms-version": "2026-06-06"}),
-        201,
-    ),
-    "a write has one condition": (
-        put("c", {"If-Match": '"0x1"', "If-None-Match": "*"}),
-        400,
-        "MultipleConditionHeadersNotSupported",
-        put("c", {"If-None-Match": "*"}),
-        201,
-    ),
-    "metadata have 8 KiB": (meta(a="x" * 8192), 400, "MetadataTooLarge", meta(a="x" * 8191), 201),
-    "put blob says its kind": (
-        put("k", {"x-ms-blob-type": None}),
-        400,
-        "MissingRequiredHeader",
-        put("k"),
-        201,
-    ),
-    "two dots are a step": (put("a/%2E%2e/b"), 400, "InvalidUri", put("a/..b"), 201),
-    "two slashes are two": (put("a/../b"), 400, "InvalidUri", put("a//b"), 201),
-}
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -546,27 +252,6 @@ def test_a_refusal_leaves_the_connection_in_order(raw: Raw) -> None:
             response.read()
     finally:
         connection.close()
-
-
-@pytest.mark.refused
-def test_a_refusal_is_told_and_kept_without_the_signature(tmp_path: Path, eventually: Eventually) -> None:
-    told: list[str] = []
-    with running_account("watched", tmp_path) as account:
-        account.on_refusal(told.append)
-        said = Raw(account).send(
-            Call(path="files/a.", query={"sig": "topsecret", "sv": API_VERSION}, headers=PUT), signed=False
-        )
-        assert said.status == 400
-        (line,) = fresh_refusals()
-        eventually(lambda: told == [line])
-    assert "topsecret" not in line
-    assert "a part that ends in a dot" in line
-    assert "topsecret" not in account.log.read_text(encoding="utf-8")
-
-
-def test_an_account_of_the_tests_ends_with_an_error_where_nobody_had_asked_for_a_refusal(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="400 InvalidUri to PUT"), running_account("strict", tmp_path) as account:
-        assert Raw(account).send(put("a.")).status == 400
 
 
 NAMES = [

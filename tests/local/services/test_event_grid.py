@@ -17,7 +17,9 @@ from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
 
 from infra.local.services.azurite import Access, StorageAccount
-from infra.local.services.event_grid import EventGrid, Filter, Subscription, UnsupportedSubscriptionError, upload_of
+from infra.local.services.blob_events import upload_of
+from infra.local.services.event_grid import EventGrid
+from infra.local.services.event_subscription import Filter, Subscription, UnsupportedSubscriptionError
 from infra.local.services.journal import MARGIN, Journal
 from tests.local.fakes import Eventually, Recorder
 

@@ -21,7 +21,9 @@ from infra.local.services.identity import Directory
 from infra.local.services.rights import rights_in
 from pipeline_app.contract import JOBS_QUEUE, RECEIPT_NAME, StorageConnection, StorageNames
 from pipeline_app.rest.endpoint import StorageError
-from pipeline_app.worker.azure_storage import AzureBlobStore, AzureJobQueue, connect
+from pipeline_app.worker.azure_blobs import AzureBlobStore
+from pipeline_app.worker.azure_queue import AzureJobQueue
+from pipeline_app.worker.azure_storage import connect
 from tests.accounts import fresh_refusals
 
 ACCOUNT = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/testaccount"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from infra.local.cloud.cloud import CloudError, Declared, InvokeHandler, Properties, ResourceHandler, Scene
 from infra.local.services.azurite import StorageAccount
-from infra.local.services.event_grid import Filter, Subscription, UnsupportedSubscriptionError
+from infra.local.services.event_subscription import Filter, Subscription, UnsupportedSubscriptionError
 
 MAX_ATTEMPTS: Final = 30
 MAX_MINUTES: Final = 1440

@@ -1,0 +1,103 @@
+"""One file's story by its messages and its log: where it is on its way, and where it was lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from infra.operate.story import LOG_LINES
+from pipeline_app.contract import CONFIG_REFUSED
+from tests.operate.fakes import MOMENT, FakeStorage, event, event_message, job_message
+from tests.operate.told import NAME, advice, told
+
+QUEUES = ("events", "events-poison", "jobs", "jobs-poison")
+
+
+@pytest.mark.parametrize(
+    ("queue", "message", "mood", "text"),
+    [
+        ("events", event_message(NAME), "waiting", "the function makes a job of it"),
+        ("events-poison", event_message(NAME), "bad", "Look at the message in 'events-poison'"),
+        ("jobs", job_message(NAME), "waiting", "it is in the queue"),
+        ("jobs-poison", job_message(NAME), "bad", "Look at the message in 'jobs-poison'"),
+        ("jobs-poison", f'{{"version": 99, "name": "{NAME}"}}', "bad", "Look at the message in 'jobs-poison'"),
+    ],
+)
+def test_a_message_for_the_file_is_seen_wherever_it_is(
+    storage: FakeStorage, queue: str, message: str, mood: str, text: str
+) -> None:
+    storage.queues[queue] = ["no message", job_message("incoming/a.csv.bak"), event_message("incoming/b"), message]
+    messages = told(storage)["Messages"].lines
+    assert len(messages) == 1
+    assert f"is in the queue '{queue}'" in messages[0]
+    assert advice(storage)[0] == mood
+    assert text in advice(storage)[1]
+
+
+@pytest.mark.parametrize(("etag", "version"), [("0x1", "this"), ("0x9", "another")])
+def test_a_message_is_told_with_the_version_that_it_is_for(storage: FakeStorage, etag: str, version: str) -> None:
+    storage.queues["jobs"] = [job_message(NAME, etag)]
+    assert told(storage)["Messages"].lines == (f"A job for it is in the queue 'jobs', for {version} version.",)
+
+
+def test_messages_of_other_files_are_no_sign_of_this_one(storage: FakeStorage) -> None:
+    for queue in QUEUES:
+        storage.queues[queue] = [job_message("incoming/a.csv.bak"), event_message("incoming/a.csv.bak"), "\0", ""]
+    storage.letters = [json.dumps([event("incoming/a.csv.bak")]), "no JSON", '"text"', "[1]"]
+    assert told(storage)["Messages"].lines == ("No message for it is in sight.",)
+
+
+def test_what_cannot_be_seen_of_a_queue_is_said(storage: FakeStorage) -> None:
+    storage.queues["jobs"] = [job_message("incoming/other")] * 40
+    storage.claimed["jobs"] = 2
+    assert "Out of sight are 10 in 'jobs'" in told(storage)["Messages"].lines[-1]
+    assert advice(storage)[0] == "waiting"
+
+
+def test_a_dead_lettered_event_is_told_in_event_grid_s_words(storage: FakeStorage) -> None:
+    record = event(NAME) | {"deadLetterReason": "TimeToLiveExceeded", "lastDeliveryOutcome": "NotFound"}
+    storage.letters = [json.dumps([event("incoming/b"), record])]
+    assert told(storage)["Messages"].lines == (
+        "An event of it is dead-lettered, for this version: TimeToLiveExceeded, NotFound.",
+    )
+    assert "'backfill' queues it now" in advice(storage)[1]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "mood", "text"), [(1, "waiting", "its event is on the way"), (4, "bad", "Its event was lost")]
+)
+def test_a_file_that_nothing_tells_of_was_lost_once_the_sweep_should_have_seen_it(
+    storage: FakeStorage, minutes: int, mood: str, text: str
+) -> None:
+    storage.upload(NAME, modified=MOMENT - timedelta(minutes=minutes))
+    assert advice(storage)[0] == mood
+    assert text in advice(storage)[1]
+
+
+def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: FakeStorage) -> None:
+    own = [f"2026 INFO claimed 'incoming/a.csv' attempt={number}\n" for number in range(LOG_LINES + 3)]
+    own += ["[pipeline] 'incoming/a.csv' version 0x1 attempt 1 started\n"]
+    others = ["2026 INFO claimed 'incoming/a.csv.bak' attempt=1\n", "printed incoming/a.csv\n"]
+    attempts = told(storage, log=[*own, *others])["Attempts"].lines
+    assert attempts[1:] == tuple(f"  {line.rstrip()}" for line in own[-LOG_LINES:])
+
+
+def test_a_file_that_waits_for_the_stacks_config_is_told_what_puts_it_back(storage: FakeStorage) -> None:
+    storage.queues["jobs"] = [job_message(NAME)]
+    refusal = (
+        f"2026 WARNING given back {NAME!r} attempt=1 again_in=2.0: The config /s/runtime.json {CONFIG_REFUSED}: its\n"
+    )
+    claimed = f"2026 INFO claimed {NAME!r} attempt=1\n"
+    last = told(storage, log=[claimed, refusal])["What to do"]
+    assert last.mood == "bad"
+    assert "'pulumi up' puts it back" in last.lines[0]
+    # Once it was put back, the file is at work.
+    assert told(storage, log=[claimed, refusal, claimed])["What to do"].mood == "waiting"
+
+
+def test_a_log_out_of_reach_is_told_with_the_query_that_finds_it(storage: FakeStorage) -> None:
+    storage.upload('incoming/"q" \\.csv')
+    lines = told(storage, 'incoming/"q" \\.csv', log=None)["Attempts"].lines
+    assert 'Message contains "incoming/\\"q\\" \\\\.csv"' in lines[0]
