@@ -17,6 +17,7 @@ from infra.local.data.folder import DataFolder
 from infra.local.processes.supervisor import Supervisor
 from infra.local.services.azurite import StorageAccount
 from infra.local.services.functions import FunctionError, FunctionHost, Site, queued_name
+from infra.local.services.hosting.function_host.queues import poll_seconds
 from tests.local.fakes import Eventually, Recorder
 
 NUMBERS = count()
@@ -236,3 +237,11 @@ def test_a_message_of_a_host_that_is_told_to_end_is_handled_to_its_end(
     supervisor.stop(child)
     eventually(lambda: setting.calls == [("handle", identifier, "done")])
     assert setting.queue.get_queue_properties().approximate_message_count == 0
+
+
+def test_a_queue_that_nobody_uses_is_looked_at_seldom_but_as_often_as_azure_would() -> None:
+    host = json.loads((Path(__file__).parents[3] / "function" / "host.json").read_text(encoding="utf-8"))
+    hours, minutes, seconds = map(float, host["extensions"]["queues"]["maxPollingInterval"].split(":"))
+    pauses = [poll_seconds(quiet) for quiet in (0, 9, 11, 59, 61, 86_400)]
+    assert pauses == [0.05, 0.05, 0.25, 0.25, 1.0, 1.0]
+    assert max(pauses) <= hours * 3600 + minutes * 60 + seconds

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import logging
+import math
 import os
 import threading
 import time
@@ -24,11 +25,11 @@ from azure.storage.queue import QueueMessage as StoredMessage
 
 from .telling import resolve, tell
 
-BUSY_POLL_SECONDS: Final = 0.05
-BUSY_SECONDS: Final = 10.0
 # The message comes back this long after a host died that was working on it; while it works, the time is renewed.
 CLAIM_SECONDS: Final = 30
-IDLE_POLL_SECONDS: Final = 0.25
+# How often an empty queue is looked at, in seconds, by how long ago the last message came. A run that nobody uses costs
+# hardly anything so, and never waits for as long as the maxPollingInterval of host.json would let Azure's host wait.
+POLLS: Final = ((10.0, 0.05), (60.0, 0.25), (math.inf, 1.0))
 RENEW_SECONDS: Final = 5.0
 TROUBLE_SECONDS: Final = 1.0
 
@@ -131,7 +132,7 @@ class QueueTrigger:
         """Take messages until the host is to stop."""
         renewer = threading.Thread(target=self._renew, name=f"{self._name} renewer", daemon=True)
         renewer.start()
-        busy_until = time.monotonic() + BUSY_SECONDS
+        last = time.monotonic()
         while not self._stop.is_set():
             try:
                 messages = self._receive()
@@ -145,8 +146,8 @@ class QueueTrigger:
                     self._claims.add(claim)
                 self._calls.submit(self._handle, claim)
             if messages:
-                busy_until = time.monotonic() + BUSY_SECONDS
-            self._stop.wait(BUSY_POLL_SECONDS if time.monotonic() < busy_until else IDLE_POLL_SECONDS)
+                last = time.monotonic()
+            self._stop.wait(poll_seconds(time.monotonic() - last))
 
     def _receive(self) -> list[StoredMessage]:
         with self._lock:
@@ -212,3 +213,8 @@ class QueueTrigger:
                     claim.hide(CLAIM_SECONDS)
                 except AzureError as error:
                     _log.warning("%s: a claim was not renewed: %s", self._name, error.message.splitlines()[0])
+
+
+def poll_seconds(quiet_seconds: float) -> float:
+    """Return how long to wait for the next look at a queue, of which the last message came so many seconds ago."""
+    return next(pause for until, pause in POLLS if quiet_seconds < until)
