@@ -34,7 +34,7 @@ def test_a_stack_may_be_renamed(deployment: Deployment) -> None:
 
 def test_a_stack_from_before_keeps_its_resource_group(deployment: Deployment) -> None:
     """The group had the stack's name in its own; a stack that is still deployed so must not lose everything."""
-    program = deployment.site.project / "infra" / "placement.py"
+    program = deployment.site.project / "infra" / "components" / "placement.py"
     now = program.read_text(encoding="utf-8")
     before = now.replace("naming.resource_group(project),", "naming.resource_group(project, stack),").replace(
         "pulumi.Alias(name=naming.resource_group(project, stack))", "pulumi.Alias(name=naming.resource_group(project))"
@@ -53,8 +53,8 @@ def test_what_azure_refuses_to_change_is_made_anew(deployment: Deployment) -> No
     """A new account is another source and scope, a new workspace another scope, a new plan another place to run."""
     project = deployment.site.project
     edits = {
-        project / "infra" / "function_app.py": ('f"{name}-plan"', 'f"{name}-other-plan"'),
-        project / "infra" / "monitoring.py": ('f"{name}-logs"', 'f"{name}-other-logs"'),
+        project / "infra" / "components" / "function_app.py": ('f"{name}-plan"', 'f"{name}-other-plan"'),
+        project / "infra" / "components" / "monitoring.py": ('f"{name}-logs"', 'f"{name}-other-logs"'),
     }
     for path, (old, new) in edits.items():
         text = path.read_text(encoding="utf-8")
