@@ -13,7 +13,7 @@ from tests.interleavings.setting import Bounds, explore, worker
 BOUNDS = (
     Bounds(attempts=2, faults=0, uploads=2),
     Bounds(attempts=2, faults=1, long=True, uploads=1, results=1),
-    Bounds(attempts=3, faults=0, uploads=0, results=2),
+    Bounds(attempts=3, faults=0, uploads=0, results=1),
 )
 
 
