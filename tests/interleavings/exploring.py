@@ -62,6 +62,7 @@ class Exploration:
         self._most = most
         self._promises = promises
         self._recovered: set[tuple[frozenset[object], tuple[Queued, ...]]] = set()
+        self._storages: dict[Storage, Storage] = {}
         self._taken: dict[tuple[Point, Storage], tuple[Storage, Step, Point]] = {}
         self._versions = versions
         self._ways: dict[State, tuple[State | None, Step | None]] = {}
@@ -69,7 +70,7 @@ class Exploration:
     def explore(self) -> Found:
         """Look at every state; stop at the first that breaks a promise."""
         storage, etag = Storage().put(INPUT, self._versions[0])
-        storage = storage.with_message(self._promises.message("m1", etag)).the()
+        storage = self._one(storage.with_message(self._promises.message("m1", etag)))
         first = State((), False, self._faults, (), storage, len(self._versions) - 1)
         self._ways[first] = (None, None)
         waiting = deque([first])
@@ -101,7 +102,7 @@ class Exploration:
             storage, answer = state.storage.carry_out(call)
             late = list(state.late)
             late.remove(call)
-            yield Step("late", call=call, answer=answer), state._replace(late=tuple(late), storage=storage.the())
+            yield Step("late", call=call, answer=answer), state._replace(late=tuple(late), storage=self._one(storage))
         if len(state.attempts) < self._most:
             for message in state.storage.messages:
                 storage, point = self._claim(state.storage, message, len(state.attempts) + 1)
@@ -110,7 +111,7 @@ class Exploration:
         if state.uploads:
             number = len(self._versions) - state.uploads
             storage, etag = state.storage.put(INPUT, self._versions[number])
-            storage = storage.with_message(self._promises.message(f"m{number + 1}", etag)).the()
+            storage = self._one(storage.with_message(self._promises.message(f"m{number + 1}", etag)))
             yield Step("overwritten", message=etag), state._replace(storage=storage, uploads=state.uploads - 1)
 
     def _steps_of(self, state: State, place: int, point: Point) -> Iterator[tuple[Step, State]]:
@@ -129,6 +130,10 @@ class Exploration:
         yield step._replace(kind="asks again, late"), late
         yield step._replace(kind="killed, late"), _at(late, place, None)
 
+    def _one(self, storage: Storage) -> Storage:
+        """Return the one of all that are equal to this, so that they are compared and looked up at no cost."""
+        return self._storages.setdefault(storage, storage)
+
     def _take(self, point: Point, storage: Storage) -> tuple[Storage, Step, Point]:
         """Answer an attempt's request; return what there is then, the step, and where the attempt is."""
         key = (point, storage)
@@ -137,12 +142,12 @@ class Exploration:
             then, answer = storage.carry_out(point.call)
             after = self._attempts.go_on(point, answer)
             step = Step("asks", answer=answer, call=point.call, end=after.end, worker=point.number)
-            self._taken[key] = then.the(), step, after
+            self._taken[key] = self._one(then), step, after
         return self._taken[key]
 
     def _claim(self, storage: Storage, message: Queued, number: int) -> tuple[Storage, Point]:
         received = message._replace(claimed=True, dequeue_count=message.dequeue_count + 1, pop=message.pop + 1)
-        return storage.with_message(received).the(), self._attempts.begin(number, received)
+        return self._one(storage.with_message(received)), self._attempts.begin(number, received)
 
     def _recover(self, storage: Storage) -> tuple[str, ...] | None:
         """Tell why workers that nobody disturbs do not bring the input to its end from here, or None if they do."""

@@ -7,17 +7,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
-from pipeline_app.contract import StorageConnection
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.settings import WorkerSettings
 from tests.interleavings.attempts import MOMENT, Attempts
 from tests.interleavings.exploring import INPUT, Exploration, Found
-from tests.interleavings.promises import NAMES, Promises
+from tests.interleavings.promises import Promises
+from tests.worker.world import settings_in
 
 # The names of the results of each version: some of them are those of the version before, and some are its own.
 VERSIONS: Final = ((b"a", b"b"), (b"b", b"c"), (b"c", b"d"))
@@ -55,30 +55,13 @@ def worker() -> Iterator[WorkerSettings]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=where, prefix="interleavings-")))
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
-        yield WorkerSettings(
-            app_alias="app",
+        yield replace(
+            settings_in(folder),
             claim_seconds=100_000,
-            cleared=(),
-            connection=StorageConnection(connection_string="unused"),
-            export_config=None,
-            health_port=0,
-            idle_seconds=0,
-            image="registry/image@sha256:1",
             log_file=None,
             # More than there are attempts, since nothing here is the file's fault.
             max_attempts=20,
-            max_output_files=100,
-            names=NAMES,
-            network="full",
-            readable=(),
-            release="1",
-            require_confinement=False,
-            runtime_config=None,
             scratch=folder,
-            scratch_bytes=0,
-            share=folder,
-            slots=1,
-            writable=(),
         )
 
 

@@ -68,19 +68,12 @@ class Queued(NamedTuple):
 
 @dataclass(frozen=True)
 class Storage:
-    """All blobs by name, how often each was written, and the messages of the queue.
-
-    ``the`` makes equal ones the same one, so that they are compared and looked up at no cost.
-    """
+    """All blobs by name, how often each was written, and the messages of the queue."""
 
     blobs: frozenset[tuple[str, Blob]] = frozenset()
     writes: frozenset[tuple[str, int]] = frozenset()
     messages: tuple[Queued, ...] = ()
     buried: bool = False
-
-    def the(self) -> Storage:
-        """Return the one of all that are equal to this."""
-        return _ALL.setdefault(self, self)
 
     def blob(self, name: str) -> Blob | None:
         """Return a blob, or None."""
@@ -146,9 +139,6 @@ class Storage:
         claimed = call.method == "renew"
         changed = message._replace(claimed=claimed, content=said, pop=message.pop + 1)
         return self.with_message(changed), Answer(changed.pop)
-
-
-_ALL: Final[dict[Storage, Storage]] = {}
 
 
 @lru_cache(maxsize=10_000)

@@ -47,6 +47,36 @@ def begin(processor: JobProcessor, message: Message) -> Claimed | Processed:
     return claimed
 
 
+def settings_in(folder: Path) -> WorkerSettings:
+    """Return the settings of a worker that has all that it needs in a folder."""
+    return WorkerSettings(
+        app_alias="app",
+        cleared=(),
+        claim_seconds=60,
+        connection=StorageConnection(connection_string="unused"),
+        export_config=None,
+        health_port=0,
+        idle_seconds=0,
+        image="registry/image@sha256:1",
+        log_file=folder / "app.log",
+        max_attempts=3,
+        max_output_files=100,
+        names=StorageNames(container="c", input_path="incoming", output_path="outgoing"),
+        # Each rule for a port takes its time, and no test here is about them.
+        network="full",
+        readable=(Path("/"),),
+        release="1.0.dev1",
+        require_confinement=False,
+        runtime_config=None,
+        scratch=folder / "scratch",
+        scratch_bytes=0,
+        share=folder / "share",
+        slots=1,
+        # For what an application is to tell its test.
+        writable=(folder / "notes",),
+    )
+
+
 class World:
     """A worker with an application of the test's own, on fake storage."""
 
@@ -58,32 +88,7 @@ class World:
         monkeypatch.setenv("PATH", f"{self.bin}:{os.environ['PATH']}")
         self.folder = folder
         self.queue = FakeJobQueue()
-        self.settings = WorkerSettings(
-            app_alias="app",
-            cleared=(),
-            claim_seconds=60,
-            connection=StorageConnection(connection_string="unused"),
-            export_config=None,
-            health_port=0,
-            idle_seconds=0,
-            image="registry/image@sha256:1",
-            log_file=folder / "app.log",
-            max_attempts=3,
-            max_output_files=100,
-            names=StorageNames(container="c", input_path="incoming", output_path="outgoing"),
-            # Each rule for a port takes its time, and no test here is about them.
-            network="full",
-            readable=(Path("/"),),
-            release="1.0.dev1",
-            require_confinement=False,
-            runtime_config=None,
-            scratch=folder / "scratch",
-            scratch_bytes=0,
-            share=folder / "share",
-            slots=1,
-            # For what an application is to tell its test.
-            writable=(folder / "notes",),
-        )
+        self.settings = settings_in(folder)
         self.stopping = False
         self._monkeypatch = monkeypatch
         self._keepers: tuple[WorkerSettings, Keepers] | None = None
