@@ -23,7 +23,7 @@ from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.share_log import PrintableFormatter, ShareLog, append_log
 from tests.hostile.cases import cases, counted
 from tests.hostile.service import PRINTED, Service
-from tests.operate.fakes import FakeStorage
+from tests.memory.operate import MemoryStorage
 
 RECORD: Final = "2026-01-31T12:00:00.000Z INFO succeeded 'incoming/other' attempt=1 outputs=1"
 OWN: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z [A-Z]+ |\[(pipeline|runtime)\] |The application's result |\{")
@@ -146,9 +146,9 @@ def test_a_text_of_the_worker_s_has_one_line_that_begins_as_one() -> None:
 
 
 def test_an_application_tells_nothing_of_another_file_in_what_explain_shows() -> None:
-    storage = FakeStorage()
+    storage = MemoryStorage()
     names = StorageNames(container="c", input_path="incoming", output_path="outgoing")
-    storage.upload("incoming/other")
+    storage.user_uploads("incoming/other")
     log = [f"{MARK}{RECORD}\n", RECORD.replace("succeeded", "claimed") + "\n"]
     story = gather("incoming/other", storage, names, log)
     assert story.log == (log[1],)

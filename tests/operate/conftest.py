@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.operate.fakes import FakeStorage
+from tests.memory.operate import MemoryStorage
 from tests.operate.told import NAME
 
 
 @pytest.fixture
-def storage() -> FakeStorage:
+def storage() -> MemoryStorage:
     """An account with two inputs, of which the first is the file of the story."""
-    made = FakeStorage()
-    made.upload(NAME)
-    made.upload("incoming/a.csv.bak")
+    made = MemoryStorage()
+    made.user_uploads(NAME)
+    made.user_uploads("incoming/a.csv.bak")
     return made

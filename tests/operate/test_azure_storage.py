@@ -20,7 +20,7 @@ from infra.operate.places import Place
 from infra.operate.storage import OperateError, OverwrittenError
 from infra.settings.naming import DEAD_LETTER_CONTAINER
 from pipeline_app.contract import FileJob, StorageNames
-from tests.operate.fakes import OLD
+from tests.memory.operate import OLD
 
 NAME = "incoming/ü #+%2F?/a 'b'.csv"
 QUEUES = ("events", "events-poison", "jobs", "jobs-poison")

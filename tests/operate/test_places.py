@@ -11,7 +11,7 @@ import pytest
 
 from infra.operate.places import local_place, stack_outputs, stack_place
 from infra.operate.storage import OperateError
-from tests.operate.fakes import NAMES
+from tests.memory.operate import NAMES
 
 NAMED = {"appStorageContainer": "pipeline-files", "inputPath": "incoming", "outputPath": "outgoing"}
 LOCAL = NAMED | {"appStorageConnectionString": "AccountName=a"}

@@ -10,17 +10,17 @@ from infra.operate.finding import find_name
 from infra.operate.repair import NotQueued, backfill, retry
 from infra.operate.storage import Blob, OperateError
 from pipeline_app.contract import FileJob
-from tests.operate.fakes import NAMES, OLD, FakeStorage
+from tests.memory.operate import NAMES, OLD, MemoryStorage
 
 
-def queued(storage: FakeStorage) -> list[tuple[str, str]]:
-    return [(job.name, job.etag) for job in map(FileJob.decode, storage.queues.get("jobs", []))]
+def queued(storage: MemoryStorage) -> list[tuple[str, str]]:
+    return [(job.name, job.etag) for job in storage.jobs()]
 
 
 @pytest.mark.parametrize("status", ["failed", "succeeded"])
 def test_a_retry_makes_a_new_version_of_the_same_content_and_touches_no_queue(status: str) -> None:
-    storage = FakeStorage()
-    before = storage.upload("incoming/a.csv", "content")
+    storage = MemoryStorage()
+    before = storage.user_uploads("incoming/a.csv", "content")
     storage.receive("incoming/a.csv", before.etag, status)  # type: ignore[arg-type]
     retried = retry("a.csv", storage, NAMES)
     after = storage.find("incoming/a.csv")
@@ -28,16 +28,16 @@ def test_a_retry_makes_a_new_version_of_the_same_content_and_touches_no_queue(st
     assert after.etag == retried.etag != before.etag
     assert storage.read("incoming/a.csv") == "content"
     assert (retried.name, retried.receipt_name) == ("incoming/a.csv", "outgoing/a.csv/receipt.json")
-    assert storage.queues == {}
+    assert storage.jobs() == []
 
 
 def test_a_retry_never_replaces_a_newer_upload(monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = FakeStorage()
-    storage.upload("incoming/a.csv", "old")
+    storage = MemoryStorage()
+    storage.user_uploads("incoming/a.csv", "old")
     renew = storage.renew
 
     def overtaken(blob: Blob) -> str:
-        storage.upload("incoming/a.csv", "new")
+        storage.user_uploads("incoming/a.csv", "new")
         return renew(blob)
 
     monkeypatch.setattr(storage, "renew", overtaken)
@@ -47,9 +47,9 @@ def test_a_retry_never_replaces_a_newer_upload(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_retry_of_what_is_gone_or_no_input_says_so() -> None:
-    storage = FakeStorage()
+    storage = MemoryStorage()
     storage.receive("incoming/a.csv", "0x1")
-    storage.upload("elsewhere/b.csv")
+    storage.user_uploads("elsewhere/b.csv")
     with pytest.raises(OperateError, match="Upload it again"):
         retry("a.csv", storage, NAMES)
     with pytest.raises(OperateError, match="is not below the input path"):
@@ -59,17 +59,17 @@ def test_a_retry_of_what_is_gone_or_no_input_says_so() -> None:
 
 
 def test_a_backfill_queues_exactly_the_inputs_without_a_receipt_for_their_version() -> None:
-    storage = FakeStorage()
+    storage = MemoryStorage()
     long = "incoming/" + "x" * 1000
     for name in ("incoming/done", "incoming/lost", "incoming/overwritten", long, "outside", "incoming/"):
-        storage.upload(name)
+        storage.user_uploads(name)
     for name in ("incoming/done", "incoming/overwritten", long):
         blob = storage.find(name)
         assert blob
         storage.receive(name, blob.etag)
-    again = storage.upload("incoming/overwritten", "new")
+    again = storage.user_uploads("incoming/overwritten", "new")
     # A result that has the name of a receipt but was not written as one.
-    storage.upload("outgoing/lost/sub/receipt.json")
+    storage.user_uploads("outgoing/lost/sub/receipt.json")
     jobs = [each for each in backfill(storage, NAMES) if isinstance(each, FileJob)]
     lost = storage.find("incoming/lost")
     assert lost
@@ -80,27 +80,27 @@ def test_a_backfill_queues_exactly_the_inputs_without_a_receipt_for_their_versio
 
 
 def test_a_backfill_can_leave_older_uploads_out() -> None:
-    storage = FakeStorage()
-    storage.upload("incoming/old", modified=OLD)
-    storage.upload("incoming/at", modified=OLD + timedelta(minutes=1))
-    storage.upload("incoming/new", modified=OLD + timedelta(minutes=2))
+    storage = MemoryStorage()
+    storage.user_uploads("incoming/old", modified=OLD)
+    storage.user_uploads("incoming/at", modified=OLD + timedelta(minutes=1))
+    storage.user_uploads("incoming/new", modified=OLD + timedelta(minutes=2))
     list(backfill(storage, NAMES, OLD + timedelta(minutes=1)))
     assert [name for name, _ in queued(storage)] == ["incoming/at", "incoming/new"]
 
 
 def test_a_backfill_neither_waits_for_young_files_nor_for_empty_queues() -> None:
-    storage = FakeStorage()
-    storage.upload("incoming/young", modified=OLD + timedelta(days=1000))
-    storage.queues["jobs"] = []
-    storage.claimed = {"events": 3, "jobs": 3}
+    storage = MemoryStorage()
+    storage.user_uploads("incoming/young", modified=OLD + timedelta(days=1000))
+    for queue in ("events", "jobs"):
+        storage.have(queue, "x", "x", "x", claimed=True)
     list(backfill(storage, NAMES))
     assert [name for name, _ in queued(storage)] == ["incoming/young"]
 
 
 def test_a_backfill_goes_on_after_a_job_that_is_refused_and_ends_when_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = FakeStorage()
+    storage = MemoryStorage()
     for name in "abcdefgh":
-        storage.upload(f"incoming/{name}")
+        storage.user_uploads(f"incoming/{name}")
     put, refused = storage.put, {"incoming/b"}
 
     def refuse(job: FileJob) -> None:
@@ -119,10 +119,10 @@ def test_a_backfill_goes_on_after_a_job_that_is_refused_and_ends_when_all_are(mo
 
 def test_a_name_that_is_no_text_is_refused_in_a_sentence() -> None:
     with pytest.raises(OperateError, match=r"'\\udcff.csv' is not UTF-8"):
-        retry("\udcff.csv", FakeStorage(), NAMES)
+        retry("\udcff.csv", MemoryStorage(), NAMES)
 
 
-class Untouched(FakeStorage):
+class Untouched(MemoryStorage):
     """Fails the test that asks it for a blob."""
 
     def find(self, name: str) -> Blob | None:
@@ -157,8 +157,8 @@ def test_a_name_that_no_blob_can_have_is_told_with_the_way_out_before_anything_i
 def test_a_name_about_which_documents_disagree_is_asked_for_and_a_refusal_of_it_explained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    storage = FakeStorage()
-    storage.upload("incoming/a\ue000")
+    storage = MemoryStorage()
+    storage.user_uploads("incoming/a\ue000")
     assert find_name("a\ue000", storage, NAMES) == "incoming/a\ue000"
 
     def refuse(name: str) -> Blob | None:
@@ -179,8 +179,8 @@ def test_a_name_about_which_documents_disagree_is_asked_for_and_a_refusal_of_it_
     ],
 )
 def test_an_archived_file_is_not_retried_before_it_can_be_read(status: str | None, text: str) -> None:
-    storage = FakeStorage()
-    before = storage.upload("incoming/a.csv", tier="Archive", archive_status=status)
+    storage = MemoryStorage()
+    before = storage.user_uploads("incoming/a.csv", tier="Archive", archive_status=status)
     with pytest.raises(OperateError, match=text):
         retry("a.csv", storage, NAMES)
     assert storage.find("incoming/a.csv") == before
@@ -188,16 +188,16 @@ def test_an_archived_file_is_not_retried_before_it_can_be_read(status: str | Non
 
 @pytest.mark.parametrize("tier", ["Cold", "Cool", "Hot", "Smart"])
 def test_a_file_in_any_other_tier_is_retried(tier: str) -> None:
-    storage = FakeStorage()
-    before = storage.upload("incoming/a.csv", tier=tier)
+    storage = MemoryStorage()
+    before = storage.user_uploads("incoming/a.csv", tier=tier)
     assert retry("a.csv", storage, NAMES).etag != before.etag
 
 
 def test_what_stands_for_a_folder_is_neither_queued_nor_retried() -> None:
-    storage = FakeStorage()
-    storage.upload("incoming/a", "", metadata={"Hdi_isfolder": "true"})
-    storage.upload("incoming/b/", "")
-    storage.upload("incoming/empty", "")
+    storage = MemoryStorage()
+    storage.user_uploads("incoming/a", "", metadata={"Hdi_isfolder": "true"})
+    storage.user_uploads("incoming/b/", "")
+    storage.user_uploads("incoming/empty", "")
     assert [job.name for job in backfill(storage, NAMES)] == ["incoming/empty"]
     for name in ("a", "b/"):
         with pytest.raises(OperateError, match="stands for a folder"):

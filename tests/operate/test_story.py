@@ -10,13 +10,14 @@ from infra.operate.storage import OperateError
 from infra.operate.story import gather
 from infra.operate.telling import tell
 from pipeline_app.contract import OutputFile
+from pipeline_app.worker import holds
 from pipeline_app.worker.publication import owner_of
-from tests.operate.fakes import MOMENT, NAMES, FakeStorage, job_message
+from tests.memory.operate import MOMENT, NAMES, MemoryStorage, job_message
 from tests.operate.told import NAME, advice, told
 
 
-def test_a_file_that_is_done_needs_nothing(storage: FakeStorage) -> None:
-    result = storage.upload("outgoing/a.csv/r.csv", "12345")
+def test_a_file_that_is_done_needs_nothing(storage: MemoryStorage) -> None:
+    result = storage.user_uploads("outgoing/a.csv/r.csv", "12345")
     storage.receive(NAME, "0x1", outputs=(OutputFile(name=result.name, sha256="", size=5),))
     sections = told(storage)
     assert advice(storage) == ("good", "Nothing: it is done.")
@@ -29,17 +30,17 @@ def test_a_file_that_is_done_needs_nothing(storage: FakeStorage) -> None:
     ("content", "complaint"), [(None, "is not there"), ("1234", "has 4 bytes instead of 5")], ids=["gone", "changed"]
 )
 def test_results_that_are_not_as_the_receipt_says_are_told(
-    storage: FakeStorage, content: str | None, complaint: str
+    storage: MemoryStorage, content: str | None, complaint: str
 ) -> None:
     if content:
-        storage.upload("outgoing/a.csv/r.csv", content)
+        storage.user_uploads("outgoing/a.csv/r.csv", content)
     storage.receive(NAME, "0x1", outputs=(OutputFile(name="outgoing/a.csv/r.csv", sha256="", size=5),))
     assert complaint in told(storage)["Receipt"].lines[-1]
     assert advice(storage)[0] == "bad"
     assert "'retry incoming/a.csv' makes them anew" in advice(storage)[1]
 
 
-def test_a_failed_file_is_told_with_its_reason_and_the_end_of_its_log(storage: FakeStorage) -> None:
+def test_a_failed_file_is_told_with_its_reason_and_the_end_of_its_log(storage: MemoryStorage) -> None:
     tail = "".join(f"line {number}\n" for number in range(9))
     storage.receive(NAME, "0x1", "failed", error="The application exited with code 7.", log_tail=tail)
     lines = told(storage)["Receipt"].lines
@@ -50,7 +51,7 @@ def test_a_failed_file_is_told_with_its_reason_and_the_end_of_its_log(storage: F
     assert text.startswith("Mend what the receipt says, then 'retry incoming/a.csv'")
 
 
-def test_a_receipt_of_an_earlier_version_is_no_end(storage: FakeStorage) -> None:
+def test_a_receipt_of_an_earlier_version_is_no_end(storage: MemoryStorage) -> None:
     storage.receive(NAME, "0xOLD", "failed", error="Why.")
     receipt = told(storage)["Receipt"]
     assert receipt.mood == "waiting"
@@ -61,49 +62,51 @@ def test_a_receipt_of_an_earlier_version_is_no_end(storage: FakeStorage) -> None
 @pytest.mark.parametrize("blob", ["r.csv", "receipt.json", "run.log"])
 @pytest.mark.parametrize("queue", [None, "jobs", "jobs-poison"])
 def test_what_keeps_a_new_version_from_being_published_is_told_with_the_way_out(
-    storage: FakeStorage, blob: str, queue: str | None
+    storage: MemoryStorage, blob: str, queue: str | None
 ) -> None:
     storage.receive(NAME, "0xOLD")
     text = storage.read("outgoing/a.csv/receipt.json") if blob == "receipt.json" else "x"
     metadata = {"owner": owner_of(NAME), "sha256": "0"} if blob == "r.csv" else {}
-    storage.upload(f"outgoing/a.csv/{blob}", str(text), metadata=metadata, held="It is held. End that.")
+    storage.user_uploads(f"outgoing/a.csv/{blob}", str(text), metadata=metadata, lease="infinite")
     if queue:
-        storage.queues[queue] = [job_message(NAME)]
+        storage.have(queue, job_message(NAME))
     mood, said = advice(storage)
     assert mood == "bad"
-    assert said.startswith("It is held. End that. As long as that lasts")
+    held = holds.explain(f"outgoing/a.csv/{blob}", NAMES.container, "LeaseIdMissing", holds.INFINITE)
+    assert said.startswith(f"{held} As long as that lasts")
     assert "'retry incoming/a.csv'" in said
-    assert "It is held. End that." in told(storage)["Receipt"].lines
+    assert held in told(storage)["Receipt"].lines
 
 
-def test_what_is_held_is_told_where_the_receipt_says_that_the_file_failed(storage: FakeStorage) -> None:
+def test_what_is_held_is_told_where_the_receipt_says_that_the_file_failed(storage: MemoryStorage) -> None:
     storage.receive(NAME, "0x1", "failed", error="Held.")
-    storage.upload("outgoing/a.csv/run.log", held="It is held. End that.")
-    assert told(storage)["Receipt"].lines[-1] == "It is held. End that."
+    storage.user_uploads("outgoing/a.csv/run.log", lease="infinite")
+    held = holds.explain("outgoing/a.csv/run.log", NAMES.container, "LeaseIdMissing", holds.INFINITE)
+    assert told(storage)["Receipt"].lines[-1] == held
     assert advice(storage)[1].startswith("End what holds the blobs that are named above, then 'retry incoming/a.csv'")
 
 
-def test_what_is_held_is_no_matter_of_a_file_that_is_done_or_of_another_one(storage: FakeStorage) -> None:
+def test_what_is_held_is_no_matter_of_a_file_that_is_done_or_of_another_one(storage: MemoryStorage) -> None:
     storage.receive(NAME, "0x1")
-    storage.upload("outgoing/a.csv/run.log", held="It is held.")
+    storage.user_uploads("outgoing/a.csv/run.log", lease="infinite")
     assert advice(storage) == ("good", "Nothing: it is done.")
-    assert "It is held." not in told(storage)["Receipt"].lines
+    assert "LeaseIdMissing" not in " ".join(told(storage)["Receipt"].lines)
     other = {"owner": owner_of("incoming/a.csv/b"), "sha256": "0"}
-    storage.upload(NAME)
-    storage.upload("outgoing/a.csv/run.log")
-    storage.upload("outgoing/a.csv/b/x", metadata=other, held="It is held.")
-    assert "It is held." not in told(storage)["Receipt"].lines
+    storage.user_uploads(NAME)
+    storage.user_uploads("outgoing/a.csv/run.log")
+    storage.user_uploads("outgoing/a.csv/b/x", metadata=other, lease="infinite")
+    assert "LeaseIdMissing" not in " ".join(told(storage)["Receipt"].lines)
 
 
-def test_a_receipt_that_cannot_be_read_is_told(storage: FakeStorage) -> None:
-    storage.upload("outgoing/a.csv/receipt.json", "{}")
+def test_a_receipt_that_cannot_be_read_is_told(storage: MemoryStorage) -> None:
+    storage.user_uploads("outgoing/a.csv/receipt.json", "{}")
     receipt = told(storage)["Receipt"]
     assert receipt.mood == "bad"
     assert "incomplete" in receipt.lines[0]
 
 
-def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(storage: FakeStorage) -> None:
-    storage.upload("Incoming/a.csv")
+def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(storage: MemoryStorage) -> None:
+    storage.user_uploads("Incoming/a.csv")
     sections = told(storage, "Incoming/a.csv")
     assert "below 'incoming/', with regard to case" in sections["Event filter"].lines[0]
     assert advice(storage, "Incoming/a.csv") == (
@@ -112,22 +115,22 @@ def test_a_blob_outside_the_input_path_is_told_to_be_none_of_the_pipeline_s(stor
     )
 
 
-def test_an_archived_input_is_told_as_that_with_the_way_out(storage: FakeStorage) -> None:
-    blob = storage.upload(NAME, tier="Archive")
+def test_an_archived_input_is_told_as_that_with_the_way_out(storage: MemoryStorage) -> None:
+    blob = storage.user_uploads(NAME, tier="Archive")
     storage.receive(NAME, blob.etag, "failed", error="It is archived.")
     assert "Set its tier to hot" in told(storage)["Input"].lines[1]
     assert "Set its tier to hot" in advice(storage)[1]
-    blob = storage.upload(NAME, tier="Archive", archive_status="rehydrate-pending-to-hot")
+    blob = storage.user_uploads(NAME, tier="Archive", archive_status="rehydrate-pending-to-hot")
     storage.receive(NAME, blob.etag, "failed", error="It is archived.")
     assert "up to 15 hours. 'retry incoming/a.csv' has it processed once" in advice(storage)[1]
     # A file that was archived after it was processed is done.
-    blob = storage.upload(NAME, tier="Archive")
+    blob = storage.user_uploads(NAME, tier="Archive")
     storage.receive(NAME, blob.etag)
     assert advice(storage) == ("good", "Nothing: it is done.")
 
 
 def test_a_receipt_that_cannot_be_read_is_told_and_ends_no_story(
-    storage: FakeStorage, monkeypatch: pytest.MonkeyPatch
+    storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(name: str) -> str:
         raise OperateError("This operation is not permitted on an archived blob.")
@@ -136,16 +139,16 @@ def test_a_receipt_that_cannot_be_read_is_told_and_ends_no_story(
     assert "cannot be read: This operation is not permitted" in told(storage)["Receipt"].lines[0]
 
 
-def test_a_success_that_is_hardly_meant_is_told_with_its_warning(storage: FakeStorage) -> None:
-    blob = storage.upload(NAME)
+def test_a_success_that_is_hardly_meant_is_told_with_its_warning(storage: MemoryStorage) -> None:
+    blob = storage.user_uploads(NAME)
     storage.receive(NAME, blob.etag, warning="It left no file.")
     assert "It left no file." in told(storage)["Receipt"].lines
     assert advice(storage)[0] == "bad"
 
 
-def test_no_part_of_a_story_is_obeyed_by_a_terminal(storage: FakeStorage) -> None:
+def test_no_part_of_a_story_is_obeyed_by_a_terminal(storage: MemoryStorage) -> None:
     evil = "\x1b[2J\x1b[31mYou have won\x1b]0;pwned\x07\u202e"
-    blob = storage.upload(NAME)
+    blob = storage.user_uploads(NAME)
     storage.receive(NAME, blob.etag, "failed", error=f"It said {evil}", log_tail=f"{evil}\nprogress 10%\rprogress 99%")
     lines = [
         line
@@ -156,23 +159,23 @@ def test_no_part_of_a_story_is_obeyed_by_a_terminal(storage: FakeStorage) -> Non
     assert sum("\\x1b[2J" in line for line in lines) == 3
 
 
-def test_what_stands_for_a_folder_is_told_to_be_no_input(storage: FakeStorage) -> None:
-    storage.upload(NAME, "", metadata={"hdi_isfolder": "true"})
+def test_what_stands_for_a_folder_is_told_to_be_no_input(storage: MemoryStorage) -> None:
+    storage.user_uploads(NAME, "", metadata={"hdi_isfolder": "true"})
     assert "stands for a folder" in told(storage)["Event filter"].lines[0]
     assert advice(storage)[0] == "good"
-    storage.upload(NAME, "")
+    storage.user_uploads(NAME, "")
     assert "It takes this file" in told(storage)["Event filter"].lines[0]
 
 
 @pytest.mark.parametrize("kind", ["AppendBlob", "PageBlob"])
-def test_a_blob_that_is_made_before_its_content_is_told_when_it_is_processed(storage: FakeStorage, kind: str) -> None:
-    earlier = storage.upload(NAME, "", kind=kind)
+def test_a_blob_that_is_made_before_its_content_is_told_when_it_is_processed(storage: MemoryStorage, kind: str) -> None:
+    earlier = storage.user_uploads(NAME, "", kind=kind)
     storage.receive(NAME, earlier.etag)
-    storage.upload(NAME, "grown", kind=kind, modified=MOMENT - timedelta(minutes=10))
+    storage.user_uploads(NAME, "grown", kind=kind, modified=MOMENT - timedelta(minutes=10))
     line = told(storage)["Event filter"].lines[0]
     assert f"of the type {kind}: its event comes when it is made" in line
     assert "once it has not changed for two minutes" in line
     mood, text = advice(storage)
     assert (mood, "the sweep queues it once it has not changed" in text) == ("waiting", True)
-    storage.upload(NAME, "grown", kind=kind, modified=MOMENT - timedelta(hours=1))
+    storage.user_uploads(NAME, "grown", kind=kind, modified=MOMENT - timedelta(hours=1))
     assert "'backfill' queues it now" in advice(storage)[1]

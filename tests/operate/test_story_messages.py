@@ -9,7 +9,7 @@ import pytest
 
 from infra.operate.story import LOG_LINES
 from pipeline_app.contract import CONFIG_REFUSED
-from tests.operate.fakes import MOMENT, FakeStorage, event, event_message, job_message
+from tests.memory.operate import MOMENT, MemoryStorage, event, event_message, job_message
 from tests.operate.told import NAME, advice, told
 
 QUEUES = ("events", "events-poison", "jobs", "jobs-poison")
@@ -26,9 +26,9 @@ QUEUES = ("events", "events-poison", "jobs", "jobs-poison")
     ],
 )
 def test_a_message_for_the_file_is_seen_wherever_it_is(
-    storage: FakeStorage, queue: str, message: str, mood: str, text: str
+    storage: MemoryStorage, queue: str, message: str, mood: str, text: str
 ) -> None:
-    storage.queues[queue] = ["no message", job_message("incoming/a.csv.bak"), event_message("incoming/b"), message]
+    storage.have(queue, "no message", job_message("incoming/a.csv.bak"), event_message("incoming/b"), message)
     messages = told(storage)["Messages"].lines
     assert len(messages) == 1
     assert f"is in the queue '{queue}'" in messages[0]
@@ -37,28 +37,28 @@ def test_a_message_for_the_file_is_seen_wherever_it_is(
 
 
 @pytest.mark.parametrize(("etag", "version"), [("0x1", "this"), ("0x9", "another")])
-def test_a_message_is_told_with_the_version_that_it_is_for(storage: FakeStorage, etag: str, version: str) -> None:
-    storage.queues["jobs"] = [job_message(NAME, etag)]
+def test_a_message_is_told_with_the_version_that_it_is_for(storage: MemoryStorage, etag: str, version: str) -> None:
+    storage.have("jobs", job_message(NAME, etag))
     assert told(storage)["Messages"].lines == (f"A job for it is in the queue 'jobs', for {version} version.",)
 
 
-def test_messages_of_other_files_are_no_sign_of_this_one(storage: FakeStorage) -> None:
+def test_messages_of_other_files_are_no_sign_of_this_one(storage: MemoryStorage) -> None:
     for queue in QUEUES:
-        storage.queues[queue] = [job_message("incoming/a.csv.bak"), event_message("incoming/a.csv.bak"), "\0", ""]
-    storage.letters = [json.dumps([event("incoming/a.csv.bak")]), "no JSON", '"text"', "[1]"]
+        storage.have(queue, job_message("incoming/a.csv.bak"), event_message("incoming/a.csv.bak"), "")
+    storage.have_letters(json.dumps([event("incoming/a.csv.bak")]), "no JSON", '"text"', "[1]")
     assert told(storage)["Messages"].lines == ("No message for it is in sight.",)
 
 
-def test_what_cannot_be_seen_of_a_queue_is_said(storage: FakeStorage) -> None:
-    storage.queues["jobs"] = [job_message("incoming/other")] * 40
-    storage.claimed["jobs"] = 2
+def test_what_cannot_be_seen_of_a_queue_is_said(storage: MemoryStorage) -> None:
+    storage.have("jobs", *[job_message("incoming/other")] * 40)
+    storage.have("jobs", "x", "x", claimed=True)
     assert "Out of sight are 10 in 'jobs'" in told(storage)["Messages"].lines[-1]
     assert advice(storage)[0] == "waiting"
 
 
-def test_a_dead_lettered_event_is_told_in_event_grid_s_words(storage: FakeStorage) -> None:
+def test_a_dead_lettered_event_is_told_in_event_grid_s_words(storage: MemoryStorage) -> None:
     record = event(NAME) | {"deadLetterReason": "TimeToLiveExceeded", "lastDeliveryOutcome": "NotFound"}
-    storage.letters = [json.dumps([event("incoming/b"), record])]
+    storage.have_letters(json.dumps([event("incoming/b"), record]))
     assert told(storage)["Messages"].lines == (
         "An event of it is dead-lettered, for this version: TimeToLiveExceeded, NotFound.",
     )
@@ -69,14 +69,14 @@ def test_a_dead_lettered_event_is_told_in_event_grid_s_words(storage: FakeStorag
     ("minutes", "mood", "text"), [(1, "waiting", "its event is on the way"), (4, "bad", "Its event was lost")]
 )
 def test_a_file_that_nothing_tells_of_was_lost_once_the_sweep_should_have_seen_it(
-    storage: FakeStorage, minutes: int, mood: str, text: str
+    storage: MemoryStorage, minutes: int, mood: str, text: str
 ) -> None:
-    storage.upload(NAME, modified=MOMENT - timedelta(minutes=minutes))
+    storage.user_uploads(NAME, modified=MOMENT - timedelta(minutes=minutes))
     assert advice(storage)[0] == mood
     assert text in advice(storage)[1]
 
 
-def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: FakeStorage) -> None:
+def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: MemoryStorage) -> None:
     own = [f"2026 INFO claimed 'incoming/a.csv' attempt={number}\n" for number in range(LOG_LINES + 3)]
     own += ["[pipeline] 'incoming/a.csv' version 0x1 attempt 1 started\n"]
     others = ["2026 INFO claimed 'incoming/a.csv.bak' attempt=1\n", "printed incoming/a.csv\n"]
@@ -84,8 +84,8 @@ def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: FakeStorag
     assert attempts[1:] == tuple(f"  {line.rstrip()}" for line in own[-LOG_LINES:])
 
 
-def test_a_file_that_waits_for_the_stacks_config_is_told_what_puts_it_back(storage: FakeStorage) -> None:
-    storage.queues["jobs"] = [job_message(NAME)]
+def test_a_file_that_waits_for_the_stacks_config_is_told_what_puts_it_back(storage: MemoryStorage) -> None:
+    storage.have("jobs", job_message(NAME))
     refusal = (
         f"2026 WARNING given back {NAME!r} attempt=1 again_in=2.0: The config /s/runtime.json {CONFIG_REFUSED}: its\n"
     )
@@ -97,7 +97,7 @@ def test_a_file_that_waits_for_the_stacks_config_is_told_what_puts_it_back(stora
     assert told(storage, log=[claimed, refusal, claimed])["What to do"].mood == "waiting"
 
 
-def test_a_log_out_of_reach_is_told_with_the_query_that_finds_it(storage: FakeStorage) -> None:
-    storage.upload('incoming/"q" \\.csv')
-    lines = told(storage, 'incoming/"q" \\.csv', log=None)["Attempts"].lines
-    assert 'Message contains "incoming/\\"q\\" \\\\.csv"' in lines[0]
+def test_a_log_out_of_reach_is_told_with_the_query_that_finds_it(storage: MemoryStorage) -> None:
+    storage.user_uploads('incoming/"q".csv')
+    lines = told(storage, 'incoming/"q".csv', log=None)["Attempts"].lines
+    assert 'Message contains "incoming/\\"q\\".csv"' in lines[0]

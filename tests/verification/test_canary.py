@@ -18,8 +18,8 @@ from infra.verification.canary import (
 )
 from infra.verification.diagnosis import diagnose
 from pipeline_app.contract import Receipt
-from tests.operate.fakes import MOMENT, NAMES
-from tests.verification.fakes import IMAGE, Pipeline
+from tests.memory.operate import MOMENT, NAMES
+from tests.verification.pipeline import IMAGE, Pipeline
 
 CANARY = Canary(content=BUILT_IN_CONTENT, image=IMAGE, must_succeed=False, name=BUILT_IN_NAME, seconds=60)
 
@@ -128,8 +128,8 @@ def test_it_waits_no_longer_than_it_may_and_not_at_all_for_what_was_put_aside() 
     for pipeline in (stuck, poisoned):
         with pytest.raises(CanaryError):
             verify(pipeline)
-    assert 60 <= stuck.seconds <= 63
-    assert poisoned.seconds <= 6
+    assert 60 <= stuck.clock() <= 63
+    assert poisoned.clock() <= 6
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,11 @@ const INCLUDES = new Set([
   "tags", "uncommittedblobs", "versions",
 ]);
 
-/** Blocks that are not committed yet, by blob: how long their ids are, and which there are. */
+/** Blocks that are not committed yet, by blob: how long their ids are, and which there are; and which are gone. */
 class Blocks {
   constructor(limit = MAX_UNCOMMITTED_BLOCKS) {
     this.blobs = new Map();
+    this.gone = new Map();
     this.limit = limit;
   }
 
@@ -45,12 +46,37 @@ class Blocks {
     }
     staged.ids.add(id);
     this.blobs.set(blob, staged);
+    this.gone.get(blob)?.delete(id);
     return null;
   }
 
-  /** Forget a blob's blocks, which were committed or went with what was put over them. */
+  /** Forget a blob's blocks, which were committed. */
   forget(blob) {
     this.blobs.delete(blob);
+    this.gone.delete(blob);
+  }
+
+  /** Let a blob's blocks be gone, since another content was put over them. */
+  discard(blob) {
+    const staged = this.blobs.get(blob);
+    this.forget(blob);
+    if (staged !== undefined) this.gone.set(blob, staged.ids);
+  }
+
+  /** Return the violation of a list of a blob's blocks, or null. */
+  ofList(blob, body) {
+    const listed = [...body.matchAll(/<(?:Committed|Latest|Uncommitted)>([^<]*)</g)].map(([, id]) => id);
+    if (listed.length > MAX_COMMITTED_BLOCKS) {
+      return violation(
+        400, "BlockListTooLong", `The list has ${listed.length} blocks, more than ${MAX_COMMITTED_BLOCKS}.`,
+      );
+    }
+    const gone = listed.find((id) => this.gone.get(blob)?.has(id));
+    // https://learn.microsoft.com/rest/api/storageservices/put-block
+    if (gone !== undefined) {
+      return violation(400, "InvalidBlockList", `The block ${JSON.stringify(gone)} went with what was put over it.`);
+    }
+    return null;
   }
 }
 
@@ -110,7 +136,7 @@ function ofWrite(request, target, blocks) {
     return violation(400, "MissingRequiredHeader", "x-ms-blob-type is missing.");
   }
   if (length > blobMib * MIB) return tooLarge(length, blobMib * MIB);
-  blocks.forget(blob);
+  blocks.discard(blob);
   return null;
 }
 
@@ -127,17 +153,8 @@ function ofSource(source) {
   }
 }
 
-/** Return the violation of the list that commits blocks, or null. */
-function ofBlockList(body) {
-  const listed = body.match(/<(Committed|Latest|Uncommitted)>/g) ?? [];
-  if (listed.length > MAX_COMMITTED_BLOCKS) {
-    return violation(400, "BlockListTooLong", `The list has ${listed.length} blocks, more than ${MAX_COMMITTED_BLOCKS}.`);
-  }
-  return null;
-}
-
 function tooLarge(length, most) {
   return violation(413, "RequestBodyTooLarge", `The body has ${length} bytes, more than ${most}.`);
 }
 
-module.exports = { Blocks, ofBlobs, ofBlockList };
+module.exports = { Blocks, ofBlobs };

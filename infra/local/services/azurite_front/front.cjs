@@ -14,7 +14,7 @@ const fs = require("node:fs");
 const http = require("node:http");
 
 const { guardArchive } = require("./archive.cjs");
-const { Blocks, ofBlobs, ofBlockList } = require("./blobs.cjs");
+const { Blocks, ofBlobs } = require("./blobs.cjs");
 const { bound, ofAsker } = require("./connections.cjs");
 const { ofMessage, ofQueues } = require("./queues.cjs");
 const { ofRequest, parsed } = require("./requests.cjs");
@@ -94,8 +94,9 @@ function bodyCheck(service, request, target, blocks) {
   }
   if (request.method !== "PUT" || target.query.get("comp") !== "blocklist" || target.name === "") return null;
   return (text) => {
-    const problem = ofBlockList(text);
-    if (problem === null) blocks.forget(`${target.container}/${target.name}`);
+    const blob = `${target.container}/${target.name}`;
+    const problem = blocks.ofList(blob, text);
+    if (problem === null) blocks.forget(blob);
     return problem;
   };
 }

@@ -3,72 +3,79 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 
 from pipeline_app.contract import RECEIPT_ETAG_METADATA, InputVersion, OutputFile, Receipt
-from tests.operate.fakes import MOMENT, NAMES, FakeStorage, event_message, job_message
+from tests.memory.operate import MOMENT, NAMES, MemoryStorage, event_message, job_message
 
 IMAGE = "registry.azurecr.io/app@sha256:1"
 
 
-@dataclass
-class Pipeline(FakeStorage):
+class Pipeline(MemoryStorage):
     """A storage account whose pipeline does one step at each tick; ``steps`` are what is still to be done.
 
     ``change`` is applied to the receipt before it is written, and ``rot`` to the result behind it.
     """
 
-    steps: list[str] = field(default_factory=lambda: ["event", "job", "worker", "receipt"])
-    change: Callable[[Receipt], Receipt] = lambda receipt: receipt
-    rot: str = "result"
-    seconds: float = 0.0
-    uploaded: list[str] = field(default_factory=list)
+    def __init__(
+        self,
+        steps: Sequence[str] = ("event", "job", "worker", "receipt"),
+        change: Callable[[Receipt], Receipt] = lambda receipt: receipt,
+        rot: str = "result",
+    ) -> None:
+        super().__init__()
+        self.steps = list(steps)
+        self.uploaded: list[str] = []
+        self._change = change
+        self._rot = rot
 
-    def digest(self, name: str) -> tuple[int, str] | None:
-        if name not in self.blobs:
-            return None
-        data = self.blobs[name][1].encode()
-        return len(data), hashlib.sha256(data).hexdigest()
+    @property
+    def blobs(self) -> list[str]:
+        """The names of all blobs of the files container."""
+        return [blob.name for blob in self.list("")]
 
-    def remove(self, prefix: str) -> None:
-        for name in [name for name in self.blobs if name.startswith(prefix)]:
-            del self.blobs[name]
-
-    def upload(self, name: str, content: bytes) -> str:  # type: ignore[override] # A deploy uploads bytes.
+    def upload(self, name: str, content: bytes) -> str:
         self.uploaded.append(name)
-        return super().upload(name, content.decode(), MOMENT).etag
+        return super().upload(name, content)
 
     def clock(self) -> float:
-        return self.seconds
+        return self.account.clock
 
     def sleep(self, seconds: float) -> None:
         """Let time pass, and the pipeline go on by a step."""
-        self.seconds += seconds
+        self.account.clock += seconds
         if self.steps:
             self._go_on(self.steps.pop(0))
 
     def _go_on(self, step: str) -> None:
         name = self.uploaded[-1]
-        blob, text = self.blobs[name]
+        blob, text = self.find(name), self.read(name)
+        assert blob is not None
+        assert text is not None
         if step == "event":
-            self.queues["events"] = [event_message(name, blob.etag)]
+            self.have("events", event_message(name, blob.etag))
         elif step == "job":
-            self.queues |= {"events": [], "jobs": [job_message(name, blob.etag)]}
+            self._take("events")
+            self.have("jobs", job_message(name, blob.etag))
         elif step == "poison":
-            self.queues |= {"events": [], "events-poison": [event_message(name, blob.etag)]}
+            self._take("events")
+            self.have("events-poison", event_message(name, blob.etag))
         elif step == "worker":
-            self.queues["jobs"], self.claimed["jobs"] = [], 1
-            self._write(replace(blob, name=NAMES.log_name(name)), "log")
+            self._take("jobs")
+            self.have("jobs", job_message(name, blob.etag), claimed=True)
+            self.user_uploads(NAMES.log_name(name), "log", MOMENT)
         else:
-            self.claimed["jobs"] = 0
+            self._take("jobs")
             self._write_receipt(name, blob.etag, text)
+
+    def _take(self, queue: str) -> None:
+        self.account.messages(queue).clear()
 
     def _write_receipt(self, name: str, etag: str, text: str) -> None:
         result = "result"
         output = f"{NAMES.output_directory(name)}/cleaned.csv"
-        self._write(replace(self.blobs[name][0], name=output), self.rot)
-        receipt = self.change(
+        self.user_uploads(output, self._rot, MOMENT)
+        receipt = self._change(
             Receipt(
                 attempt=1,
                 config_sha256="",
@@ -91,7 +98,6 @@ class Pipeline(FakeStorage):
                 status="succeeded",
             )
         )
-        blob = replace(
-            self.blobs[name][0], metadata={RECEIPT_ETAG_METADATA: receipt.input.etag}, name=NAMES.receipt_name(name)
+        self.user_uploads(
+            NAMES.receipt_name(name), receipt.encode(), MOMENT, {RECEIPT_ETAG_METADATA: receipt.input.etag}
         )
-        self._write(blob, receipt.encode())
