@@ -1,34 +1,33 @@
 """The worker's own code up to its next request, given the answers to those before.
 
 What an attempt does depends on the answers that it got and on nothing else. So it needs no thread that waits: it is run
-from its beginning each time, with the answers that are known, and broken off at the first request without one. Each
-point that an attempt can be at is reached once, and looked up from then on.
+from its beginning with the answers that are known, and from there on with those that it gets if nobody comes between,
+to its end. Each point on the way is kept, so an attempt is run again only where somebody did come between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Fetched, Processed
+from pipeline_app.worker.azure_blobs import AzureBlobStore
+from pipeline_app.worker.azure_queue import AzureJobQueue
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.settings import WorkerSettings
-from pipeline_app.worker.storage import BlobInfo, Message
-from tests.interleavings.storage import Answer, Call, Queued
+from pipeline_app.worker.storage import Message
+from tests.interleavings.storage import CONTAINER, Storage
+from tests.memory.endpoint import MemoryEndpoint
+from tests.memory.queues import Queued
+from tests.memory.requests import Asked, Reply
 from tests.worker.world import process
 
-MOMENT: Final = "2026-01-01T00:00:00.000Z"
+MOMENT = "2026-01-01T00:00:00.000Z"
 
-
-class _Asks(BaseException):
-    """The attempt makes a request that has no answer yet."""
-
-    def __init__(self, call: Call) -> None:
-        super().__init__(call)
-        self.call = call
+CarryOut = Callable[[Storage, Asked], tuple[Storage, Reply]]
 
 
 @dataclass(eq=False)
@@ -37,120 +36,73 @@ class Point:
 
     number: int
     message: Queued
-    answers: tuple[Answer, ...]
-    call: Call | None
+    answers: tuple[Reply, ...]
+    call: Asked | None
     end: str
-    later: dict[str, Point] = field(default_factory=dict)
+    later: dict[Reply, Point] = field(default_factory=dict)
 
 
 class Attempts:
     """Runs attempts of a worker whose application takes long enough to be marked if ``long``."""
 
-    def __init__(self, settings: WorkerSettings, scratch: Path, *, long: bool) -> None:
+    def __init__(self, settings: WorkerSettings, scratch: Path, carry_out: CarryOut, *, long: bool) -> None:
         self.runs = 0
         self._begun: dict[tuple[int, Queued], Point] = {}
+        self._carry_out = carry_out
         self._long = long
         self._scratch = scratch
         self._settings = settings
 
-    def begin(self, number: int, message: Queued) -> Point:
+    def begin(self, number: int, message: Queued, storage: Storage) -> Point:
         """Return where an attempt is that has just received a message."""
         key = (number, message)
         if key not in self._begun:
-            self._begun[key] = self._run(number, message, ())
+            self._begun[key] = self._run(number, message, (), storage)
         return self._begun[key]
 
-    def go_on(self, point: Point, answer: Answer) -> Point:
-        """Return where an attempt is once its request was answered."""
-        key = repr(answer)
-        if key not in point.later:
-            point.later[key] = self._run(point.number, point.message, (*point.answers, answer))
-        return point.later[key]
+    def go_on(self, point: Point, answer: Reply, storage: Storage) -> Point:
+        """Return where an attempt is once its request was answered, and ``storage`` is what there is then."""
+        if answer not in point.later:
+            point.later[answer] = self._run(point.number, point.message, (*point.answers, answer), storage)
+        return point.later[answer]
 
-    def _run(self, number: int, message: Queued, answers: tuple[Answer, ...]) -> Point:
+    def _run(self, number: int, message: Queued, answers: tuple[Reply, ...], storage: Storage) -> Point:
+        """Run an attempt with these answers; return the point that comes after them, with all that follow."""
         self.runs += 1
-        asking = _Asking(answers)
+        asking = _Asking(answers, storage, self._carry_out)
         processor = _Processor(self._settings, asking, self._scratch, number, long=self._long)
         received = Message(
-            content=message.content, dequeue_count=message.dequeue_count, id=message.id, pop_receipt=str(message.pop)
+            content=message.content, dequeue_count=message.dequeue_count, id=message.id, pop_receipt=message.receipt
         )
-        call, end = None, ""
-        try:
-            end = process(processor, received).outcome.value
-        except _Asks as asks:
-            call = asks.call
-        return Point(answers=answers, call=call, end=end, message=message, number=number)
+        end = process(processor, received).outcome.value
+        last = Point(answers=(*answers, *asking.got), call=None, end=end, message=message, number=number)
+        for place in reversed(range(len(asking.got))):
+            known = last.answers[: len(answers) + place]
+            point = Point(answers=known, call=asking.asked[place], end="", message=message, number=number)
+            point.later[asking.got[place]] = last
+            last = point
+        return last
 
 
 class _Asking:
-    """Follows the protocols BlobStore and JobQueue with answers that are known."""
+    """Answers with what is known, and then as if nobody else were there; notes what it was asked then."""
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
+    def __init__(self, answers: tuple[Reply, ...], storage: Storage, carry_out: CarryOut) -> None:
+        self.asked: list[Asked] = []
+        self.got: list[Reply] = []
         self._answers = iter(answers)
+        self._carry_out = carry_out
+        self._storage = storage
 
-    def head(self, name: str) -> BlobInfo | None:
-        found: BlobInfo | None = self._ask(Call("head", name))
-        return found
-
-    def list(self, prefix: str) -> Iterator[BlobInfo]:
-        yield from self._ask(Call("list", prefix))
-
-    def download(self, name: str, path: Path, limit: int | None = None) -> BlobInfo:
-        info, data = self._ask(Call("download", name))
-        path.write_bytes(data)
-        assert isinstance(info, BlobInfo)
-        return info
-
-    def read(self, name: str, etag: str, offset: int, length: int) -> bytes:
-        return bytes(self._ask(Call("read", name, (etag, offset, length))))
-
-    def put_bytes(self, name: str, data: bytes, *, expected: str | None, metadata: Mapping[str, str]) -> str:
-        return str(self._ask(Call("put", name, (expected, data, tuple(sorted(metadata.items()))))))
-
-    def put_file(
-        self,
-        name: str,
-        path: Path,
-        *,
-        expected: str | None,
-        metadata: Mapping[str, str],
-        writer: str,
-        pieces: Sequence[str] | None = None,
-    ) -> str:
-        return self.put_bytes(name, path.read_bytes(), expected=expected, metadata=metadata)
-
-    def delete(self, name: str | Message, expected: str = "") -> None:
-        if isinstance(name, Message):
-            self._of_queue("drop", name)
-        else:
-            self._ask(Call("delete", name, (expected,)))
-
-    def is_transient(self, error: Exception) -> bool:
-        return False
-
-    def receive(self, claim_seconds: int) -> Message | None:
-        raise AssertionError("An attempt has its message.")
-
-    def is_empty(self) -> bool:
-        raise AssertionError("An attempt does not look at the queue.")
-
-    def renew(self, message: Message, claim_seconds: int, content: str | None = None) -> None:
-        message.pop_receipt = str(self._of_queue("renew", message, content))
-
-    def give_back(self, message: Message, content: str, delay_seconds: float) -> None:
-        self._of_queue("give back", message, content)
-
-    def bury(self, message: Message) -> None:
-        self._of_queue("bury", message)
-
-    def _of_queue(self, method: str, message: Message, content: str | None = None) -> Any:
-        return self._ask(Call(method, message.id, (int(message.pop_receipt), content)))
-
-    def _ask(self, call: Call) -> Any:
-        answer = next(self._answers, None)
-        if answer is None:
-            raise _Asks(call)
-        return answer.give()
+    def answer(self, asked: Asked) -> Reply:
+        """Answer a request."""
+        known = next(self._answers, None)
+        if known is not None:
+            return known
+        self._storage, reply = self._carry_out(self._storage, asked)
+        self.asked.append(asked)
+        self.got.append(reply)
+        return reply
 
 
 class _Processor(JobProcessor):
@@ -158,7 +110,9 @@ class _Processor(JobProcessor):
 
     def __init__(self, settings: WorkerSettings, asking: _Asking, scratch: Path, number: int, *, long: bool) -> None:
         unused: Any = None
-        super().__init__(settings, asking, asking, scratch, lambda: False, unused)
+        store = AzureBlobStore(MemoryEndpoint(asking.answer, "blob"), CONTAINER)
+        queue = AzureJobQueue(MemoryEndpoint(asking.answer, "queue"))
+        super().__init__(settings, store, queue, scratch, lambda: False, unused)
         self._long = long
         self._number = number
 

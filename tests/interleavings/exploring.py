@@ -8,17 +8,22 @@ again. In each state ``promises`` looks whether what is visible is true.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from pipeline_app.worker.settings import WorkerSettings
 from tests.interleavings.attempts import Attempts, Point
 from tests.interleavings.promises import Promises
-from tests.interleavings.storage import Call, Queued, Storage
+from tests.interleavings.storage import Storage, changes, claimed, is_claimed
 from tests.interleavings.telling import Step, story
+from tests.memory.queues import Queued
+from tests.memory.requests import Asked, Reply
 
 INPUT: Final = "incoming/a.csv"
 UNDISTURBED: Final = 90
+# What may become of a request: it is answered, its sender is lost, or the answer is, and it may be carried out late.
+_KINDS: Final = ("asks", "asks again", "asks again, late", "killed after", "killed before", "killed, late")
 
 
 class State(NamedTuple):
@@ -36,9 +41,17 @@ class State(NamedTuple):
     attempts: tuple[Point | None, ...]
     done: bool
     faults: int
-    late: tuple[Call, ...]
+    late: tuple[Asked, ...]
     storage: Storage
     uploads: int
+
+
+class _Taken(NamedTuple):
+    """What comes of an attempt's next request: where the attempt is, the steps by their kinds, and what there is."""
+
+    after: Point
+    steps: Mapping[str, Step]
+    storage: Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +68,23 @@ class Exploration:
     """All orders of so many attempts with so many faults; all ``versions`` but the first overwrite the input."""
 
     def __init__(
-        self, attempts: Attempts, promises: Promises, versions: tuple[bytes, ...], *, faults: int, most: int
+        self,
+        settings: WorkerSettings,
+        promises: Promises,
+        versions: tuple[bytes, ...],
+        *,
+        faults: int,
+        long: bool,
+        most: int,
     ) -> None:
-        self._attempts = attempts
+        self._answered: dict[tuple[Storage, Asked], tuple[Storage, Reply]] = {}
+        self._attempts = Attempts(settings, settings.scratch, self._carry_out, long=long)
         self._faults = faults
         self._most = most
         self._promises = promises
         self._recovered: set[tuple[frozenset[object], tuple[Queued, ...]]] = set()
         self._storages: dict[Storage, Storage] = {}
-        self._taken: dict[tuple[Point, Storage], tuple[Storage, Step, Point]] = {}
+        self._taken: dict[tuple[Point, Storage], _Taken] = {}
         self._versions = versions
         self._ways: dict[State, tuple[State | None, Step | None]] = {}
 
@@ -99,15 +120,16 @@ class Exploration:
             if point is not None:
                 yield from self._steps_of(state, place, point)
         for call in state.late:
-            storage, answer = state.storage.carry_out(call)
+            storage, answer = self._carry_out(state.storage, call)
             late = list(state.late)
             late.remove(call)
-            yield Step("late", call=call, answer=answer), state._replace(late=tuple(late), storage=self._one(storage))
+            yield Step("late", call=call, answer=answer), state._replace(late=tuple(late), storage=storage)
         if len(state.attempts) < self._most:
             for message in state.storage.messages:
                 storage, point = self._claim(state.storage, message, len(state.attempts) + 1)
-                step = Step("expired" if message.claimed else "claims", message=message.id, worker=point.number)
-                yield step, _at(state._replace(attempts=(*state.attempts, None), storage=storage), -1, point)
+                step = Step("expired" if is_claimed(message) else "claims", message=message.id, worker=point.number)
+                attempts = _at((*state.attempts, None), -1, point)
+                yield step, state._replace(attempts=attempts, storage=storage)
         if state.uploads:
             number = len(self._versions) - state.uploads
             storage, etag = state.storage.put(INPUT, self._versions[number])
@@ -115,39 +137,49 @@ class Exploration:
             yield Step("overwritten", message=etag), state._replace(storage=storage, uploads=state.uploads - 1)
 
     def _steps_of(self, state: State, place: int, point: Point) -> Iterator[tuple[Step, State]]:
-        storage, step, after = self._take(point, state.storage)
-        yield step, _at(state._replace(storage=storage), place, after)
-        if not state.faults:
+        taken = self._take(point, state.storage)
+        attempts, done, faults, late, storage, uploads = state
+        yield taken.steps["asks"], State(_at(attempts, place, taken.after), done, faults, late, taken.storage, uploads)
+        if not faults:
             return
-        poorer = state._replace(faults=state.faults - 1)
-        yield step._replace(kind="killed before"), _at(poorer, place, None)
+        gone, left = _at(attempts, place, None), faults - 1
+        yield taken.steps["killed before"], State(gone, done, left, late, storage, uploads)
         call = point.call
-        if call is None or not call.changes:
+        if call is None or not changes(call):
             return
-        yield step._replace(kind="killed after"), _at(poorer._replace(storage=storage), place, None)
-        yield step._replace(kind="asks again"), poorer._replace(storage=storage)
-        late = poorer._replace(late=tuple(sorted((*state.late, call), key=repr)))
-        yield step._replace(kind="asks again, late"), late
-        yield step._replace(kind="killed, late"), _at(late, place, None)
+        yield taken.steps["killed after"], State(gone, done, left, late, taken.storage, uploads)
+        yield taken.steps["asks again"], State(attempts, done, left, late, taken.storage, uploads)
+        later = tuple(sorted((*late, call), key=repr)) if late else (call,)
+        yield taken.steps["asks again, late"], State(attempts, done, left, later, storage, uploads)
+        yield taken.steps["killed, late"], State(gone, done, left, later, storage, uploads)
 
     def _one(self, storage: Storage) -> Storage:
         """Return the one of all that are equal to this, so that they are compared and looked up at no cost."""
         return self._storages.setdefault(storage, storage)
 
-    def _take(self, point: Point, storage: Storage) -> tuple[Storage, Step, Point]:
-        """Answer an attempt's request; return what there is then, the step, and where the attempt is."""
+    def _carry_out(self, storage: Storage, asked: Asked) -> tuple[Storage, Reply]:
+        """Carry out a request; return what there is then, and the answer."""
+        key = (storage, asked)
+        if key not in self._answered:
+            after, reply = storage.carry_out(asked)
+            self._answered[key] = self._one(after), reply
+        return self._answered[key]
+
+    def _take(self, point: Point, storage: Storage) -> _Taken:
+        """Answer an attempt's request; return what there is then, where the attempt is, and the steps that this is."""
         key = (point, storage)
         if key not in self._taken:
             assert point.call is not None
-            then, answer = storage.carry_out(point.call)
-            after = self._attempts.go_on(point, answer)
+            then, answer = self._carry_out(storage, point.call)
+            after = self._attempts.go_on(point, answer, then)
             step = Step("asks", answer=answer, call=point.call, end=after.end, worker=point.number)
-            self._taken[key] = self._one(then), step, after
+            self._taken[key] = _Taken(after, {kind: step._replace(kind=kind) for kind in _KINDS}, then)
         return self._taken[key]
 
     def _claim(self, storage: Storage, message: Queued, number: int) -> tuple[Storage, Point]:
-        received = message._replace(claimed=True, dequeue_count=message.dequeue_count + 1, pop=message.pop + 1)
-        return self._one(storage.with_message(received)), self._attempts.begin(number, received)
+        received = claimed(message)
+        then = self._one(storage.with_message(received))
+        return then, self._attempts.begin(number, received, then)
 
     def _recover(self, storage: Storage) -> tuple[str, ...] | None:
         """Tell why workers that nobody disturbs do not bring the input to its end from here, or None if they do."""
@@ -163,8 +195,9 @@ class Exploration:
             steps.append(Step("claims", message=storage.messages[0].id, worker=number))
             storage, point = self._claim(storage, storage.messages[0], number)
             while point.call is not None:
-                storage, step, point = self._take(point, storage)
-                steps.append(step)
+                taken = self._take(point, storage)
+                steps.append(taken.steps["asks"])
+                storage, point = taken.storage, taken.after
         problem = self._promises.kept_at_the_end(storage, tidy=tidy)
         return (*story(steps), problem) if problem else None
 
@@ -177,7 +210,7 @@ class Exploration:
         return tuple(story(reversed(steps)))
 
 
-def _at(state: State, place: int, point: Point | None) -> State:
-    there = list(state.attempts)
+def _at(attempts: tuple[Point | None, ...], place: int, point: Point | None) -> tuple[Point | None, ...]:
+    there = list(attempts)
     there[place] = point if point is not None and point.call is not None else None
-    return state._replace(attempts=tuple(there))
+    return tuple(there)

@@ -8,16 +8,18 @@ from typing import Any, Final
 
 import pytest
 
-from pipeline_app.worker import commit, fetching, results, settling
+from pipeline_app.worker import azure_blobs, commit, fetching, results, settling
 from pipeline_app.worker.attempt import Processed
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.storage import Conflict
 from pipeline_app.worker.working import WorkingMark
-from tests.interleavings.storage import ANYTHING
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
+# Instead of an ETag: no condition.
+ANYTHING: Final = "*"
+_condition = azure_blobs._condition
 _put_log, _put_output, _put_receipt = Publication.put_log, Publication.put_output, Publication.put_receipt
 _publish = commit.publish
 _renew = WorkingMark.renew
@@ -166,8 +168,13 @@ def what_was_committed_unknowingly_is_removed(patch: pytest.MonkeyPatch) -> None
     patch.setattr(commit, "remove_own", remove_own)
 
 
+def _let_anything_be(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(azure_blobs, "_condition", lambda etag: {} if etag == ANYTHING else _condition(etag))
+
+
 def the_log_is_written_whatever_is_there(patch: pytest.MonkeyPatch) -> None:
     """The log has no condition."""
+    _let_anything_be(patch)
     patch.setattr(
         Publication, "put_log", lambda self, log, record_bytes, expected: _put_log(self, log, record_bytes, ANYTHING)
     )
@@ -175,6 +182,7 @@ def the_log_is_written_whatever_is_there(patch: pytest.MonkeyPatch) -> None:
 
 def the_receipt_is_written_whatever_is_there(patch: pytest.MonkeyPatch) -> None:
     """The receipt has no condition."""
+    _let_anything_be(patch)
     patch.setattr(
         Publication,
         "put_receipt",
@@ -184,6 +192,7 @@ def the_receipt_is_written_whatever_is_there(patch: pytest.MonkeyPatch) -> None:
 
 def results_are_written_whatever_is_there(patch: pytest.MonkeyPatch) -> None:
     """Results have no condition."""
+    _let_anything_be(patch)
     patch.setattr(
         Publication, "put_output", lambda self, file, expected, claim: _put_output(self, file, ANYTHING, claim)
     )

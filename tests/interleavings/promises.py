@@ -6,7 +6,8 @@ from typing import Final
 
 from pipeline_app.contract import LOG_STATE_METADATA, RECEIPT_ETAG_METADATA, FileJob, Receipt, StorageNames
 from pipeline_app.worker.publication import COMMITTED
-from tests.interleavings.storage import Queued, Storage, sha256
+from tests.interleavings.storage import Storage, sha256
+from tests.memory.queues import Queued
 
 NAMES: Final = StorageNames(container="c", input_path="incoming", output_path="outgoing")
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tests.interleavings.storage import Answer, Call
+from pipeline_app.contract import JOBS_POISON_QUEUE
+from tests.memory.requests import Asked, Reply
 
 
 class Step(NamedTuple):
     """One step: what kind it is, whose, and the request and its answer, or the message, that it is about."""
 
     kind: str
-    answer: Answer | None = None
-    call: Call | None = None
+    answer: Reply | None = None
+    call: Asked | None = None
     end: str = ""
     message: str = ""
     worker: int = 0
@@ -41,18 +42,28 @@ def story(steps: Iterable[Step]) -> Iterator[str]:
         }[step.kind]
 
 
-def _answer(answer: Answer) -> str:
-    if answer.error is not None:
-        return answer.error[0].__name__
-    if answer.value is None:
-        return "nothing"
-    return getattr(answer.value, "etag", None) or (answer.value if isinstance(answer.value, str) else "done")
+def _answer(answer: Reply) -> str:
+    return (answer.header("ETag") or "").strip('"') or answer.code or "done"
 
 
-def _request(call: Call) -> str:
-    name = call.name.rpartition("/")[2] or call.name
-    if call.method not in ("delete", "put", "read"):
-        return f"{call.method} {name}"
-    state = dict(call.arguments[2]).get("state") if call.method == "put" else None
-    condition = f"if it has ETag {call.arguments[0]}" if call.arguments[0] else "if it is not there"
-    return f"{call.method} {name}{f' ({state})' if state else ''} {condition}"
+def _request(asked: Asked) -> str:
+    if asked.service == "queue":
+        return _of_message(asked)
+    if asked.parameter("comp") == "list":
+        return f"list {asked.parameter('prefix')}"
+    name = asked.path.rpartition("/")[2]
+    method = {"DELETE": "delete", "GET": "read", "HEAD": "look at", "PUT": "put"}[asked.method]
+    state = asked.header("x-ms-meta-state")
+    match, none = asked.header("if-match"), asked.header("if-none-match")
+    condition = "" if match is None else f" if it has ETag {match.strip(chr(34))}"
+    condition = " if it is not there" if none else condition
+    return f"{method} {name}{f' ({state})' if state else ''}{condition}"
+
+
+def _of_message(asked: Asked) -> str:
+    queue, _, message = asked.path.partition("/messages")
+    if asked.method == "POST":
+        return "bury a copy of the message" if queue == JOBS_POISON_QUEUE else "queue a job"
+    if asked.method == "DELETE":
+        return f"delete message {message.strip('/')}"
+    return f"{'renew' if not asked.body else 'change'} message {message.strip('/')}"

@@ -14,7 +14,7 @@ GROWING = [
     Bounds(attempts=2, faults=0, uploads=1),
     Bounds(attempts=2, faults=1, uploads=0),
     Bounds(attempts=2, faults=0, long=True, results=1, uploads=1),
-    Bounds(attempts=2, faults=1, uploads=1),
+    Bounds(attempts=2, faults=1, results=1, uploads=1),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http.client import HTTPMessage
 from typing import Final
 from urllib.parse import unquote
@@ -10,8 +11,7 @@ from urllib.parse import unquote
 from pipeline_app.rest.connections import PIECE_BYTES
 from pipeline_app.rest.endpoint import Endpoint
 from pipeline_app.rest.exchange import Answer, LocalFailure, Request, Sink
-from tests.memory.account import Account
-from tests.memory.requests import Asked
+from tests.memory.requests import Asked, Reply
 
 # What belongs to every request and says nothing about what it asks for.
 _COMMON: Final = frozenset({"content-length", "content-type", "x-ms-client-request-id", "x-ms-date", "x-ms-version"})
@@ -30,18 +30,25 @@ class Unsigned:
 
 
 class MemoryEndpoint(Endpoint):
-    """One service of an account in memory; what the network or a body does wrong is as over HTTP."""
+    """One service of an account in memory; what the network or a body does wrong is as over HTTP.
+
+    ``answer`` carries out its requests, as ``Account.answer`` does.
+    """
 
     def __init__(
-        self, account: Account, service: str, retries: int = 0, pause: Callable[[float], None] | None = None
+        self,
+        answer: Callable[[Asked], Reply],
+        service: str,
+        retries: int = 0,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
         super().__init__("http://memory", Unsigned(), retries, pause)
-        self._account = account
+        self._answer = answer
         self._service = service
 
     def _once(self, request: Request, sink: Sink | None) -> Answer:
         headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in _COMMON}
-        reply = self._account.answer(
+        reply = self._answer(
             Asked(
                 body=_content(request),
                 headers=tuple(headers.items()),
@@ -51,9 +58,7 @@ class MemoryEndpoint(Endpoint):
                 service=self._service,
             )
         )
-        message = HTTPMessage()
-        for name, value in reply.headers:
-            message[name] = value
+        message = _message(reply.headers)
         if sink is None or reply.status >= 300:
             return Answer(body=reply.body, headers=message, status=reply.status)
         try:
@@ -63,6 +68,15 @@ class MemoryEndpoint(Endpoint):
         except OSError as error:
             raise LocalFailure(error) from error
         return Answer(headers=message, status=reply.status)
+
+
+@lru_cache(maxsize=10_000)
+def _message(headers: tuple[tuple[str, str], ...]) -> HTTPMessage:
+    # Nobody changes what came, and the same answers come again and again.
+    message = HTTPMessage()
+    for name, value in headers:
+        message[name] = value
+    return message
 
 
 def _content(request: Request) -> bytes:

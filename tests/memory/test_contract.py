@@ -30,7 +30,7 @@ class Pair:
     def fresh(self) -> tuple[Side, Side]:
         """Return both sides, empty."""
         account = Account()
-        memory = Side(MemoryEndpoint(account, "blob"), MemoryEndpoint(account, "queue"), "files", "jobs")
+        memory = Side(MemoryEndpoint(account.answer, "blob"), MemoryEndpoint(account.answer, "queue"), "files", "jobs")
         azurite = Side(*self._real, f"c{uuid.uuid4().hex}", f"q{uuid.uuid4().hex}")
         for side in (memory, azurite):
             side.make()

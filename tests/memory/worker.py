@@ -26,7 +26,7 @@ class MemoryStore(AzureBlobStore):
 
     def __init__(self, account: Account | None = None) -> None:
         self.account = account or Account(CONTAINER)
-        super().__init__(MemoryEndpoint(self.account, "blob"), CONTAINER)
+        super().__init__(MemoryEndpoint(self.account.answer, "blob"), CONTAINER)
 
     @property
     def blobs(self) -> dict[str, Blob]:
@@ -55,7 +55,7 @@ class MemoryQueue(AzureJobQueue):
 
     def __init__(self, account: Account | None = None) -> None:
         self.account = account or Account(queues=(JOBS_QUEUE, JOBS_POISON_QUEUE))
-        super().__init__(MemoryEndpoint(self.account, "queue"))
+        super().__init__(MemoryEndpoint(self.account.answer, "queue"))
 
     @property
     def buried(self) -> list[str]:
