@@ -1,4 +1,4 @@
-"""What the README claims that somebody cannot do, as actions that none of their roles may allow."""
+"""What docs/identities.md claims that somebody cannot do, as actions that none of their roles may allow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def changes(path: str) -> Iterator[tuple[str, str]]:
         yield f"{BLOBS}/{verb}", path
 
 
-# What each claim of the README comes to: actions, none of which is allowed on what the claim is about.
+# What each claim of the document comes to: actions, none of which is allowed on what the claim is about.
 Claim = Callable[[Rights, dict[str, str]], list[bool]]
 INPUT, RECEIPT = "incoming/a.csv", "outgoing/a.csv/receipt.json"
 CLAIMS: dict[str, Claim] = {

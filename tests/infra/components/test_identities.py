@@ -21,10 +21,9 @@ from tests.infra.components.rights import OWN, Rights
 from tests.infra.recording import FROM_OUTPUT, Registered, Run
 
 PROJECT = Path(__file__).parents[3]
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
 IDENTITIES = (PROJECT / "docs" / "identities.md").read_text(encoding="utf-8")
 
-# The identities as both documents call them, and the beginning of the names of their assignments.
+# The identities as the document calls them, and the beginning of the names of their assignments.
 HOLDERS = {"Function": "function-identity-", "Uploaders": "uploaders-", "Worker": "worker-identity-"}
 TITLES = {
     Role.ACR_PULL: "AcrPull",
@@ -114,20 +113,20 @@ def ids(program: Run) -> dict[str, str]:
 
 
 def claims() -> Iterator[tuple[str, str]]:
-    """Yield who cannot do what, by the README."""
-    for who, _, cannot in rows(README, "| Who | can | cannot |\n"):
+    """Yield who cannot do what, by the document."""
+    for who, _, cannot in rows(IDENTITIES, "| Who | can | cannot |\n"):
         for claim in cannot.split("; "):
             yield re.split(r"[ ,]", who)[0], claim
 
 
-def test_the_readme_says_of_each_identity_what_it_cannot_do() -> None:
+def test_the_document_says_of_each_identity_what_it_cannot_do() -> None:
     told = list(claims())
     assert {who for who, _ in told} == set(HOLDERS)
     assert {claim for _, claim in told} == set(CLAIMS)
 
 
 @pytest.mark.parametrize(("who", "claim"), list(claims()))
-def test_nobody_can_do_what_the_readme_says_that_they_cannot(
+def test_nobody_can_do_what_the_document_says_that_they_cannot(
     program: Run, ids: dict[str, str], who: str, claim: str
 ) -> None:
     found = CLAIMS[claim](Rights(program, HOLDERS[who]), ids)
