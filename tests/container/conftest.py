@@ -68,7 +68,7 @@ def image(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def build_image(context: Path, base_image: str, tag: str, **more: str) -> Image:
-    """Build an image by hand, as the README says, with further build arguments."""
+    """Build an image by hand, as docs/image.md says, with further build arguments."""
     arguments = {
         "APP_ALIAS": "csvreport",
         "APP_FILE": "csvreport",

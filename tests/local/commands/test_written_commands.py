@@ -1,4 +1,4 @@
-"""The commands of README that need nothing but this machine do what it says, pasted with a test's folders in them."""
+"""The commands that README and docs have for this machine do what they say."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import typer.main
+
+from infra.local.commands.app import app
 from infra.local.commands.run import PROJECT
 from pipeline_app.contract import Receipt, plain_etag
 from tests.local.runs import Client, Run
@@ -70,3 +73,15 @@ def test_a_client_uploads_to_a_run_whose_file_is_explained_and_processed_again(
     second = receipt_of_newest(client, "my.csv")
     assert (first.status, second.status) == ("succeeded", "succeeded")
     assert first.input.etag != second.input.etag
+
+
+def test_the_page_of_the_local_run_has_every_option_and_no_other() -> None:
+    written = re.findall(r"^\| `(-[\w-]+)", (PROJECT / "docs" / "local.md").read_text(encoding="utf-8"), re.MULTILINE)
+    commands = typer.main.get_group(app).commands
+    names = {
+        name: {option for parameter in commands[name].params for option in parameter.opts if option.startswith("-")}
+        for name in ("demo", "up")
+    }
+    known = {option for option in names["demo"] | names["up"] if option.startswith("--")}
+    assert {{"-c": "--config"}.get(option, option) for option in written} == known
+    assert names["demo"] - names["up"] == {"--timeout"}
