@@ -27,10 +27,12 @@ def dated(moment: float) -> str:
 class Account:
     """A storage account whose time stands still unless a test moves ``clock``, in seconds.
 
-    ``before`` is called with each request before it is carried out, and may raise what a network would.
+    ``before`` is called with each request before it is carried out, and may raise what a network would; ``after`` is
+    called when it was, and may be where a test waits for a moment that it names.
     """
 
     def __init__(self, *containers: str, queues: tuple[str, ...] = ()) -> None:
+        self.after: Callable[[Asked], None] = lambda asked: None
         self.before: Callable[[Asked], None] = lambda asked: None
         self.blobs = Blobs()
         self.blobs.containers.update(containers)
@@ -46,9 +48,11 @@ class Account:
         with self.lock:
             try:
                 service = self.blobs if asked.service == "blob" else self.queues
-                return service.answer(asked, self.clock, dated)
+                reply = service.answer(asked, self.clock, dated)
             except Refused as refusal:
-                return refusal.reply(asked.method)
+                reply = refusal.reply(asked.method)
+            self.after(asked)
+        return reply
 
     def upload(
         self,

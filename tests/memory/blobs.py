@@ -141,9 +141,11 @@ class Blobs:
         self, asked: Asked, data: bytes, blocks: tuple[tuple[str, bytes], ...], moment: float, dated: Dated
     ) -> Reply:
         before = self._changed(asked)
-        if not blocks and asked.header("if-none-match") == "*" and asked.path in self._staged:
+        if asked.parameter("comp") is None and asked.header("if-none-match") == "*" and asked.path in self._staged:
             # Azurite takes a blob of uncommitted blocks for one that is there; of Azure nobody has written.
             raise Refused(409, "BlobAlreadyExists")
+        if before is not None and before.kind != "BlockBlob":
+            raise Refused(409, "InvalidBlobType")
         snapshots = 0 if before is None else before.snapshots
         blob = Blob("", data, metadata_of(asked), moment, snapshots=snapshots, blocks=blocks)
         return _written(201, self.write(asked.path, blob), dated)

@@ -13,8 +13,11 @@ from tests.memory.account import Account
 from tests.memory.blob import Blob
 from tests.memory.endpoint import MemoryEndpoint
 from tests.memory.queues import Queued
+from tests.memory.requests import Asked
 
-CONTAINER = "files"
+CONTAINER = "c"
+# Longer than any claim of these tests.
+LONG_SECONDS = 61.0
 
 
 class Outage(StorageUnreachable):
@@ -55,7 +58,17 @@ class MemoryQueue(AzureJobQueue):
 
     def __init__(self, account: Account | None = None) -> None:
         self.account = account or Account(queues=(JOBS_QUEUE, JOBS_POISON_QUEUE))
+        self.renewals = 0
         super().__init__(MemoryEndpoint(self.account.answer, "queue"))
+
+    @property
+    def clock(self) -> float:
+        """The account's time, which a test moves."""
+        return self.account.clock
+
+    @clock.setter
+    def clock(self, moment: float) -> None:
+        self.account.clock = moment
 
     @property
     def buried(self) -> list[str]:
@@ -67,9 +80,24 @@ class MemoryQueue(AzureJobQueue):
         """All jobs, whoever has them."""
         return self.account.messages(JOBS_QUEUE)
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass for everybody."""
-        self.account.clock += seconds
+    def change(self, place: int, **state: object) -> None:
+        """Change what there is of a message, as ``Queued`` says."""
+        with self.account.lock:
+            self.messages[place] = self.messages[place]._replace(**state)  # type: ignore[arg-type]
+
+    def pass_until_all_are_there(self) -> None:
+        """Let time pass until no job is hidden any more."""
+        self.account.clock = max([self.account.clock, *(each.visible_at for each in self.messages)])
+
+    def expire_once_left(self, *contents: str) -> None:
+        """Let all claims run out as soon as these are the only jobs, and a worker has looked once more."""
+
+        def look(asked: Asked) -> None:
+            if [each.content for each in self.messages] == [*contents] and asked.method == "GET":
+                self.account.after = lambda asked: None
+                self.account.clock += LONG_SECONDS
+
+        self.account.after = look
 
     def put(self, content: str, *, claims: int = 0) -> None:
         """Add a message as the function would, that was claimed so often."""
@@ -80,6 +108,10 @@ class MemoryQueue(AzureJobQueue):
         """Let a message be claimed after all that are there, as one that was given back for a while would be."""
         with self.account.lock:
             self.messages.sort(key=lambda each: each.id == message.id)
+
+    def renew(self, message: Message, claim_seconds: int, content: str | None = None) -> None:
+        self.renewals += 1
+        super().renew(message, claim_seconds, content)
 
     def steal(self) -> None:
         """Let another worker claim every message."""

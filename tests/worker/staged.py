@@ -16,7 +16,7 @@ from pipeline_app.worker.history import History
 from pipeline_app.worker.loop import Drain
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import Message
-from tests.worker.fakes import FakeJobQueue, Outage
+from tests.memory.worker import MemoryQueue, Outage
 
 BIG = 1000
 
@@ -26,7 +26,7 @@ class StagedProcessor:
 
     aside_bytes = BIG
 
-    def __init__(self, queue: FakeJobQueue) -> None:
+    def __init__(self, queue: MemoryQueue) -> None:
         self.acts: dict[tuple[str, str], Callable[[], Processed | None]] = {}
         self.lock = threading.Lock()
         self.noted: list[str] = []
@@ -103,7 +103,7 @@ class StagedWorker:
     """A queue, a processor of stages, and the worker's loop over them."""
 
     def __init__(self, *contents: str, slots: int = 1) -> None:
-        self.queue = FakeJobQueue()
+        self.queue = MemoryQueue()
         for content in contents:
             self.queue.put(content)
         self.processor = StagedProcessor(self.queue)

@@ -411,7 +411,7 @@ def test_a_keeper_that_loses_its_confinement_later_gives_the_file_back_and_ends_
         world.queue.clock += 600
     else:
         pytest.fail("It went on without confinement.")
-    assert FileJob.decode(world.queue.entries[0].message.content).given_back == 1
+    assert FileJob.decode(world.queue.messages[0].content).given_back == 1
 
 
 def test_a_keeper_that_was_lost_before_its_first_application_is_replaced(world: World) -> None:

@@ -24,7 +24,7 @@ def runs(world: World) -> int:
 def test_a_duplicate_waits_while_this_worker_is_at_the_first(world: World) -> None:
     world.app('cp "$1" "$2/x"')
     world.upload()
-    world.queue.put(world.queue.entries[0].message.content)
+    world.queue.put(world.queue.messages[0].content)
     processor = world.processor()
     first, second = world.queue.receive(60), world.queue.receive(60)
     assert first is not None
@@ -50,7 +50,7 @@ def test_a_message_that_comes_again_waits_for_the_worker_that_is_at_it(world: Wo
     world.app('cp "$1" "$2/x"')
     etag = world.upload()
     mark_of_another(world, etag)
-    world.queue.entries[0].message.dequeue_count = 1
+    world.queue.change(0, dequeue_count=1)
     outcome = world.process()
     assert outcome.outcome is Outcome.GIVEN_BACK
     assert not (world.folder / "app.log").exists()
@@ -67,7 +67,7 @@ def test_the_second_of_two_attempts_ends_at_its_first_sign_of_life(world: World)
     assert f"{OUTPUT}/receipt.json" not in world.store.blobs
     world.app('cp "$1" "$2/x"')
     # Nobody believes the other's mark any more once its time is over.
-    world.store.blobs.pop(f"{OUTPUT}/run.log")
+    world.store.remove(f"{OUTPUT}/run.log")
     assert world.process().outcome is Outcome.SUCCEEDED
     assert world.receipt().attempt == 1
 

@@ -21,7 +21,8 @@ from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.loop import GIVE_UP_SECONDS, Drain, Refused
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.status import STALE_SECONDS, Status
-from tests.worker.fakes import FakeJobQueue, Outage
+from tests.memory.account import Account
+from tests.memory.worker import MemoryQueue, Outage
 from tests.worker.staged import StagedProcessor
 
 ENVIRONMENT = {
@@ -33,7 +34,7 @@ ENVIRONMENT = {
 }
 
 
-def drain(queue: FakeJobQueue, **changes: Any) -> tuple[Drain, StagedProcessor, Status, threading.Event]:
+def drain(queue: MemoryQueue, **changes: Any) -> tuple[Drain, StagedProcessor, Status, threading.Event]:
     options: dict[str, Any] = {"claim_seconds": 60, "idle_seconds": 0.0, "slots": 1} | changes
     processor = StagedProcessor(queue)
     status = Status(image="i", release="r", slots=options["slots"], stale_seconds=60)
@@ -44,7 +45,7 @@ def drain(queue: FakeJobQueue, **changes: Any) -> tuple[Drain, StagedProcessor, 
 
 @pytest.mark.parametrize("slots", [1, 4])
 def test_all_messages_are_processed_once_and_then_the_worker_ends(slots: int) -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     for number in range(20):
         queue.put(str(number))
     worker, processor, status, _ = drain(queue, slots=slots)
@@ -54,26 +55,26 @@ def test_all_messages_are_processed_once_and_then_the_worker_ends(slots: int) ->
 
 
 def test_a_worker_stays_while_another_holds_a_message_that_may_come_back() -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     queue.put("held-by-a-worker-that-was-killed")
     queue.receive(60)
     worker, processor, _, _ = drain(queue)
-    threading.Timer(0.3, lambda: setattr(queue, "clock", 61.0)).start()
+    queue.expire_once_left("held-by-a-worker-that-was-killed")
     assert worker.run() is True
     assert processor.noted_of("run") == ["held-by-a-worker-that-was-killed"]
 
 
 def test_a_message_given_back_keeps_the_worker_up_until_it_is_due() -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     queue.put("file")
     worker, processor, status, _ = drain(queue, claim_seconds=1)
 
     def fail_once() -> Processed:
         message = processor.messages["file"]
-        queue.give_back(message, message.content, 0.5)
-        threading.Timer(0.5, lambda: setattr(queue, "clock", 1.0)).start()
+        queue.give_back(message, message.content, 1)
+        queue.expire_once_left("file")
         processor.acts.clear()
-        return Processed(again_in=0.5, outcome=Outcome.GIVEN_BACK)
+        return Processed(again_in=1.0, outcome=Outcome.GIVEN_BACK)
 
     processor.acts["run", "file"] = fail_once
     assert worker.run() is True
@@ -81,7 +82,7 @@ def test_a_message_given_back_keeps_the_worker_up_until_it_is_due() -> None:
 
 
 def test_a_worker_told_to_stop_claims_no_more() -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     worker, processor, _, stopping = drain(queue, idle_seconds=60)
 
     def stop() -> None:
@@ -97,7 +98,7 @@ def test_a_worker_told_to_stop_claims_no_more() -> None:
 @pytest.mark.parametrize("call", ["receive", "is_empty"])
 def test_an_outage_of_the_queue_is_waited_out(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     monkeypatch.setattr(loop, "OUTAGE_SECONDS", 0.01)
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     queue.put("file")
     works, outages = getattr(queue, call), iter(range(5))
 
@@ -133,7 +134,7 @@ def pass_time(stopping: threading.Event, clock: list[float], monkeypatch: pytest
 def test_a_storage_that_lets_nothing_be_done_for_20_minutes_ends_the_worker_with_its_last_words(
     monkeypatch: pytest.MonkeyPatch, clock: list[float], slots: int
 ) -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     worker, _, _, stopping = drain(queue, slots=slots)
     pass_time(stopping, clock, monkeypatch)
 
@@ -150,7 +151,7 @@ def test_a_role_on_the_files_that_never_comes_ends_the_worker_too(
     monkeypatch: pytest.MonkeyPatch, clock: list[float]
 ) -> None:
     """The queue answers all the time: each job is claimed, refused, and given back to be claimed again."""
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     queue.put("file")
     worker, processor, status, stopping = drain(queue)
     pass_time(stopping, clock, monkeypatch)
@@ -161,7 +162,7 @@ def test_a_role_on_the_files_that_never_comes_ends_the_worker_too(
         clock[0] += 1
         return Processed(again_in=30, outcome=Outcome.GIVEN_BACK, trouble="HTTP 403 of the container")
 
-    monkeypatch.setattr(FakeJobQueue, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
+    monkeypatch.setattr(Account, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
     processor.acts["fetch", "file"] = refused
     with pytest.raises(Refused, match="HTTP 403 of the container"):
         worker.run()
@@ -171,12 +172,12 @@ def test_a_role_on_the_files_that_never_comes_ends_the_worker_too(
 def test_a_config_that_is_not_the_stacks_for_long_ends_the_worker_and_few_inputs_are_fetched_in_vain(
     monkeypatch: pytest.MonkeyPatch, clock: list[float]
 ) -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     for number in range(1000):
         queue.put(str(number))
     worker, processor, status, stopping = drain(queue)
     pass_time(stopping, clock, monkeypatch)
-    monkeypatch.setattr(FakeJobQueue, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
+    monkeypatch.setattr(Account, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
 
     def refuse(name: str) -> Processed:
         message = processor.messages[name]
@@ -194,7 +195,7 @@ def test_a_config_that_is_not_the_stacks_for_long_ends_the_worker_and_few_inputs
 def test_an_outage_that_passes_does_not_count_towards_the_next(
     monkeypatch: pytest.MonkeyPatch, clock: list[float]
 ) -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     worker, _, _, stopping = drain(queue, idle_seconds=5000.0)
     pass_time(stopping, clock, monkeypatch)
     receive = queue.receive
@@ -211,7 +212,7 @@ def test_an_outage_that_passes_does_not_count_towards_the_next(
 
 
 def test_a_file_in_hand_is_never_given_up(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     queue.put("long")
     worker, processor, status, stopping = drain(queue, slots=2)
     pass_time(stopping, clock, monkeypatch)
@@ -242,7 +243,7 @@ def test_an_error_of_the_workers_own_breaks_it_off_and_is_reported(
     def fail() -> Any:
         raise error
 
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     queue.put("file")
     worker, processor, status, _ = drain(queue, slots=2, idle_seconds=60)
     processor.acts["run", "file"] = fail
@@ -299,7 +300,7 @@ def test_an_outage_of_the_storage_makes_nobody_unhealthy_before_the_worker_gives
 
 
 def test_a_slot_that_has_ended_is_not_missed_while_others_work() -> None:
-    queue = FakeJobQueue()
+    queue = MemoryQueue()
     queue.put("long")
     worker, processor, status, _ = drain(queue, slots=2)
     status._stale_seconds = -1

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_app.contract import FileJob, Receipt, now
+from pipeline_app.contract import Receipt, now
 from pipeline_app.worker import ending, isolation, loop, settling, slot
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Fetched, Processed, Ran, known
@@ -148,7 +148,7 @@ class Lives:
             # What it held is visible again when its claims have run out.
             self.world.queue.clock += 61
             # The Queue service promises no order.
-            self.chance.shuffle(self.world.queue.entries)
+            self.chance.shuffle(self.world.queue.messages)
 
     def receipts(self) -> dict[str, Receipt]:
         names = self._settings.names
@@ -222,9 +222,10 @@ def test_a_worker_that_is_killed_from_outside_at_any_moment_fails_no_file(world:
 def test_a_message_that_was_lost_by_others_a_hundred_times_is_still_not_failed_for_it(world: World) -> None:
     lives = Lives(world, seeded(1), attempts=1, slots=2)
     lives.upload(GOOD)
-    (entry,) = world.queue.entries
-    entry.message.dequeue_count = 100
+    world.queue.change(0, dequeue_count=100)
+    said: list[bytes] = []
+    world.queue.account.before = lambda asked: said.append(asked.body) if asked.method == "PUT" else None
     lives.live()
     check(lives)
     assert Counter(receipt.status for receipt in lives.receipts().values()) == {"succeeded": 1}
-    assert FileJob.decode(entry.message.content).isolated == 1
+    assert b'"isolated": 1' in said[-1]

@@ -43,7 +43,7 @@ class Hands:
 
     def claim(self) -> Claimed:
         queue = self._world.queue
-        queue.clock = max([queue.clock, *(entry.visible_at for entry in queue.entries)])
+        queue.pass_until_all_are_there()
         message = queue.receive(60)
         assert message is not None
         claimed = self.processor.claim(message)

@@ -18,7 +18,8 @@ from pipeline_app.worker.publication import InputChanged, Publication
 from pipeline_app.worker.results import NameClash
 from pipeline_app.worker.storage import BlobInfo, ClaimLost
 from pipeline_app.worker.working import WorkedOn, WorkingMark
-from tests.worker.fakes import FakeBlobStore
+from tests.memory.requests import Asked
+from tests.memory.worker import MemoryStore
 
 DIRECTORY = "outgoing/a.csv"
 INPUT = "incoming/a.csv"
@@ -90,7 +91,7 @@ def publish(
     return commit.publish(publication, make_receipt(etag, files), files, log, first=first)
 
 
-def visible(store: FakeBlobStore) -> Receipt | None:
+def visible(store: MemoryStore) -> Receipt | None:
     """Return the receipt that anyone would see now, having checked it against the results that are there."""
     if f"{DIRECTORY}/receipt.json" not in store.blobs:
         return None
@@ -102,28 +103,31 @@ def visible(store: FakeBlobStore) -> Receipt | None:
 
 
 def test_no_metadata_value_is_empty(tmp_path: Path) -> None:
-    store = FakeBlobStore()
+    store = MemoryStore()
     etag = store.upload(INPUT, b"1")
     # The receipt of another writer says nothing of its attempt, and is withdrawn before the results are replaced.
     files = make_files(tmp_path, {"old": b"old"})
     store.upload(f"{DIRECTORY}/receipt.json", make_receipt("0x0", files).encode().encode())
     assert publish(store, tmp_path / "take-over", etag, {"x": b"1"}) is True
-    other = FakeBlobStore()
+    other = MemoryStore()
     assert publish(other, tmp_path / "first", other.upload(INPUT, b"1"), {"x": b"1"}) is True
     for blob in (*store.list("outgoing/"), *other.list("outgoing/")):
         assert blob.metadata
         assert "" not in blob.metadata.values()
 
 
-def results(store: FakeBlobStore) -> set[str]:
+def results(store: MemoryStore) -> set[str]:
     return {name.removeprefix(f"{DIRECTORY}/") for name in store.blobs if name.startswith(DIRECTORY)}
 
 
 def test_first_attempt_publishes_results_log_and_receipt_in_this_order(tmp_path: Path) -> None:
-    store = FakeBlobStore()
+    store = MemoryStore()
     v1 = store.upload(INPUT, b"1")
+    asked: list[Asked] = []
+    store.account.before = asked.append
     assert publish(store, tmp_path / "1", v1, {"x": b"1", "y": b"2"}) is True
-    assert list(store.blobs)[1:] == [f"{DIRECTORY}/{name}" for name in ("x", "y", "run.log", "receipt.json")]
+    written = [each.path.partition("/")[2] for each in asked if each.method == "PUT"]
+    assert written == [f"{DIRECTORY}/{name}" for name in ("x", "y", "run.log", "receipt.json")]
     assert store.content(f"{DIRECTORY}/run.log").startswith(b"what the application printed\n")
     receipt = visible(store)
     assert receipt is not None
@@ -131,7 +135,7 @@ def test_first_attempt_publishes_results_log_and_receipt_in_this_order(tmp_path:
 
 
 def test_repeated_job_of_the_same_version_changes_nothing(tmp_path: Path) -> None:
-    store = FakeBlobStore()
+    store = MemoryStore()
     v1 = store.upload(INPUT, b"1")
     publish(store, tmp_path / "1", v1, {"x": b"1"})
     before = dict(store.blobs)
@@ -140,7 +144,7 @@ def test_repeated_job_of_the_same_version_changes_nothing(tmp_path: Path) -> Non
 
 
 def test_new_version_replaces_receipt_and_removes_what_only_the_old_one_had(tmp_path: Path) -> None:
-    store = FakeBlobStore()
+    store = MemoryStore()
     v1 = store.upload(INPUT, b"1")
     publish(store, tmp_path / "1", v1, {"only-old": b"1", "x": b"old"})
     v2 = store.upload(INPUT, b"2")
@@ -152,7 +156,7 @@ def test_new_version_replaces_receipt_and_removes_what_only_the_old_one_had(tmp_
 
 
 def test_new_version_keeps_results_of_inputs_named_below_its_folder(tmp_path: Path) -> None:
-    store = FakeBlobStore()
+    store = MemoryStore()
     v1 = store.upload(INPUT, b"1")
     publish(store, tmp_path / "1", v1, {"x": b"old"})
     deeper = f"{DIRECTORY}/b.csv/x"
@@ -163,7 +167,7 @@ def test_new_version_keeps_results_of_inputs_named_below_its_folder(tmp_path: Pa
 
 
 def test_result_of_another_input_is_never_overwritten(tmp_path: Path) -> None:
-    store = FakeBlobStore()
+    store = MemoryStore()
     v1 = store.upload(INPUT, b"1")
     store.put_bytes(f"{DIRECTORY}/x", b"theirs", expected=None, metadata={"owner": "other", "sha256": "s"})
     with pytest.raises(NameClash, match="belongs to another input"):
@@ -172,7 +176,7 @@ def test_result_of_another_input_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_slow_attempt_of_an_old_version_never_replaces_newer_results(tmp_path: Path) -> None:
-    store = FakeBlobStore()
+    store = MemoryStore()
     v1 = store.upload(INPUT, b"1")
     v2 = store.upload(INPUT, b"2")
     publish(store, tmp_path / "1", v2, {"x": b"new"})
@@ -182,7 +186,7 @@ def test_slow_attempt_of_an_old_version_never_replaces_newer_results(tmp_path: P
     assert store.blobs == before
 
 
-class MeddledStore(FakeBlobStore):
+class MeddledStore(MemoryStore):
     """Runs ``meddle`` right after a look at the receipt and checks what is visible after each write of a result."""
 
     meddle: Callable[[], object] | None = None
@@ -227,7 +231,7 @@ def test_a_receipt_written_after_it_was_looked_for_is_withdrawn_before_results_c
 class SteppedStore:
     """Lets a scheduler decide when each call of one attempt happens, and whether the attempt survives it."""
 
-    def __init__(self, store: FakeBlobStore) -> None:
+    def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._go = threading.Semaphore(0)
         self._fate = "live"
@@ -271,7 +275,7 @@ class SteppedStore:
 class Runner:
     """One attempt in a thread of its own, moved by the scheduler."""
 
-    def __init__(self, store: FakeBlobStore, run: Callable[[Any], object]) -> None:
+    def __init__(self, store: MemoryStore, run: Callable[[Any], object]) -> None:
         self.stepped = SteppedStore(store)
         self.error: BaseException | None = None
         self.ended = False
@@ -300,7 +304,7 @@ class Runner:
 @pytest.mark.parametrize("seed", range(400))
 def test_no_interleaving_of_attempts_tears_a_receipt_or_loses_a_version(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret.
-    store = FakeBlobStore()
+    store = MemoryStore()
     version = store.upload(INPUT, b"1")
     overwritten = False
 

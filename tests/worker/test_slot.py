@@ -10,7 +10,7 @@ import pytest
 
 from pipeline_app.worker import slot
 from pipeline_app.worker.attempt import Outcome, Processed
-from tests.worker.fakes import Outage
+from tests.memory.worker import Outage
 from tests.worker.staged import BIG, StagedWorker
 
 
@@ -147,7 +147,7 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_is_ahead_and_ends_what_is
     assert "run c" not in world.processor.noted
     assert "release c" in world.processor.noted
     assert world.status.snapshot()["counts"] == {"given back": 2, "succeeded": 1}
-    assert sorted(entry.message.content for entry in world.queue.entries) == ["b", "c"]
+    assert sorted(each.content for each in world.queue.messages) == ["b", "c"]
 
 
 @pytest.mark.parametrize("stage", ["claim", "fetch", "publish"])
@@ -156,7 +156,7 @@ def test_an_outage_in_a_stage_leaves_the_message_to_its_claim(stage: str) -> Non
 
     def fail() -> Processed | None:
         world.processor.acts.clear()
-        threading.Timer(0.2, lambda: setattr(world.queue, "clock", 61.0)).start()
+        world.queue.expire_once_left("a")
         raise Outage
 
     world.act(stage, "a", fail)

@@ -10,13 +10,13 @@ import pytest
 from pipeline_app.worker.publication import InputChanged, Publication
 from pipeline_app.worker.storage import BlobInfo
 from pipeline_app.worker.working import WorkedOn, WorkingMark
-from tests.worker.fakes import FakeBlobStore
+from tests.memory.worker import MemoryStore
 from tests.worker.test_publication import DIRECTORY, INPUT, Killed, publish, visible
 
 LOG = f"{DIRECTORY}/run.log"
 
 
-class AgingStore(FakeBlobStore):
+class AgingStore(MemoryStore):
     """Tells of every blob that it was changed so many seconds ago."""
 
     age = 0.0
@@ -31,7 +31,7 @@ def store() -> AgingStore:
     return AgingStore()
 
 
-def mark(store: FakeBlobStore, etag: str, message: str = "mine") -> WorkingMark:
+def mark(store: MemoryStore, etag: str, message: str = "mine") -> WorkingMark:
     publication = Publication(directory=DIRECTORY, input_etag=etag, input_name=INPUT, store=store)
     return WorkingMark(claim_seconds=60, message_id=message, publication=publication)
 

@@ -15,7 +15,7 @@ from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.storage import Message
-from tests.worker.fakes import FakeBlobStore, FakeJobQueue
+from tests.memory.worker import MemoryQueue, MemoryStore
 
 INPUT = "incoming/a/b.csv"
 OUTPUT = "outgoing/a/b.csv"
@@ -87,12 +87,12 @@ class World:
         (folder / "scratch").mkdir()
         monkeypatch.setenv("PATH", f"{self.bin}:{os.environ['PATH']}")
         self.folder = folder
-        self.queue = FakeJobQueue()
+        self.queue = MemoryQueue()
         self.settings = settings_in(folder)
         self.stopping = False
         self._monkeypatch = monkeypatch
         self._keepers: tuple[WorkerSettings, Keepers] | None = None
-        self.store = FakeBlobStore()
+        self.store = MemoryStore()
 
     def app(self, script: str) -> None:
         """Install the application: a shell script that gets {input} and {output}."""
@@ -120,7 +120,7 @@ class World:
         claimed.resources.close()
 
     def _receive(self) -> Message:
-        self.queue.clock = max([self.queue.clock, *(entry.visible_at for entry in self.queue.entries)])
+        self.queue.pass_until_all_are_there()
         message = self.queue.receive(self.settings.claim_seconds)
         assert message is not None
         return message

@@ -24,7 +24,7 @@ from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_run
 from pipeline_function.services import Backlog, Services
 from tests.function.fakes import ACCOUNT, GRACE, MOMENT, NAMES, FakeGroups, FakeStorage, FakeWakeUps, group_id
 from tests.infra.recording import PROJECT_FOLDER, Run
-from tests.worker.fakes import FakeBlobStore, FakeJobQueue
+from tests.memory.worker import MemoryStore, MemoryQueue
 from tests.worker.world import process
 
 ALERTS = log_alerts(backlog_events=500, backlog_jobs=1000, failed_files=10, silent_minutes=30)
@@ -65,7 +65,7 @@ def work(folder: Path, command: str, contents: list[str]) -> list[Outcome]:
         "APP_STORAGE_INPUT_PATH": "incoming",
         "APP_STORAGE_OUTPUT_PATH": "outgoing",
     }
-    queue, store = FakeJobQueue(), FakeBlobStore()
+    queue, store = MemoryQueue(), MemoryStore()
     store.upload("incoming/it's failed again.csv", b"x")
     settings = WorkerSettings.from_environment(environment)
     outcomes = []
