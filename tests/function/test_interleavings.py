@@ -17,8 +17,9 @@ from pipeline_function.events import Ignored, job_of_event
 from pipeline_function.runners import RunnersUnavailable
 from pipeline_function.services import Services
 from pipeline_function.wakeups import WakeUps
-from tests.function import interleaving
-from tests.function.interleaving import Broken, Limits, World, explore, wander
+from tests.function import turns
+from tests.function.exploring import explore, wander
+from tests.function.world import Broken, Limits, World
 
 
 def event(name: str) -> bytes:
@@ -37,7 +38,7 @@ def event(name: str) -> bytes:
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let locks be seen, and all times be short, so that there are few moments to go through."""
-    monkeypatch.setattr(wakeups, "Lock", interleaving.Lock)
+    monkeypatch.setattr(wakeups, "Lock", turns.Lock)
     monkeypatch.setattr(wakeups, "MAX_SECONDS", 2)
     monkeypatch.setattr(wakeups, "RETRY_SECONDS", 2)
 

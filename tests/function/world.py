@@ -1,26 +1,22 @@
-"""Every order in which dispatches, a worker, Azure and time can take turns, with the function's own code in between.
+"""What dispatches, a worker, Azure and time can do to each other, one thing at a time.
 
 A ``World`` has the two queues, one container group with its worker, what Azure Resource Manager says of it, and
-instances of the function that can be lost. The handlers run in threads of their own, one at a time: each stops at
-each request that it makes until the world lets it go on, so that nothing happens that the world has not chosen.
-
-``explore`` goes through all choices, depth first; what was seen before in another order is not gone through again.
+instances of the function that can be lost. The function's own code takes its turns between the requests that it makes.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from pipeline_app.contract import FileJob
-from pipeline_function import handlers
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
 from pipeline_function.services import Services
 from pipeline_function.wakeups import MARGIN_SECONDS, WAKE_UP, WakeUps
 from tests.function.fakes import GRACE, NAMES, FakeStorage
+from tests.function.turns import CURRENT, Handler, Message
 
 T = TypeVar("T")
 Choice = tuple[Any, ...]
@@ -38,25 +34,12 @@ SAYS: Final = {
 WILL_LOOK: Final = frozenset({"arriving", "looking"})
 
 
-class Lost(BaseException):
-    """The instance of this thread is gone."""
-
-
 class Refused(Exception):
     """The storage refuses a request."""
 
 
 class Broken(AssertionError):
     """The invariant does not hold."""
-
-
-@dataclass(eq=False)
-class Message:
-    """An event or a wake-up on the queue; it can be taken from a moment on, and is ``taken`` while it is handled."""
-
-    body: bytes
-    since: float
-    taken: bool = False
 
 
 @dataclass(kw_only=True)
@@ -68,77 +51,6 @@ class Limits:
     storage_faults: int = 0
     ticks: int = 6
     worker_kills: int = 0
-
-
-class Lock:
-    """A lock that the world can see being held."""
-
-    def __init__(self) -> None:
-        self.held = False
-
-    def __enter__(self) -> None:
-        if self.held:
-            handler = CURRENT.handler
-            handler.world.stop(handler, "lock", lambda: not self.held)
-        self.held = True
-
-    def __exit__(self, *error: object) -> None:
-        self.held = False
-
-
-class _Current(threading.local):
-    handler: Handler
-
-
-CURRENT: Final = _Current()
-
-
-class Handler:
-    """One call of the function, in a thread that runs only while the world waits for it."""
-
-    def __init__(self, world: World, instance: Instance, message: Message) -> None:
-        self.error: BaseException | None = None
-        self.instance = instance
-        self.lost = False
-        self.message = message
-        self.ready: Callable[[], bool] = lambda: True
-        self.seen: list[Hashable] = []
-        self.stopped_at: str | None = "begin"
-        self.outcome = "ok"
-        self.world = world
-        self._go = threading.Semaphore(0)
-        self._stopped = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def go(self, outcome: str) -> None:
-        """Let it go on to its next request, or its end."""
-        self.outcome = outcome
-        self.seen.append((self.stopped_at, outcome))
-        self._go.release()
-        self._stopped.acquire()
-
-    def stop(self, label: str) -> str:
-        """Wait, in its own thread, until the world lets it go on; return what is to come of the request."""
-        if self.lost:
-            raise Lost
-        self.stopped_at = label
-        self._stopped.release()
-        self._go.acquire()
-        if self.lost:
-            raise Lost
-        return self.outcome
-
-    def _run(self) -> None:
-        CURRENT.handler = self
-        self._go.acquire()
-        try:
-            if not self.lost:
-                handlers.dispatch(self.message.body, self.instance.services)
-        except BaseException as error:
-            self.error = error
-        self.stopped_at = None
-        self._stopped.release()
 
 
 class Instance:
@@ -224,11 +136,7 @@ class World:
 
     def request(self, label: str) -> str:
         """Stop the handler of this thread at a request, and return what is to come of it."""
-        return self.stop(CURRENT.handler, label, lambda: True)
-
-    def stop(self, handler: Handler, label: str, ready: Callable[[], bool]) -> str:
-        handler.ready = ready
-        return handler.stop(label)
+        return CURRENT.handler.stop(label)
 
     def note(self, seen: T) -> T:
         """Remember what the handler of this thread was answered, since what it does next depends on it."""
@@ -312,7 +220,7 @@ class World:
         elif kind == "take":
             instance, message = self.running[where[0]], self.messages[where[1]]
             message.taken = True
-            handler = Handler(self, instance, message)
+            handler = Handler(message, instance.services)
             instance.handlers.append(handler)
             handler.go("ok")
         elif kind == "delete":
@@ -367,93 +275,3 @@ class World:
             handler._thread.join()
             handler.message.taken = False
         instance.handlers.clear()
-
-
-def settle(world: World) -> None:
-    """Let all go well from here on; fail unless all jobs are done in the end and nobody is woken up any more."""
-    world.limits = Limits(ticks=10_000)
-    for _ in range(2000):
-        if not world.choices():
-            break
-        # In turn, so that nobody waits for ever; time passes where nothing else can happen.
-        world.do(next((each for each in world.choices() if each != ("tick",)), ("tick",)))
-    if world.jobs or world.messages:
-        raise Broken(f"{world.jobs} jobs and {len(world.messages)} messages are there in the end")
-
-
-@dataclass
-class Explored:
-    """How much was gone through: whole histories, and different worlds on their ways."""
-
-    histories: int = 0
-    worlds: int = 0
-
-
-def explore(make: Callable[[], World], most: int) -> Explored:
-    """Go through all histories of a world.
-
-    Raises:
-        Broken: the invariant does not hold; the note says what has happened until then.
-        OverflowError: there are more histories than ``most``.
-    """
-    explored, seen = Explored(), set[Hashable]()
-    # For each step of the present history: which of how many choices.
-    path: list[tuple[int, int]] = []
-    while True:
-        with history(make()) as (world, happened):
-            for index, _ in path:
-                happened.append(world.choices()[index])
-                world.do(happened[-1])
-            while True:
-                mark = world.fingerprint()
-                if mark in seen:
-                    break
-                seen.add(mark)
-                choices = world.choices()
-                if not choices:
-                    settle(world)
-                    break
-                path.append((0, len(choices)))
-                happened.append(choices[0])
-                world.do(choices[0])
-        explored.histories += 1
-        explored.worlds = len(seen)
-        if explored.histories > most:
-            raise OverflowError(f"There are more than {most} histories.")
-        while path and path[-1][0] + 1 == path[-1][1]:
-            path.pop()
-        if not path:
-            return explored
-        path[-1] = (path[-1][0] + 1, path[-1][1])
-
-
-class history:
-    """A world that is taken down in the end; a failure tells what has happened."""
-
-    def __init__(self, world: World) -> None:
-        self._happened: list[Choice] = []
-        self._world = world
-
-    def __enter__(self) -> tuple[World, list[Choice]]:
-        return self._world, self._happened
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            error.add_note(" > ".join(" ".join(map(str, each)) for each in self._happened))
-        self._world.close()
-
-
-def wander(world: World, chances: Iterator[float], steps: int) -> None:
-    """Go through one history by chance, and let it settle.
-
-    Raises:
-        Broken: the invariant does not hold; the note says what has happened until then.
-    """
-    with history(world) as (world, happened):
-        for _ in range(steps):
-            choices = world.choices()
-            if not choices:
-                break
-            happened.append(choices[int(next(chances) * len(choices))])
-            world.do(happened[-1])
-        settle(world)
