@@ -9,7 +9,7 @@ import os
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
-from typing import Final
+from typing import Final, Self
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -26,11 +26,12 @@ from pipeline_app.contract import (
     RECEIPT_ETAG_METADATA,
     STATE_CONTAINER,
     FileJob,
+    StorageNames,
     is_folder_marker,
     plain_etag,
 )
 from pipeline_app.rest import operations
-from pipeline_app.rest.endpoint import StorageError, StorageUnreachable, open_account
+from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.rest.proxies import keep_near
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
@@ -60,11 +61,16 @@ _LOCK = Lock()
 class AzureStorage:
     """The application storage account over its REST interface."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._account = settings.account
-        self._blobs, self._queues = open_account(settings.connection, STORAGE_RETRIES)
-        self._container = settings.names.container
-        self._names = settings.names
+    def __init__(self, account: str, names: StorageNames, blobs: Endpoint, queues: Endpoint) -> None:
+        self._account = account
+        self._blobs, self._queues = blobs, queues
+        self._container = names.container
+        self._names = names
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Open the account that the settings name."""
+        return cls(settings.account, settings.names, *open_account(settings.connection, STORAGE_RETRIES))
 
     @property
     def account(self) -> str:
@@ -252,7 +258,7 @@ def services() -> Services:
 def _services() -> Services:
     keep_near()
     settings = Settings.from_environment(os.environ)
-    storage = AzureStorage(settings)
+    storage = AzureStorage.connect(settings)
     groups = AzureGroups(settings.arm_endpoint, ManagedIdentityCredential(client_id=settings.client_id))
     wake_ups = WakeUps(storage.put_wake_up, lambda: ensure_running(groups, settings.group_ids, storage.job_count))
     return Services(

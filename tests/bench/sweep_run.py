@@ -115,7 +115,7 @@ def _services() -> Services:
     from pipeline_function.wakeups import WakeUps
 
     settings = Settings.from_environment(os.environ)
-    storage = AzureStorage(settings)
+    storage = AzureStorage.connect(settings)
     wake_ups = WakeUps(storage.put_wake_up, lambda: Look(calm=True, requests=0))
     return Services(
         grace=timedelta(seconds=1), names=settings.names, pause=timedelta(0), storage=storage, wake_ups=wake_ups

@@ -14,17 +14,18 @@ import pytest
 import trustme
 
 from pipeline_function.services import Services
-from tests.function.fakes import GRACE, NAMES, Arm, FakeStorage, FakeWakeUps
+from tests.function.fakes import GRACE, Arm, FakeWakeUps
+from tests.memory.function import NAMES, MemoryStorage
 
 
 @pytest.fixture
-def storage() -> FakeStorage:
+def storage() -> MemoryStorage:
     """Return an empty storage account."""
-    return FakeStorage()
+    return MemoryStorage()
 
 
 @pytest.fixture
-def services(storage: FakeStorage) -> Services:
+def services(storage: MemoryStorage) -> Services:
     """Return services over the fake storage, which notes what is asked of the wake-ups in its ``calls``, too."""
     return Services(grace=GRACE, names=NAMES, pause=timedelta(0), storage=storage, wake_ups=FakeWakeUps(storage.calls))
 

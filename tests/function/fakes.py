@@ -1,4 +1,4 @@
-"""Stand-ins for Azure: storage and container groups in memory, and what Azure Resource Manager answers."""
+"""Stand-ins for Azure: container groups in memory, and what Azure Resource Manager answers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pipeline_app.contract import FileJob, StorageNames
 from pipeline_function.runners import GroupState
-from pipeline_function.services import Backlog, InputBlob, InputPage, Progress
+from tests.memory.account import EPOCH
 
-ACCOUNT = "appstorage1"
 GRACE = timedelta(minutes=2)
-MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
-NAMES = StorageNames(container="pipeline-files", input_path="incoming", output_path="outgoing")
+MOMENT = EPOCH
 GROUP_PATH = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerInstance/containerGroups/"
     r"(?P<name>[^/?]+)(/(?P<verb>start))?\?api-version=.+"
@@ -29,59 +26,6 @@ GROUP_PATH = re.compile(
 def group_id(name: str = "group") -> str:
     """Return the resource id of a container group with this name."""
     return f"/subscriptions/sub/resourceGroups/rg/providers/Microsoft.ContainerInstance/containerGroups/{name}"
-
-
-@dataclass
-class FakeStorage:
-    """The storage account in memory; ``calls`` has the names of the methods in the order of their calls.
-
-    ``progresses`` has the progress of inputs by name and ETag; of all others it is unknown.
-    """
-
-    account: str = ACCOUNT
-    blobs: list[InputBlob] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    count: Backlog = field(default_factory=lambda: Backlog(events=0, jobs=0, moment=MOMENT))
-    fault: Exception | None = None
-    folders: set[str] = field(default_factory=set)
-    jobs: list[FileJob] = field(default_factory=list)
-    page_size: int = 2000
-    progresses: dict[tuple[str, str], Progress] = field(default_factory=dict)
-    state: str | None = None
-
-    def backlog(self) -> Backlog:
-        self.calls.append("backlog")
-        return self.count
-
-    def inputs(self, token: str | None) -> InputPage:
-        self.calls.append("inputs")
-        start = int(token or "0")
-        end = start + self.page_size
-        return InputPage(blobs=self.blobs[start:end], next=str(end) if end < len(self.blobs) else None)
-
-    def is_folder(self, name: str) -> bool:
-        self.calls.append("is_folder")
-        return name in self.folders
-
-    def job_count(self) -> int:
-        self.calls.append("job_count")
-        return self.count.jobs
-
-    def load_state(self) -> str | None:
-        return self.state
-
-    def progress(self, blob: InputBlob) -> Progress:
-        self.calls.append("progress")
-        return self.progresses.get((blob.name, blob.etag), Progress.UNKNOWN)
-
-    def put(self, job: FileJob) -> None:
-        self.calls.append("put")
-        if self.fault is not None:
-            raise self.fault
-        self.jobs.append(FileJob.decode(job.encode()))
-
-    def save_state(self, text: str) -> None:
-        self.state = text
 
 
 @dataclass

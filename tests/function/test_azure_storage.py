@@ -22,7 +22,8 @@ from pipeline_function.events import Ignored, job_of_event
 from pipeline_function.services import InputBlob, Progress, Services
 from pipeline_function.settings import Settings
 from pipeline_function.wakeups import WAKE_UP
-from tests.function.fakes import ACCOUNT, NAMES, Arm, FakeWakeUps, group_id
+from tests.function.fakes import Arm, FakeWakeUps, group_id
+from tests.memory.function import ACCOUNT, NAMES
 from tests.rest.scripted import Act, Service, reply, serving
 
 JOB = FileJob(etag="0x1", event_id="e", name="incoming/<ü> & \U0001f600.csv", queued_at="2026-01-01T00:00:00Z", size=1)
@@ -43,7 +44,7 @@ def settings(connection_string: str) -> Settings:
 
 @pytest.fixture
 def storage(settings: Settings) -> Iterator[AzureStorage]:
-    with closing(AzureStorage(settings)) as storage:
+    with closing(AzureStorage.connect(settings)) as storage:
         yield storage
 
 
@@ -178,7 +179,7 @@ def scripted(settings: Settings, acts: Sequence[Act]) -> Iterator[tuple[AzureSto
     with serving(acts) as service:
         url = f"BlobEndpoint=http://127.0.0.1:{service.port}/a;QueueEndpoint=http://127.0.0.1:{service.port}/a"
         connection = StorageConnection(connection_string=f"{url};AccountName=a;AccountKey=a2V5")
-        with closing(AzureStorage(replace(settings, connection=connection))) as storage:
+        with closing(AzureStorage.connect(replace(settings, connection=connection))) as storage:
             yield storage, service
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline_app.contract import FileJob
 from pipeline_function.events import COMPLETE_UPLOADS, MAX_MESSAGE_BYTES, Ignored, job_of_event
-from tests.function.fakes import ACCOUNT, NAMES
+from tests.memory.function import ACCOUNT, NAMES
 
 SUBJECT = "/blobServices/default/containers/pipeline-files/blobs/"
 

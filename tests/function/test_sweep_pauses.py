@@ -9,13 +9,14 @@ import pytest
 
 from pipeline_function.services import Progress, Services
 from pipeline_function.sweep_state import SweepState
-from tests.function.fakes import MOMENT, FakeStorage
+from tests.function.fakes import MOMENT
 from tests.function.sweeps import MINUTE, blob, have, sweep
+from tests.memory.function import MemoryStorage
 
 PAUSE = 15 * MINUTE
 
 
-def listed(services: Services, storage: FakeStorage, minutes: range, **backlog: object) -> list[int]:
+def listed(services: Services, storage: MemoryStorage, minutes: range, **backlog: object) -> list[int]:
     """Sweep each minute, and return those in which the inputs were listed."""
     found = []
     for minute in minutes:
@@ -25,7 +26,7 @@ def listed(services: Services, storage: FakeStorage, minutes: range, **backlog: 
     return found
 
 
-def test_passes_that_find_all_settled_come_at_growing_distances(services: Services, storage: FakeStorage) -> None:
+def test_passes_that_find_all_settled_come_at_growing_distances(services: Services, storage: MemoryStorage) -> None:
     services = replace(services, pause=PAUSE)
     have(storage, blob("done.csv"), done=True)
     assert listed(services, storage, range(70)) == [0, 2, 6, 14, 29, 44, 59]
@@ -34,13 +35,13 @@ def test_passes_that_find_all_settled_come_at_growing_distances(services: Servic
     assert storage.calls == ["backlog"]
 
 
-def test_without_a_pause_every_sweep_lists(services: Services, storage: FakeStorage) -> None:
+def test_without_a_pause_every_sweep_lists(services: Services, storage: MemoryStorage) -> None:
     have(storage, blob("done.csv"), done=True)
     assert listed(services, storage, range(10)) == list(range(10))
 
 
 @pytest.mark.parametrize("backlog", [{"jobs": 1}, {"events": 1, "oldest": MOMENT}])
-def test_what_waits_ends_the_pause(services: Services, storage: FakeStorage, backlog: dict[str, object]) -> None:
+def test_what_waits_ends_the_pause(services: Services, storage: MemoryStorage, backlog: dict[str, object]) -> None:
     services = replace(services, pause=PAUSE)
     assert listed(services, storage, range(30)) == [0, 2, 6, 14, 29]
     assert listed(services, storage, range(30, 40), **backlog) == list(range(30, 40))
@@ -49,14 +50,14 @@ def test_what_waits_ends_the_pause(services: Services, storage: FakeStorage, bac
     assert listed(services, storage, range(40, 60)) == [41, 45, 53]
 
 
-def test_an_event_lost_in_a_pause_is_found_at_its_end(services: Services, storage: FakeStorage) -> None:
+def test_an_event_lost_in_a_pause_is_found_at_its_end(services: Services, storage: MemoryStorage) -> None:
     services = replace(services, pause=PAUSE)
     listed(services, storage, range(50))
     have(storage, blob("lost.csv", age=-50 * MINUTE))
     assert [sweep(services, storage, minute * MINUTE) for minute in range(50, 60)] == [[]] * 9 + [["lost.csv"]]
 
 
-def test_an_input_that_is_too_new_to_judge_is_looked_at_again_soon(services: Services, storage: FakeStorage) -> None:
+def test_an_input_that_is_too_new_to_judge_is_looked_at_again_soon(services: Services, storage: MemoryStorage) -> None:
     services = replace(services, pause=PAUSE)
     listed(services, storage, range(58))
     have(storage, blob("lost.csv", age=-58 * MINUTE))
@@ -64,7 +65,7 @@ def test_an_input_that_is_too_new_to_judge_is_looked_at_again_soon(services: Ser
 
 
 def test_a_file_that_never_gets_a_receipt_does_not_keep_the_sweep_listing(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage
 ) -> None:
     services = replace(services, pause=PAUSE)
     have(storage, blob("buried.csv"))
@@ -74,15 +75,15 @@ def test_a_file_that_never_gets_a_receipt_does_not_keep_the_sweep_listing(
     assert queued == [2046, 4101]
 
 
-def test_a_file_that_a_worker_is_at_keeps_the_sweep_looking(services: Services, storage: FakeStorage) -> None:
+def test_a_file_that_a_worker_is_at_keeps_the_sweep_looking(services: Services, storage: MemoryStorage) -> None:
     services = replace(services, pause=PAUSE)
     long = blob("long.csv")
     have(storage, long)
-    storage.progresses[long.name, long.etag] = Progress.WORKING
+    storage.come(long, Progress.WORKING)
     assert listed(services, storage, range(10)) == list(range(10))
 
 
-def test_a_state_of_an_earlier_release_is_read(services: Services, storage: FakeStorage) -> None:
+def test_a_state_of_an_earlier_release_is_read(services: Services, storage: MemoryStorage) -> None:
     services = replace(services, pause=PAUSE)
     record = json.loads(SweepState(horizon=MOMENT, started=MOMENT).encode())
     storage.state = json.dumps({name: record[name] for name in record.keys() - {"calm", "ended", "unsettled"}})

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from pipeline_function import sweep_state
+from pipeline_app.rest.endpoint import StorageUnreachable
+from pipeline_function import azure, sweep_state, sweeping
 from pipeline_function.services import InputBlob, Progress, Services
 from pipeline_function.sweep_state import SweepState
 from pipeline_function.sweeping import MAX_LOOKUPS, MAX_PAGES
-from tests.function.fakes import GRACE, MOMENT, FakeStorage
+from tests.function.fakes import GRACE, MOMENT
 from tests.function.sweeps import MINUTE, blob, have, sweep
+from tests.memory.function import MemoryStorage, refuse_jobs
 
 OLD = MOMENT - GRACE
 
 
 def test_every_sweep_tells_the_backlog_on_one_line(
-    services: Services, storage: FakeStorage, caplog: pytest.LogCaptureFixture
+    services: Services, storage: MemoryStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     for events, jobs in ((0, 0), (3, 0), (2, 1501)):
@@ -32,16 +33,15 @@ def test_every_sweep_tells_the_backlog_on_one_line(
     ]
 
 
-def test_a_backlog_gets_a_runner_before_anything_is_listed(services: Services, storage: FakeStorage) -> None:
+def test_a_backlog_gets_a_runner_before_anything_is_listed(services: Services, storage: MemoryStorage) -> None:
     sweep(services, storage, jobs=1)
     assert storage.calls == ["backlog", "jobs_are_there", "inputs"]
 
 
 def test_a_sweep_queues_exactly_the_old_inputs_without_a_receipt_for_their_version(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage
 ) -> None:
     have(storage, blob("done.csv"), blob("overwritten.csv", "0x1"), done=True)
-    storage.blobs.pop()
     have(storage, blob("fresh.csv", age=GRACE - timedelta(seconds=1)), blob("lost.csv"), blob("overwritten.csv", "0x2"))
     assert sweep(services, storage) == ["lost.csv", "overwritten.csv"]
     assert [(job.etag, job.size) for job in storage.jobs] == [("0x1", 7), ("0x2", 7)]
@@ -50,18 +50,18 @@ def test_a_sweep_queues_exactly_the_old_inputs_without_a_receipt_for_their_versi
     assert storage.calls[-1] == "job_was_put"
 
 
-def test_a_sweep_that_finds_nothing_starts_nothing(services: Services, storage: FakeStorage) -> None:
+def test_a_sweep_that_finds_nothing_starts_nothing(services: Services, storage: MemoryStorage) -> None:
     have(storage, blob("done.csv"), done=True)
     assert sweep(services, storage) == []
     assert {"job_was_put", "jobs_are_there"}.isdisjoint(storage.calls)
 
 
-def test_a_folder_marker_is_no_input(services: Services, storage: FakeStorage) -> None:
+def test_a_folder_marker_is_no_input(services: Services, storage: MemoryStorage) -> None:
     have(storage, InputBlob(etag="0x1", modified=OLD, name="incoming/", size=0))
     assert sweep(services, storage) == []
 
 
-def test_what_waits_in_a_queue_is_never_queued_again(services: Services, storage: FakeStorage) -> None:
+def test_what_waits_in_a_queue_is_never_queued_again(services: Services, storage: MemoryStorage) -> None:
     """A file that changed after the oldest waiting message was put there may wait behind it."""
     have(storage, *(blob(f"{minutes}.csv", age=minutes * MINUTE) for minutes in (4, 20, 60)))
     for minute in range(5):
@@ -70,7 +70,7 @@ def test_what_waits_in_a_queue_is_never_queued_again(services: Services, storage
         assert "progress" not in storage.calls
 
 
-def test_a_lost_event_is_found_while_the_queues_never_empty(services: Services, storage: FakeStorage) -> None:
+def test_a_lost_event_is_found_while_the_queues_never_empty(services: Services, storage: MemoryStorage) -> None:
     have(storage, blob("lost.csv", age=20 * MINUTE), blob("waits.csv", age=5 * MINUTE))
     found = [
         sweep(services, storage, after, events=3, jobs=7, oldest=MOMENT + after - 6 * MINUTE)
@@ -80,39 +80,39 @@ def test_a_lost_event_is_found_while_the_queues_never_empty(services: Services, 
 
 
 def test_what_was_left_to_the_queue_is_looked_at_once_the_queue_is_past_it(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage
 ) -> None:
     have(storage, blob("lost.csv", age=5 * MINUTE))
     assert sweep(services, storage, jobs=9, oldest=MOMENT - 10 * MINUTE) == []
     assert sweep(services, storage, MINUTE) == ["lost.csv"]
 
 
-def test_a_file_that_was_just_taken_is_not_queued_again(services: Services, storage: FakeStorage) -> None:
+def test_a_file_that_was_just_taken_is_not_queued_again(services: Services, storage: MemoryStorage) -> None:
     """Its worker has said nothing yet at the first look, is at work at the second, and done at the third."""
     taken = blob("taken.csv", age=20 * MINUTE)
     have(storage, taken)
     assert sweep(services, storage, jobs=1) == []
-    storage.progresses[taken.name, taken.etag] = Progress.WORKING
+    storage.come(taken, Progress.WORKING)
     assert sweep(services, storage, MINUTE, jobs=1) == []
-    storage.progresses[taken.name, taken.etag] = Progress.DONE
+    storage.come(taken, Progress.DONE)
     assert sweep(services, storage, 2 * MINUTE, jobs=1) == []
     assert sweep(services, storage, 3 * MINUTE) == []
     assert "progress" not in storage.calls
 
 
 def test_a_file_that_a_worker_is_at_is_left_alone_however_long_it_takes(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage
 ) -> None:
     long = blob("long.csv")
     have(storage, long)
-    storage.progresses[long.name, long.etag] = Progress.WORKING
+    storage.come(long, Progress.WORKING)
     assert [sweep(services, storage, minute * MINUTE, jobs=1) for minute in range(300)] == [[]] * 300
-    storage.progresses.clear()
+    storage.come(long, Progress.UNKNOWN)
     assert sweep(services, storage, 300 * MINUTE) == ["long.csv"]
 
 
 def test_a_file_that_never_gets_a_receipt_is_queued_each_time_its_age_has_doubled(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage
 ) -> None:
     have(storage, blob("buried.csv"))
     queued = [minute for minute in range(24 * 60) if sweep(services, storage, minute * MINUTE)]
@@ -120,20 +120,20 @@ def test_a_file_that_never_gets_a_receipt_is_queued_each_time_its_age_has_double
 
 
 def test_what_changes_after_a_pass_has_gone_by_is_looked_at_in_the_next(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage
 ) -> None:
     have(storage, blob("a.csv"), blob("b.csv"), done=True)
     sweep(services, storage)
     have(storage, blob("new.csv", age=-MINUTE))
-    storage.blobs[0] = replace(storage.blobs[0], etag="0x2", modified=MOMENT)
+    have(storage, blob("a.csv", "0x2", age=timedelta(0)))
     assert sweep(services, storage, 3 * MINUTE) == ["a.csv", "new.csv"]
     assert storage.calls.count("progress") == 2
 
 
 def test_a_run_lists_and_looks_up_a_bounded_number_and_the_next_goes_on(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage.page_size = 100
+    monkeypatch.setattr(azure, "INPUTS_PER_PAGE", 100)
     have(storage, *(blob(f"{number:06}.csv") for number in range(6000)), done=True)
     lost = blob("zzz.csv")
     have(storage, lost)
@@ -147,28 +147,31 @@ def test_a_run_lists_and_looks_up_a_bounded_number_and_the_next_goes_on(
     assert found == ["zzz.csv"]
     assert costs == [(20, 2000), (20, 2000), (20, 2000), (1, 1)]
     assert max(pages for pages, _ in costs) <= MAX_PAGES
-    assert max(looked for _, looked in costs) < MAX_LOOKUPS + storage.page_size
-    storage.progresses[lost.name, lost.etag] = Progress.DONE
+    assert max(looked for _, looked in costs) < MAX_LOOKUPS + 100
+    storage.come(lost, Progress.DONE)
     for minute in range(20, 25):
         assert sweep(services, storage, minute * MINUTE) == []
     # Once all is known to be done, a run lists and looks up nothing.
     assert (storage.calls.count("inputs"), storage.calls.count("progress")) == (MAX_PAGES, 0)
 
 
-def test_a_hundred_thousand_done_inputs_cost_a_run_its_pages_alone(services: Services, storage: FakeStorage) -> None:
-    have(storage, *(blob(f"{number:06}.csv", age=60 * MINUTE) for number in range(100_000)), done=True)
+def test_more_inputs_than_a_run_lists_cost_it_its_pages_alone_once_all_are_done(
+    services: Services, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure, "INPUTS_PER_PAGE", 20)
+    monkeypatch.setattr(sweeping, "MAX_LOOKUPS", 20)
+    have(storage, *(blob(f"{number:06}.csv", age=60 * MINUTE) for number in range(1000)), done=True)
     for minute in range(55):
         assert sweep(services, storage, minute * MINUTE) == []
         assert storage.calls.count("inputs") <= MAX_PAGES
-        assert storage.calls.count("progress") <= MAX_LOOKUPS
-    storage.blobs[70_000] = replace(storage.blobs[70_000], etag="0x2", modified=MOMENT + 55 * MINUTE)
-    storage.blobs[99_999] = replace(storage.blobs[99_999], etag="0x2", modified=MOMENT + 55 * MINUTE)
+        assert storage.calls.count("progress") <= 20 + 20
+    have(storage, *(blob(f"{number:06}.csv", "0x2", age=-55 * MINUTE) for number in (700, 999)))
     found = [sweep(services, storage, minute * MINUTE) for minute in range(58, 62)]
-    assert [name for names in found for name in names] == ["070000.csv", "099999.csv"]
+    assert [name for names in found for name in names] == ["000700.csv", "000999.csv"]
 
 
 def test_a_few_files_without_a_receipt_do_not_make_the_others_be_looked_at_again(
-    services: Services, storage: FakeStorage
+    services: Services, storage: MemoryStorage
 ) -> None:
     have(storage, *(blob(f"{number}.csv") for number in range(50)), done=True)
     have(storage, blob("buried.csv", age=60 * MINUTE))
@@ -178,14 +181,14 @@ def test_a_few_files_without_a_receipt_do_not_make_the_others_be_looked_at_again
 
 
 def test_more_files_without_a_receipt_than_can_be_remembered_are_all_found(
-    services: Services, storage: FakeStorage, monkeypatch: pytest.MonkeyPatch
+    services: Services, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep_state, "MAX_OPEN", 3)
     files = [blob(f"{number}.csv", age=(10 - number) * MINUTE) for number in range(8)]
     have(storage, *files)
     assert len(sweep(services, storage)) == 8
     for file in files[:6]:
-        storage.progresses[file.name, file.etag] = Progress.DONE
+        storage.come(file, Progress.DONE)
     sweep(services, storage, MINUTE)
     assert storage.calls.count("progress") == 8
     assert {job.name for job in storage.jobs} <= {file.name for file in files[6:]}
@@ -204,7 +207,7 @@ def test_more_files_without_a_receipt_than_can_be_remembered_are_all_found(
     ],
 )
 def test_a_state_that_cannot_be_read_means_a_new_pass_over_everything(
-    services: Services, storage: FakeStorage, state: str, caplog: pytest.LogCaptureFixture
+    services: Services, storage: MemoryStorage, state: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     have(storage, blob("lost.csv"))
     storage.state = state
@@ -212,14 +215,14 @@ def test_a_state_that_cannot_be_read_means_a_new_pass_over_everything(
     assert "cannot be read" in caplog.text
 
 
-def test_a_run_that_breaks_off_is_repeated_by_the_next(services: Services, storage: FakeStorage) -> None:
+def test_a_run_that_breaks_off_is_repeated_by_the_next(services: Services, storage: MemoryStorage) -> None:
     have(storage, blob("lost.csv"))
-    storage.fault = OSError("503 Server Busy")
-    with pytest.raises(OSError, match="503"):
+    storage.memory.before = refuse_jobs
+    with pytest.raises(StorageUnreachable, match="503"):
         sweep(services, storage)
     # Some jobs may be on the queue, so somebody has to look.
     assert storage.calls[-1] == "job_was_put"
-    storage.fault = None
+    storage.memory.before = lambda asked: None
     assert sweep(services, storage, MINUTE) == ["lost.csv"]
 
 

@@ -15,8 +15,9 @@ from pipeline_app.contract import FileJob
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
 from pipeline_function.services import Services
 from pipeline_function.wakeups import MARGIN_SECONDS, WAKE_UP, WakeUps
-from tests.function.fakes import GRACE, NAMES, FakeStorage
+from tests.function.fakes import GRACE
 from tests.function.turns import CURRENT, Handler, Message
+from tests.memory.function import NAMES, MemoryStorage
 
 T = TypeVar("T")
 Choice = tuple[Any, ...]
@@ -79,7 +80,7 @@ class Instance:
         )
 
 
-class WorldStorage(FakeStorage):
+class WorldStorage(MemoryStorage):
     """The queue of jobs, as the function reaches it."""
 
     def __init__(self, world: World) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 from xml.etree import ElementTree
@@ -29,6 +29,7 @@ class Blobs:
         self.containers: set[str] = set()
         # How often each name was written; deleting a blob does not give an ETag away again.
         self.writes: dict[str, int] = {}
+        self._paths: Sequence[str] | None = None
         self._staged: dict[str, dict[str, bytes]] = {}
 
     def answer(self, asked: Asked, moment: float, dated: Dated) -> Reply:
@@ -62,11 +63,28 @@ class Blobs:
             raise Refused(400, "MissingRequiredHeader", "x-ms-blob-type is missing.")
         return self._put(asked, asked.body, (), moment, dated)
 
+    def forget(self, path: str) -> None:
+        """Let a blob not be there."""
+        if self.blobs.pop(path, None) is not None:
+            self._paths = None
+
+    def set(self, path: str, blob: Blob) -> None:
+        """Let a blob be there as it is given, with its ETag."""
+        if path not in self.blobs:
+            self._paths = None
+        self.blobs[path] = blob
+
+    def paths(self) -> Sequence[str]:
+        """Return all paths in order."""
+        if self._paths is None:
+            self._paths = sorted(self.blobs)
+        return self._paths
+
     def write(self, path: str, blob: Blob) -> Blob:
         """Let a blob be there with an ETag that it never had."""
         self.writes[path] = self.writes.get(path, 0) + 1
         self._staged.pop(path, None)
-        self.blobs[path] = blob._replace(etag=f"0x{self.writes[path]:X}")
+        self.set(path, blob._replace(etag=f"0x{self.writes[path]:X}"))
         return self.blobs[path]
 
     def _of_container(self, asked: Asked, container: str, dated: Dated) -> Reply:
@@ -79,7 +97,7 @@ class Blobs:
             raise Refused(400, "InvalidQueryParameterValue", f"{asked.method} of a container is not served here.")
         if container not in self.containers:
             raise Refused(404, "ContainerNotFound")
-        return Reply(200, (XML_TYPE,), listing(asked, container, self.blobs, dated))
+        return Reply(200, (XML_TYPE,), listing(asked, container, self.blobs, self.paths(), dated))
 
     def _check_conditions(self, asked: Asked) -> None:
         given = [name for name in ("if-match", "if-none-match") if asked.header(name)]
@@ -191,7 +209,7 @@ class Blobs:
         assert blob is not None
         if blob.snapshots and asked.header("x-ms-delete-snapshots") is None:
             raise Refused(409, "SnapshotsPresent")
-        del self.blobs[asked.path]
+        self.forget(asked.path)
         return Reply(202)
 
     def _lease(self, asked: Asked, dated: Dated) -> Reply:

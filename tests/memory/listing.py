@@ -5,7 +5,9 @@ Source: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -33,8 +35,10 @@ _INCLUDES: Final = frozenset(
 )
 
 
-def listing(asked: Asked, container: str, blobs: Mapping[str, Blob], dated: Callable[[float], str]) -> bytes:
-    """Return a page of a container's blobs, in the order of their names."""
+def listing(
+    asked: Asked, container: str, blobs: Mapping[str, Blob], paths: Sequence[str], dated: Callable[[float], str]
+) -> bytes:
+    """Return a page of a container's blobs, of all in the order of their ``paths``."""
     included = set(filter(None, (asked.parameter("include") or "").lower().split(",")))
     if not included <= _INCLUDES:
         raise Refused(400, "InvalidQueryParameterValue", f"include has {sorted(included - _INCLUDES)}.")
@@ -43,8 +47,9 @@ def listing(asked: Asked, container: str, blobs: Mapping[str, Blob], dated: Call
     if marker and not marker.startswith("2!"):
         raise Refused(400, "InvalidQueryParameterValue", f"The marker {marker!r} is none.")
     start, begins = f"{container}/{marker[2:]}", f"{container}/{prefix}"
-    paths = sorted(path for path in blobs if path.startswith(begins) and path >= start)
-    page, rest = paths[:most], paths[most:]
+    first = bisect_left(paths, max(start, begins))
+    found = list(takewhile(lambda path: path.startswith(begins), islice(paths, first, first + most + 1)))
+    page, rest = found[:most], found[most:]
     listed = "".join(_listed(path.partition("/")[2], blobs[path], dated, included) for path in page)
     following = f"2!{rest[0].partition('/')[2]}" if rest else ""
     return (

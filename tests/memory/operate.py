@@ -65,7 +65,7 @@ class MemoryStorage(KeyedStorage):
 
     def delete(self, name: str) -> None:
         """Delete a blob as a user would."""
-        del self.account.blobs.blobs[f"{NAMES.container}/{name}"]
+        self.account.blobs.forget(f"{NAMES.container}/{name}")
 
     def user_uploads(
         self,

@@ -46,7 +46,7 @@ class MemoryStore(AzureBlobStore):
 
     def remove(self, name: str) -> None:
         """Delete a blob as a user would."""
-        del self.account.blobs.blobs[f"{CONTAINER}/{name}"]
+        self.account.blobs.forget(f"{CONTAINER}/{name}")
 
     def upload(self, name: str, data: bytes, metadata: Mapping[str, str] | None = None) -> str:
         """Write a blob as a user would, and return its ETag."""

@@ -21,10 +21,12 @@ from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_function import handlers, sweeping
 from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
-from pipeline_function.services import Backlog, Services
-from tests.function.fakes import ACCOUNT, GRACE, MOMENT, NAMES, FakeGroups, FakeStorage, FakeWakeUps, group_id
+from pipeline_function.services import Services
+from tests.function.fakes import GRACE, MOMENT, FakeGroups, FakeWakeUps, group_id
 from tests.infra.recording import PROJECT_FOLDER, Run
-from tests.memory.worker import MemoryStore, MemoryQueue
+from tests.memory.function import ACCOUNT, NAMES
+from tests.memory.function import MemoryStorage as FunctionStorage
+from tests.memory.worker import MemoryQueue, MemoryStore
 from tests.worker.world import process
 
 ALERTS = log_alerts(backlog_events=500, backlog_jobs=1000, failed_files=10, silent_minutes=30)
@@ -79,10 +81,10 @@ def work(folder: Path, command: str, contents: list[str]) -> list[Outcome]:
     return outcomes
 
 
-def services(backlog: Backlog) -> Services:
-    return Services(
-        grace=GRACE, names=NAMES, pause=timedelta(0), storage=FakeStorage(count=backlog), wake_ups=FakeWakeUps()
-    )
+def services(*, events: int = 0, jobs: int = 0) -> Services:
+    storage = FunctionStorage()
+    storage.wait(MOMENT, events=events, jobs=jobs)
+    return Services(grace=GRACE, names=NAMES, pause=timedelta(0), storage=storage, wake_ups=FakeWakeUps())
 
 
 def job() -> str:
@@ -119,7 +121,7 @@ def test_a_sweep_s_line_is_the_measure_of_what_waits(
     caplog: pytest.LogCaptureFixture, alert: str, column: str, value: str
 ) -> None:
     caplog.set_level(logging.INFO)
-    sweeping.sweep(services(Backlog(events=7, jobs=1234, moment=MOMENT)))
+    sweeping.sweep(services(events=7, jobs=1234))
     (line,) = [record.getMessage() for record in caplog.records if found(record.getMessage())]
     assert found(line) == SWEEPS
     assert ALERTS[alert].measure == column
@@ -133,7 +135,7 @@ def test_a_sweep_s_line_is_the_measure_of_what_waits(
 
 def test_a_sweep_reports_whatever_it_finds_so_that_silence_means_something(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    idle = services(Backlog(events=0, jobs=0, moment=MOMENT))
+    idle = services()
     for _ in range(3):
         sweeping.sweep(idle)
     assert [found(record.getMessage()) for record in caplog.records if "Backlog" in record.getMessage()] == [SWEEPS] * 3
@@ -167,7 +169,7 @@ def test_an_everyday_dispatch_counts_for_nothing(caplog: pytest.LogCaptureFixtur
         "data": {"api": "PutBlob", "contentLength": 3, "eTag": "0x1"},
     }
     for body in (json.dumps(event).encode(), b"no event"):
-        handlers.dispatch(body, services(Backlog(events=0, jobs=0, moment=MOMENT)))
+        handlers.dispatch(body, services())
     assert len(caplog.records) == 2
     assert [record.getMessage() for record in caplog.records if found(record.getMessage())] == []
 
