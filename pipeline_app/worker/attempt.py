@@ -12,6 +12,7 @@ from pipeline_app.contract import FileJob, InputVersion
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.history import History
+from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.working import WorkingMark
@@ -57,6 +58,7 @@ class Claimed:
         history: what became of the claims before, and so which attempts count.
         job: what the message said when it was claimed.
         number: which attempt this is, from 1, whether or not those before it count.
+        outside: has the time, ids and chance.
         resources: closed when the message is settled, whatever became of it.
         unseen: the message was never claimed before.
     """
@@ -66,6 +68,7 @@ class Claimed:
     history: History
     job: FileJob
     number: int
+    outside: Outside = OUTSIDE
     resources: ExitStack
     unseen: bool
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 
 from pipeline_app.contract import FileJob
+from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.publication import InputChanged
 from pipeline_app.worker.storage import ClaimLost, JobQueue, Message
 from pipeline_app.worker.working import WorkedOn
@@ -25,15 +25,16 @@ class Claim:
         pointless: why the work on the message should end though the claim holds; set by ``while_working``.
     """
 
-    def __init__(self, queue: JobQueue, message: Message, claim_seconds: int) -> None:
+    def __init__(self, queue: JobQueue, message: Message, claim_seconds: int, outside: Outside = OUTSIDE) -> None:
         self.pointless: InputChanged | WorkedOn | None = None
         self._beat: Callable[[], None] | None = None
         self._beating: threading.Thread | None = None
+        self._outside = outside
         self._queue = queue
         self._message = message
         self._queue_lock = threading.Lock()
         self._seconds = claim_seconds
-        self._expires = time.monotonic() + claim_seconds
+        self._expires = self._outside.monotonic() + claim_seconds
         self._settled = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"claim-{message.id}", daemon=True)
@@ -50,7 +51,7 @@ class Claim:
     @property
     def lost(self) -> bool:
         """Whether another worker may have the message by now."""
-        return self._lost.is_set() or time.monotonic() > self._expires
+        return self._lost.is_set() or self._outside.monotonic() > self._expires
 
     @property
     def message_id(self) -> str:
@@ -107,7 +108,7 @@ class Claim:
     def _prolong(self, content: str | None = None) -> None:
         # The pop receipt changes each time, so two threads may not do this at once.
         with self._queue_lock:
-            asked = time.monotonic()
+            asked = self._outside.monotonic()
             try:
                 self._queue.renew(self._message, self._seconds, content)
             except ClaimLost:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from pipeline_app.contract import Receipt
 from pipeline_app.worker import commit
 from pipeline_app.worker.application import RunResult, collect_results
 from pipeline_app.worker.attempt import Outcome, Processed, Ran
-from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.receipts import make_receipt
 from pipeline_app.worker.results import NameClash
@@ -60,7 +58,7 @@ def end(ran: Ran, folder: Path, settings: WorkerSettings, stopping: Callable[[],
     log.close()
     _keep_log(log.path, settings.log_file)
     if result.error and ran.history.attempt < settings.max_attempts and not ran.lasting:
-        return give_back(ran, result.error, delay=backoff(ran.number), counted=True)
+        return give_back(ran, result.error, delay=ran.outside.backoff(ran.number), counted=True)
     receipt, mine = _publish(ran, result, settings, stopping)
     ran.claim.complete()
     if not mine:
@@ -99,7 +97,7 @@ def _publish(
     """
     first, size = ran.first and not ran.mark.written, ran.log.path.stat().st_size
     gave_up = False
-    receipt, until = make_receipt(ran, result, settings), time.monotonic() + PASSING_SECONDS
+    receipt, until = make_receipt(ran, result, settings), ran.outside.monotonic() + PASSING_SECONDS
     while True:
         try:
             return receipt, commit.publish(ran.publication, receipt, result.files, ran.log.path, first=first)
@@ -108,7 +106,7 @@ def _publish(
             os.truncate(ran.log.path, size)
             first = False
             held = problem if isinstance(problem, BlobHeld) else None
-            if held and held.passing and time.monotonic() < until:
+            if held and held.passing and ran.outside.monotonic() < until:
                 _wait(ran, held, stopping)
                 continue
             is_log = held is not None and held.name == ran.publication.log_name
@@ -140,8 +138,8 @@ def _keep_log(path: Path, target: Path | None) -> None:
 
 def _wait(ran: Ran, problem: BlobHeld, stopping: Callable[[], bool]) -> None:
     _log.info("waiting to publish %r: %s", ran.job.name, problem)
-    until = time.monotonic() + POLL_SECONDS
-    while time.monotonic() < until:
+    until = ran.outside.monotonic() + POLL_SECONDS
+    while ran.outside.monotonic() < until:
         if stopping() or ran.claim.lost:
             raise Interrupted
-        time.sleep(0.1)
+        ran.outside.sleep(0.1)

@@ -50,9 +50,18 @@ def fetch(
         return skip(claimed, "the input was deleted")
     if is_folder_marker(info.name, info.size, info.metadata):
         return skip(claimed, "it stands for a folder")
-    publication = Publication(directory=claimed.directory, input_etag=info.etag, input_name=job.name, store=store)
+    publication = Publication(
+        directory=claimed.directory,
+        id=claimed.outside.new_id(),
+        input_etag=info.etag,
+        input_name=job.name,
+        store=store,
+    )
     mark = WorkingMark(
-        claim_seconds=claimed.claim.seconds, message_id=claimed.claim.message_id, publication=publication
+        claim_seconds=claimed.claim.seconds,
+        message_id=claimed.claim.message_id,
+        publication=publication,
+        started_at=claimed.outside.now(),
     )
     log, receipt = None, publication.find_receipt()
     # A message that was claimed before, counted or not, may have left something behind.

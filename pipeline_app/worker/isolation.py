@@ -8,8 +8,9 @@ comes again, so that its turn comes, however long the others take, and they are 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
+
+from pipeline_app.worker.outside import OUTSIDE, Outside
 
 POLL_SECONDS = 0.1
 WAIT_SECONDS = 60.0
@@ -22,14 +23,16 @@ class Isolation:
 
     Args:
         stopping: set once the worker is to end, so that nobody waits any longer.
+        outside: has the time.
     """
 
-    def __init__(self, stopping: threading.Event) -> None:
+    def __init__(self, stopping: threading.Event, outside: Outside = OUTSIDE) -> None:
         # After one suspect the next is often another, as after the loss of a worker with many files. Then messages are
         # claimed one by one, or each slot would have one of them, to give it back.
         self._careful = False
         self._changed = threading.Condition()
         self._held = 0
+        self._outside = outside
         self._receiving = 0
         self._stopping = stopping
         self._suspect = False
@@ -86,10 +89,10 @@ class Isolation:
 
     def alone(self, seconds: float, lost: Callable[[], bool]) -> bool:
         """Wait until the suspect is all that is in hand; false after so many seconds, at the end, or if it is lost."""
-        until = time.monotonic() + seconds
+        until = self._outside.monotonic() + seconds
         with self._changed:
             while self._held + self._receiving > 1:
-                left = until - time.monotonic()
+                left = until - self._outside.monotonic()
                 if self._stopping.is_set() or lost() or left <= 0:
                     return False
                 self._changed.wait(min(left, POLL_SECONDS))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_app.contract import ContractError, FileJob, now
+from pipeline_app.contract import ContractError, FileJob
 from pipeline_app.worker.application import RunResult, collect_results, run_application
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
 from pipeline_app.worker.claim import Claim
@@ -24,6 +24,7 @@ from pipeline_app.worker.ending import end
 from pipeline_app.worker.fetching import fetch
 from pipeline_app.worker.history import History
 from pipeline_app.worker.keepers import Keepers
+from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.scratch import require_whole
 from pipeline_app.worker.settings import WorkerSettings
@@ -50,11 +51,13 @@ class JobProcessor:
         scratch: Path,
         stopping: Callable[[], bool],
         keepers: Keepers,
+        outside: Outside = OUTSIDE,
     ) -> None:
         self._disk = Disk(scratch, settings)
         self._in_hand: set[str] = set()
         self._keepers = keepers
         self._lock = threading.Lock()
+        self._outside = outside
         self._settings = settings
         self._store = store
         self._queue = queue
@@ -77,7 +80,7 @@ class JobProcessor:
         number = message.dequeue_count - job.given_back
         if history.attempt > self._settings.max_attempts + MAX_RECEIPT_TRIES:
             return self._bury(message, f"no receipt can be written for {job.name!r}")
-        claim = Claim(self._queue, message, self._settings.claim_seconds)
+        claim = Claim(self._queue, message, self._settings.claim_seconds, self._outside)
         resources = ExitStack()
         claimed = Claimed(
             claim=claim,
@@ -85,6 +88,7 @@ class JobProcessor:
             history=history,
             job=job,
             number=number,
+            outside=self._outside,
             resources=resources,
             unseen=message.dequeue_count == 1,
         )
@@ -135,7 +139,7 @@ class JobProcessor:
         return fetch(claimed, self._disk, self._scratch, self._settings, self._store)
 
     def _run(self, fetched: Fetched) -> Ran:
-        started_at, log = now(), fetched.log
+        started_at, log = self._outside.now(), fetched.log
         log.line(
             f"[pipeline] {fetched.job.name!r} version {fetched.version.etag} attempt {fetched.number} "
             f"started {started_at}"

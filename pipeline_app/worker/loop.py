@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +13,7 @@ from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.isolation import Isolation
 from pipeline_app.worker.keepers import NotConfined
+from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message
@@ -62,18 +62,20 @@ class Drain:
         claim_seconds: int,
         idle_seconds: float,
         is_transient: Callable[[Exception], bool],
+        outside: Outside = OUTSIDE,
         slots: int,
     ) -> None:
         self._claim_seconds = claim_seconds
         self._config_until = 0.0
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
-        self._isolation = Isolation(stopping)
+        self._isolation = Isolation(stopping, outside)
         self._lock = threading.Lock()
         self._outage_until = 0.0
+        self._outside = outside
         self._processor = processor
         self._queue = queue
-        self._quiet_since = time.monotonic()
+        self._quiet_since = self._outside.monotonic()
         self._slots = slots
         self._status = status
         self._stopping = stopping
@@ -129,7 +131,7 @@ class Drain:
         """Claim a message; None where there is none, or none can be had now."""
         self._give_up()
         # A config that is not the stack's would only have the next input fetched in vain.
-        if time.monotonic() < self._config_until or not self._isolation.enter():
+        if self._outside.monotonic() < self._config_until or not self._isolation.enter():
             return None
         message = None
         try:
@@ -138,9 +140,9 @@ class Drain:
         except Exception as error:
             if not self._is_transient(error):
                 raise
-            self._trouble_of_queue = _since(self._trouble_of_queue, str(error))
+            self._trouble_of_queue = self._since(self._trouble_of_queue, str(error))
             _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
-            self._outage_until = time.monotonic() + OUTAGE_SECONDS
+            self._outage_until = self._outside.monotonic() + OUTAGE_SECONDS
         finally:
             self._isolation.received(message=message is not None)
         return message
@@ -152,11 +154,11 @@ class Drain:
             self._status.count(processed.outcome)
         with self._lock:
             before, trouble = self._trouble_of_files, processed.trouble
-            self._trouble_of_files = _since(before, trouble, config=processed.config) if trouble else None
+            self._trouble_of_files = self._since(before, trouble, config=processed.config) if trouble else None
             if processed.config:
-                self._config_until = time.monotonic() + OUTAGE_SECONDS
+                self._config_until = self._outside.monotonic() + OUTAGE_SECONDS
             # A message that comes back later keeps the worker up until then.
-            self._quiet_since = max(self._quiet_since, time.monotonic() + processed.again_in)
+            self._quiet_since = max(self._quiet_since, self._outside.monotonic() + processed.again_in)
         self._isolation.leave()
 
     def stage(self, call: Callable[[], T | Processed]) -> T | Processed:
@@ -172,7 +174,7 @@ class Drain:
 
     def wait(self, polls: int) -> bool:
         """Wait after so many polls in vain; False if the worker may end."""
-        outage = max(self._config_until, self._outage_until) - time.monotonic()
+        outage = max(self._config_until, self._outage_until) - self._outside.monotonic()
         if outage > 0:
             self._stopping.wait(outage)
         elif self._may_end():
@@ -184,7 +186,7 @@ class Drain:
 
     def _work(self, number: int, failures: list[BaseException]) -> None:
         try:
-            Slot(number, self._processor, self, self._status).work()
+            Slot(number, self._processor, self, self._status, self._outside).work()
         except Refused as error:
             failures.append(error)
             self._stopping.set()
@@ -202,7 +204,7 @@ class Drain:
         if self._isolation.held:
             return
         for trouble in filter(None, (self._trouble_of_queue, self._trouble_of_files)):
-            seconds = time.monotonic() - trouble.since
+            seconds = self._outside.monotonic() - trouble.since
             if seconds < GIVE_UP_SECONDS:
                 continue
             if trouble.config:
@@ -218,7 +220,7 @@ class Drain:
         # This is asked first, since what has just come to its end has moved the moment before that.
         if self._isolation.busy:
             return False
-        quiet = time.monotonic() - self._quiet_since
+        quiet = self._outside.monotonic() - self._quiet_since
         if quiet < self._idle_seconds:
             return False
         # A message that is claimed belongs to a live worker or comes back when its claim expires.
@@ -232,6 +234,5 @@ class Drain:
             _log.warning("the queue cannot be looked at: %s", error)
             return False
 
-
-def _since(trouble: _Trouble | None, text: str, *, config: bool = False) -> _Trouble:
-    return _Trouble(time.monotonic() if trouble is None else trouble.since, text, config)
+    def _since(self, trouble: _Trouble | None, text: str, *, config: bool = False) -> _Trouble:
+        return _Trouble(self._outside.monotonic() if trouble is None else trouble.since, text, config)

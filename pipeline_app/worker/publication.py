@@ -6,8 +6,7 @@ Every write is conditional on the ETag that its writer saw; in which order they 
 from __future__ import annotations
 
 import hashlib
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
@@ -38,7 +37,8 @@ class Publication:
     directory: str
     input_name: str
     input_etag: str
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    # Of this attempt, in hex, and nobody else's.
+    id: str
 
     @property
     def owner(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline_app.contract import OutputFile, Receipt, now
+from pipeline_app.contract import OutputFile, Receipt
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Ran
 from pipeline_app.worker.settings import WorkerSettings
@@ -17,7 +17,7 @@ def make_receipt(ran: Ran, result: RunResult, settings: WorkerSettings) -> Recei
         error=result.error,
         event_id=ran.job.event_id,
         exit_code=result.exit_code,
-        finished_at=now(),
+        finished_at=ran.outside.now(),
         image=settings.image,
         input=ran.version,
         log_tail=ran.log.tail() if result.error else None,

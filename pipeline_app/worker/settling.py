@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from pipeline_app.worker.app_config import ConfigRefused
 from pipeline_app.worker.attempt import Claimed, Outcome, Processed
-from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.keepers import NotConfined
 from pipeline_app.worker.process import Interrupted
@@ -48,11 +47,11 @@ def guarded(
     except (DiskFull, NotConfined) as error:
         # Something that was written outside of its attempt's folder is still there, or the machine lacks something: a
         # new worker, in Azure on a new disk, has to go on, and this file has nothing to do with it.
-        outcome = give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
+        outcome = give_back(claimed, str(error), delay=claimed.outside.backoff(job.given_back), counted=False)
         raise
     except ConfigRefused as error:
         # No file has to do with it, however long it lasts.
-        outcome = give_back(claimed, str(error), delay=backoff(job.given_back), counted=False)
+        outcome = give_back(claimed, str(error), delay=claimed.outside.backoff(job.given_back), counted=False)
         outcome = replace(outcome, config=True, trouble=str(error))
     except InputChanged as error:
         outcome = give_back(claimed, str(error), delay=0.0, counted=False)
@@ -63,12 +62,12 @@ def guarded(
     except (FileNotFoundError, NotADirectoryError, PermissionError, Vanished) as error:
         # What an application does to its own files is a result; these were taken, or locked, by another one's.
         counted = job.given_back >= PATIENCE
-        outcome = give_back(claimed, _sentence(error), delay=backoff(job.given_back), counted=counted)
+        outcome = give_back(claimed, _sentence(error), delay=claimed.outside.backoff(job.given_back), counted=counted)
     except Exception as error:
         transient = is_transient(error)
         if not transient:
             _log.exception("attempt %d of %r broke off", number, job.name)
-        delay = backoff(job.given_back if transient else number)
+        delay = claimed.outside.backoff(job.given_back if transient else number)
         outcome = give_back(claimed, _sentence(error), delay=delay, counted=not transient)
         if transient:
             outcome = replace(outcome, trouble=str(error))
@@ -95,7 +94,7 @@ def skip(claimed: Claimed, reason: str) -> Processed:
 def _hold(claimed: Claimed, held: BlobHeld) -> Processed:
     """Wait for what ends by itself; where no receipt can be written, the poison queue is all that is left to tell."""
     if held.passing and claimed.job.given_back < PATIENCE:
-        return give_back(claimed, str(held), delay=backoff(claimed.job.given_back), counted=False)
+        return give_back(claimed, str(held), delay=claimed.outside.backoff(claimed.job.given_back), counted=False)
     _log.error(
         "buried %r attempt=%d in the poison queue, since it can have no receipt: %s Then 'retry' the file.",
         claimed.job.name,
@@ -112,5 +111,5 @@ def _sentence(error: Exception) -> str:
 
 def _wait_for_other(claimed: Claimed, reason: WorkedOn) -> Processed:
     """Give the message back until the other attempt is over, if that worker lives, or no longer believed."""
-    delay = min(backoff(claimed.job.given_back), float(claimed.claim.seconds))
+    delay = min(claimed.outside.backoff(claimed.job.given_back), float(claimed.claim.seconds))
     return give_back(claimed, str(reason), delay=delay, counted=False)

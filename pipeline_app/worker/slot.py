@@ -10,14 +10,13 @@ beside it: see ``isolation``.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol, TypeVar
 
 from pipeline_app.worker.attempt import Claimed, Fetched, Processed, Ran
-from pipeline_app.worker.backoff import backoff
 from pipeline_app.worker.isolation import patience
+from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import Message
 
@@ -94,11 +93,14 @@ class Source(Protocol):
 class Slot:
     """Takes jobs through their stages, one application at a time."""
 
-    def __init__(self, number: int, processor: Processor, source: Source, status: Status) -> None:
+    def __init__(
+        self, number: int, processor: Processor, source: Source, status: Status, outside: Outside = OUTSIDE
+    ) -> None:
         self._ahead: tuple[Future[Claimed | Processed | None], threading.Event] | None = None
         self._behind: list[Future[None]] = []
         self._last_seconds = 0.0
         self._number = number
+        self._outside = outside
         self._processor = processor
         self._source = source
         self._status = status
@@ -158,7 +160,7 @@ class Slot:
         """Take a suspect from its claim to its receipt while nothing else is in hand, or give it back."""
         given_back = suspect.job.given_back
         if not self._source.alone(patience(given_back), lambda: suspect.claim.lost or self._broken()):
-            delay = 0.0 if self._source.stopping else backoff(given_back)
+            delay = 0.0 if self._source.stopping else self._outside.backoff(given_back)
             return self._give_up(suspect, "others took too long for it to be alone", delay)
         stage = self._source.stage
         try:
@@ -177,9 +179,9 @@ class Slot:
         if self._last_seconds <= HOLD_SECONDS:
             wanted = threading.Event()
             self._ahead = fetcher.submit(self._take_ahead, wanted), wanted
-        started = time.monotonic()
+        started = self._outside.monotonic()
         ran = self._source.stage(lambda: self._processor.run(fetched))
-        self._last_seconds = time.monotonic() - started
+        self._last_seconds = self._outside.monotonic() - started
         if isinstance(ran, Processed):
             self._source.settle(ran)
         elif ran.size > self._processor.aside_bytes:
@@ -190,10 +192,10 @@ class Slot:
             self._behind.append(publisher.submit(self._publish, ran))
 
     def _take_ahead(self, wanted: threading.Event) -> Claimed | Processed | None:
-        until = time.monotonic() + HOLD_SECONDS
+        until = self._outside.monotonic() + HOLD_SECONDS
         while self._status.rests_beside(self._number):
             # A slot that has nothing to do would run it at once.
-            if wanted.wait(LOOK_SECONDS) or time.monotonic() > until:
+            if wanted.wait(LOOK_SECONDS) or self._outside.monotonic() > until:
                 return None
         step = self._claim()
         if not isinstance(step, Claimed):
@@ -213,7 +215,7 @@ class Slot:
         suspect = isinstance(step, Claimed) and step.history.suspect
         if self._source.admit(suspect=suspect) or isinstance(step, Processed):
             return step
-        delay = backoff(step.job.given_back)
+        delay = self._outside.backoff(step.job.given_back)
         return self._give_back(step, "another file is alone in this worker", delay)
 
     def _fetch(self, claimed: Claimed) -> Fetched | Processed:

@@ -3,49 +3,57 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline_app.contract import now
+from pipeline_app.worker.outside import OUTSIDE, Outside
 
 # An idle slot that has not looked at the queue for so long hangs. In an outage one look takes up to 24 minutes: six
 # tries of a request, each with a token, a connection and an answer to be waited for, and the waits in between.
 STALE_SECONDS = 1800.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Slot:
     attempt: int | None = None
-    beat: float = field(default_factory=time.monotonic)
+    beat: float
     ended: bool = False
     input: str | None = None
-    since: str = field(default_factory=now)
+    since: str
 
 
 class Status:
     """Counts outcomes and knows what each slot does; safe to use from several threads."""
 
-    def __init__(self, *, image: str, release: str, slots: int, stale_seconds: float = STALE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        image: str,
+        outside: Outside = OUTSIDE,
+        release: str,
+        slots: int,
+        stale_seconds: float = STALE_SECONDS,
+    ) -> None:
         self._counts: Counter[str] = Counter()
         self._holds_messages: Callable[[], bool] = lambda: False
         self._image = image
         self._lock = threading.Lock()
+        self._outside = outside
         self._release = release
-        self._slots = [_Slot() for _ in range(slots)]
+        self._slots = [self._slot() for _ in range(slots)]
         self._stale_seconds = stale_seconds
-        self._started_at = now()
+        self._started_at = outside.now()
 
     def beat(self, slot: int) -> None:
         """Say that an idle slot is alive."""
-        self._slots[slot].beat = time.monotonic()
+        self._slots[slot].beat = self._outside.monotonic()
 
     def begin(self, slot: int, name: str, attempt: int) -> None:
         """Say that a slot works on an input."""
         with self._lock:
-            self._slots[slot] = _Slot(attempt=attempt, input=name)
+            self._slots[slot] = self._slot(attempt=attempt, input=name)
 
     def count(self, outcome: str) -> None:
         """Say what became of a message."""
@@ -55,12 +63,12 @@ class Status:
     def end(self, slot: int) -> None:
         """Say that a slot looks at the queue no more."""
         with self._lock:
-            self._slots[slot] = _Slot(ended=True)
+            self._slots[slot] = self._slot(ended=True)
 
     def rest(self, slot: int) -> None:
         """Say that a slot is free again."""
         with self._lock:
-            self._slots[slot] = _Slot()
+            self._slots[slot] = self._slot()
 
     def rests_beside(self, slot: int) -> bool:
         """Return whether another slot looks for work."""
@@ -78,7 +86,7 @@ class Status:
         """
         if self._holds_messages():
             return True
-        oldest = time.monotonic() - self._stale_seconds
+        oldest = self._outside.monotonic() - self._stale_seconds
         with self._lock:
             return all(slot.ended or slot.input is not None or slot.beat > oldest for slot in self._slots)
 
@@ -96,3 +104,8 @@ class Status:
                 "slots": [{"attempt": slot.attempt, "input": slot.input, "since": slot.since} for slot in self._slots],
                 "started_at": self._started_at,
             }
+
+    def _slot(self, attempt: int | None = None, *, ended: bool = False, input: str | None = None) -> _Slot:
+        return _Slot(
+            attempt=attempt, beat=self._outside.monotonic(), ended=ended, input=input, since=self._outside.now()
+        )

@@ -7,14 +7,13 @@ by a worker that was killed, costs time and nothing else. It is the state of ``r
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline_app.contract import (
     LOG_SECONDS_METADATA,
     LOG_STATE_METADATA,
     LOG_WORKING,
     RECEIPT_ETAG_METADATA,
-    now,
 )
 from pipeline_app.worker.publication import COMMITTED, Publication, lacks_receipt
 from pipeline_app.worker.storage import BlobInfo, Conflict
@@ -33,7 +32,7 @@ class WorkingMark:
     claim_seconds: int
     message_id: str
     publication: Publication
-    started_at: str = field(default_factory=now)
+    started_at: str
     written: bool = False
 
     def respect(self, log: BlobInfo | None) -> None:

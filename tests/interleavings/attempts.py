@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_app.worker.application import RunResult
-from pipeline_app.worker.attempt import Fetched, Processed
+from pipeline_app.worker.attempt import Fetched
 from pipeline_app.worker.azure_blobs import AzureBlobStore
 from pipeline_app.worker.azure_queue import AzureJobQueue
 from pipeline_app.worker.job import JobProcessor
+from pipeline_app.worker.outside import Outside
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.storage import Message
 from tests.interleavings.storage import CONTAINER, Storage
@@ -112,17 +113,11 @@ class _Processor(JobProcessor):
         unused: Any = None
         store = AzureBlobStore(MemoryEndpoint(asking.answer, "blob"), CONTAINER)
         queue = AzureJobQueue(MemoryEndpoint(asking.answer, "queue"))
-        super().__init__(settings, store, queue, scratch, lambda: False, unused)
+        # The same attempt is the same each time that it is run.
+        outside = Outside(backoff=float, new_id=lambda: f"attempt-{number}", now=lambda: MOMENT)
+        super().__init__(settings, store, queue, scratch, lambda: False, unused, outside)
         self._long = long
         self._number = number
-
-    def _fetch(self, claimed: Any) -> Fetched | Processed:
-        fetched = super()._fetch(claimed)
-        if isinstance(fetched, Fetched):
-            # The same attempt is the same each time that it is run.
-            object.__setattr__(fetched.publication, "id", f"attempt-{self._number}")
-            fetched.mark.started_at = MOMENT
-        return fetched
 
     def _apply(self, fetched: Fetched) -> tuple[RunResult, int]:
         if self._long:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import random
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +14,6 @@ from unittest.mock import patch
 
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.settings import WorkerSettings
-from tests.interleavings.attempts import MOMENT
 from tests.interleavings.exploring import INPUT, Exploration, Found
 from tests.interleavings.promises import Promises
 from tests.worker.world import settings_in
@@ -47,13 +44,9 @@ class Bounds:
 def worker() -> Iterator[WorkerSettings]:
     """Make a worker whose code does the same each time; the time stands still, and nothing is logged."""
     with ExitStack() as stack:
-        for name, module in list(sys.modules.items()):
-            if name.startswith("pipeline_app.worker.") and hasattr(module, "now"):
-                stack.enter_context(patch.object(module, "now", lambda: MOMENT))
         # All that is made is kept to the end, so looking for what could be thrown away takes a tenth of the time.
         gc.disable()
         stack.callback(gc.enable)
-        stack.enter_context(patch.object(random, "uniform", lambda least, most: most))
         # Whether a claim is renewed is no part of what is explored: it may expire at any moment.
         stack.enter_context(patch.object(Claim, "__enter__", lambda claim: claim))
         stack.enter_context(patch.object(Claim, "_stop", lambda claim: None))

@@ -12,8 +12,10 @@ from tests.worker.world import INPUT, OUTPUT, World
 
 
 def mark_of_another(world: World, etag: str) -> None:
-    publication = Publication(directory=OUTPUT, input_etag=etag, input_name=INPUT, store=world.store)
-    WorkingMark(claim_seconds=60, message_id="another", publication=publication).renew()
+    publication = Publication(directory=OUTPUT, id="0" * 32, input_etag=etag, input_name=INPUT, store=world.store)
+    WorkingMark(
+        claim_seconds=60, message_id="another", publication=publication, started_at="2026-01-01T00:00:00.000Z"
+    ).renew()
 
 
 def runs(world: World) -> int:

@@ -19,6 +19,7 @@ from pipeline_app.worker import health, loop
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.loop import GIVE_UP_SECONDS, Drain, Refused
+from pipeline_app.worker.outside import Outside
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.status import STALE_SECONDS, Status
 from tests.memory.account import Account
@@ -35,6 +36,9 @@ ENVIRONMENT = {
 
 
 def drain(queue: MemoryQueue, **changes: Any) -> tuple[Drain, StagedProcessor, Status, threading.Event]:
+    """Return a worker's loop and what it has to do with; ``clock`` is where its time is, if it is the test's."""
+    if (clock := changes.pop("clock", None)) is not None:
+        changes["outside"] = Outside(monotonic=lambda: clock[0])
     options: dict[str, Any] = {"claim_seconds": 60, "idle_seconds": 0.0, "slots": 1} | changes
     processor = StagedProcessor(queue)
     status = Status(image="i", release="r", slots=options["slots"], stale_seconds=60)
@@ -115,11 +119,9 @@ def test_an_outage_of_the_queue_is_waited_out(monkeypatch: pytest.MonkeyPatch, c
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let waits of the loop take no time, but move its clock."""
-    moment = [1000.0]
-    monkeypatch.setattr("pipeline_app.worker.loop.time.monotonic", lambda: moment[0])
-    return moment
+def clock() -> list[float]:
+    """The time of a loop, which waits move."""
+    return [1000.0]
 
 
 def pass_time(stopping: threading.Event, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +137,7 @@ def test_a_storage_that_lets_nothing_be_done_for_20_minutes_ends_the_worker_with
     monkeypatch: pytest.MonkeyPatch, clock: list[float], slots: int
 ) -> None:
     queue = MemoryQueue()
-    worker, _, _, stopping = drain(queue, slots=slots)
+    worker, _, _, stopping = drain(queue, slots=slots, clock=clock)
     pass_time(stopping, clock, monkeypatch)
 
     def refuse(claim_seconds: int) -> None:
@@ -153,7 +155,7 @@ def test_a_role_on_the_files_that_never_comes_ends_the_worker_too(
     """The queue answers all the time: each job is claimed, refused, and given back to be claimed again."""
     queue = MemoryQueue()
     queue.put("file")
-    worker, processor, status, stopping = drain(queue)
+    worker, processor, status, stopping = drain(queue, clock=clock)
     pass_time(stopping, clock, monkeypatch)
 
     def refused() -> Processed:
@@ -175,7 +177,7 @@ def test_a_config_that_is_not_the_stacks_for_long_ends_the_worker_and_few_inputs
     queue = MemoryQueue()
     for number in range(1000):
         queue.put(str(number))
-    worker, processor, status, stopping = drain(queue)
+    worker, processor, status, stopping = drain(queue, clock=clock)
     pass_time(stopping, clock, monkeypatch)
     monkeypatch.setattr(Account, "clock", property(lambda self: clock[0], lambda self, value: None), raising=False)
 
@@ -196,7 +198,7 @@ def test_an_outage_that_passes_does_not_count_towards_the_next(
     monkeypatch: pytest.MonkeyPatch, clock: list[float]
 ) -> None:
     queue = MemoryQueue()
-    worker, _, _, stopping = drain(queue, idle_seconds=5000.0)
+    worker, _, _, stopping = drain(queue, idle_seconds=5000.0, clock=clock)
     pass_time(stopping, clock, monkeypatch)
     receive = queue.receive
 
@@ -214,7 +216,7 @@ def test_an_outage_that_passes_does_not_count_towards_the_next(
 def test_a_file_in_hand_is_never_given_up(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
     queue = MemoryQueue()
     queue.put("long")
-    worker, processor, status, stopping = drain(queue, slots=2)
+    worker, processor, status, stopping = drain(queue, slots=2, clock=clock)
     pass_time(stopping, clock, monkeypatch)
     receive, refused = queue.receive, threading.Event()
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from pipeline_app.contract import Receipt, now
-from pipeline_app.worker import ending, isolation, loop, settling, slot
+from pipeline_app.worker import isolation, loop
 from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Fetched, Processed, Ran, known
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.loop import Drain
+from pipeline_app.worker.outside import Outside
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.status import Status
 from tests.worker.world import World
@@ -128,7 +129,8 @@ class Lives:
         reached: list[Any] = [Mortal(each, life, self._lock) for each in (self.world.store, self.world.queue)]
         scratch = self.world.folder / "scratch"
         # No application is run, so that none has to be kept.
-        processor = Processor(self._settings, life, self.chance, *reached, scratch, stopping.is_set, None)
+        outside = Outside(backoff=lambda tries: 0.0)
+        processor = Processor(self._settings, life, self.chance, *reached, scratch, stopping.is_set, None, outside)
         drain = Drain(
             reached[1],
             processor,
@@ -137,6 +139,7 @@ class Lives:
             claim_seconds=60,
             idle_seconds=0,
             is_transient=lambda error: False,
+            outside=outside,
             slots=self.slots,
         )
         if kill_after is not None:
@@ -159,8 +162,6 @@ class Lives:
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for what does not depend on time."""
-    for module in (ending, settling, slot):
-        monkeypatch.setattr(module, "backoff", lambda tries: 0.0)
     monkeypatch.setattr(isolation, "POLL_SECONDS", 0.002)
     monkeypatch.setattr(loop, "MAX_POLL_SECONDS", 0.002)
     monkeypatch.setattr(loop, "MIN_POLL_SECONDS", 0.002)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pipeline_app.worker.publication import InputChanged, Publication
 from pipeline_app.worker.storage import BlobInfo
 from pipeline_app.worker.working import WorkedOn, WorkingMark
 from tests.memory.worker import MemoryStore
-from tests.worker.test_publication import DIRECTORY, INPUT, Killed, publish, visible
+from tests.worker.publishing import DIRECTORY, INPUT, Killed, publish, visible
 
 LOG = f"{DIRECTORY}/run.log"
 
@@ -32,8 +33,10 @@ def store() -> AgingStore:
 
 
 def mark(store: MemoryStore, etag: str, message: str = "mine") -> WorkingMark:
-    publication = Publication(directory=DIRECTORY, input_etag=etag, input_name=INPUT, store=store)
-    return WorkingMark(claim_seconds=60, message_id=message, publication=publication)
+    publication = Publication(directory=DIRECTORY, id=uuid.uuid4().hex, input_etag=etag, input_name=INPUT, store=store)
+    return WorkingMark(
+        claim_seconds=60, message_id=message, publication=publication, started_at="2026-01-01T00:00:00.000Z"
+    )
 
 
 def test_a_mark_is_renewed_by_its_own_attempt_and_tells_who_is_at_it(store: AgingStore) -> None:
