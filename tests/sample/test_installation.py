@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -15,45 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.services.images import CACHE as CACHE_FOLDER
-from infra.local.services.images import network_settings
+from tests.sample.installed import CACHE, INPUTS, ROOT, SETTINGS, copied, install, run
 
-ROOT = Path(__file__).parents[2] / "pipeline_app"
-INPUTS = sorted((ROOT / "sample_inputs").rglob("*.csv"))
-SETTINGS = {
-    "APP_ALIAS": "csvreport",
-    "APP_FILE": "csvreport",
-    "APP_INSTALLER_FILE": "install.sh",
-    "APP_SETUP_ARGS": "",
-    "PATH": "/usr/bin:/bin",
-    "RELEASE_VERSION": "1.4.0.dev7",
-}
-
-
-# As in a local run, so that the tests fetch the libraries once.
-CACHE = ROOT.parent / CACHE_FOLDER
 WHEELS = CACHE / "csvreport" / "wheels"
 NOWHERE = {"PIP_FIND_LINKS": "", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
-
-
-def install(
-    artifact: Path, prefix: Path, *, python: str = sys.executable, **settings: str
-) -> subprocess.CompletedProcess[str]:
-    environment = {**network_settings(), **SETTINGS, "APP_PREFIX": str(prefix), **settings}
-    command = [python, "-m", "pipeline_app.install", str(artifact)]
-    return subprocess.run(command, capture_output=True, check=False, cwd=ROOT.parent, env=environment, text=True)
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the installed command; artifact and prefix have names that a careless script would break on."""
-    folder = tmp_path_factory.mktemp("it's a folder")
-    # A zip may have lost the permission to execute.
-    artifact = copied(folder)
-    (artifact / "install.sh").chmod(0o644)
-    result = install(artifact, folder / "app $HOME", XDG_CACHE_HOME=str(CACHE))
-    assert result.returncode == 0, result.stdout + result.stderr
-    return folder / "app $HOME" / "bin" / "csvreport"
 
 
 @pytest.fixture
@@ -62,22 +26,10 @@ def wheels(command: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(WHEELS, tmp_path / "index"))
 
 
-def copied(folder: Path) -> Path:
-    """Return a copy of the artifact."""
-    return Path(shutil.copytree(ROOT / "sample", folder / "artifact", ignore=shutil.ignore_patterns("__pycache__")))
-
-
 def tamper(wheel: Path) -> None:
     """Put another file into a wheel, which stays one."""
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("intruder.py", "")
-
-
-def run(command: Path, config: str, *, given: Path, output: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command with the arguments of a config, as the worker does."""
-    arguments = json.loads((ROOT / "config" / config).read_text())["args"]
-    filled = [each.replace("{input}", str(given)).replace("{output}", str(output)) for each in arguments]
-    return subprocess.run([str(command), *filled], capture_output=True, check=False, env={}, text=True)
 
 
 def test_the_installed_command_tells_the_release_it_was_installed_with(command: Path) -> None:
@@ -243,82 +195,6 @@ def test_a_path_without_a_python_that_will_do_is_one_sentence(
     assert result.returncode == 1
     told = f"install.sh: There is no Python 3.11 or later on the PATH, which is {path}; put one there.\n"
     assert result.stderr == told
-
-
-@pytest.mark.parametrize("source", INPUTS, ids=lambda path: path.name)
-def test_each_sample_input_gives_results_and_a_report(command: Path, source: Path, tmp_path: Path) -> None:
-    result = run(command, "runtime.json", given=source, output=tmp_path)
-    assert (result.returncode, result.stderr) == (0, "")
-    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
-    assert summary["file"] == source.name
-    assert summary["generator"]["version"] == "1.4.0.dev7"
-    assert summary["rows"]["kept"] > 300
-    exported = run(command, "export.json", given=source, output=tmp_path)
-    assert (exported.returncode, exported.stderr) == (0, "")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert f"<h1>{source.name}</h1>" in page
-    assert page.count("<tr>") == len(summary["columns"]) + 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "chart.svg",
-        "cleaned.csv",
-        "report.html",
-        "summary.json",
-    ]
-
-
-def test_the_sample_inputs_are_recognised_for_what_they_are(command: Path, tmp_path: Path) -> None:
-    types: dict[str, dict[str, str]] = {}
-    for source in INPUTS:
-        run(command, "runtime.json", given=source, output=tmp_path / source.name)
-        summary = json.loads((tmp_path / source.name / "summary.json").read_text(encoding="utf-8"))
-        types[source.name] = {each["name"]: each["type"] for each in summary["columns"]}
-    assert types == {
-        "customer-survey.csv": {
-            "Response ID": "text", "Submitted": "date", "Age": "number", "Region": "text", "Channel": "text",
-            "Satisfaction (1-5)": "number", "Would recommend (0-10)": "number", "Contact again?": "boolean",
-            "Comment": "text",
-        },
-        "orders 2026.csv": {
-            "Order No.": "number", "Order date": "date", " Customer": "text", "Product": "text", "Qty": "number",
-            "Unit price": "number", "Discount": "number", "Total": "number", "Paid": "boolean",
-        },
-        "sensor-readings.csv": {
-            "Time stamp": "date", "Sensor": "text", "Temperature (°C)": "number", "Humidity (%)": "number",
-            "Battery": "number", "Status": "text",
-        },
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "csvreport: input cannot be read as CSV. It is empty.\n"),
-        (
-            b"\x89PNG\r\n\x1a\n\x00",
-            "csvreport: input cannot be read as CSV. It is a PNG picture.\n",
-        ),
-    ],
-)
-def test_an_unreadable_file_is_one_sentence_and_an_exit_code(
-    command: Path, tmp_path: Path, content: bytes, message: str
-) -> None:
-    source = tmp_path / "input"
-    source.write_bytes(content)
-    result = run(command, "runtime.json", given=source, output=tmp_path / "out")
-    assert (result.returncode, result.stderr, result.stdout) == (65, message, "")
-
-
-def test_a_file_that_is_not_there_is_one_sentence_and_an_exit_code(command: Path, tmp_path: Path) -> None:
-    result = run(command, "runtime.json", given=tmp_path / "gone", output=tmp_path)
-    assert result.returncode == 65
-    assert result.stderr == "csvreport: gone cannot be read as CSV. It cannot be opened: No such file or directory.\n"
-
-
-def test_an_export_without_results_is_one_sentence_and_an_exit_code(command: Path, tmp_path: Path) -> None:
-    result = run(command, "export.json", given=tmp_path, output=tmp_path)
-    assert result.returncode == 65
-    assert result.stderr.startswith("csvreport: There are no results to export: ")
-    assert result.stderr.count("\n") == 1
 
 
 def test_the_installer_refuses_an_argument_it_does_not_know(tmp_path: Path) -> None:

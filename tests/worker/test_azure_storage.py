@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient
+from azure.storage.blob import BlobServiceClient
 
 from pipeline_app.contract import StorageConnection
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, StorageUnreadable
 from pipeline_app.rest.exchange import Answer
-from pipeline_app.worker import azure_ranges
 from pipeline_app.worker.azure_blobs import AzureBlobStore
 from pipeline_app.worker.azure_storage import connect
-from pipeline_app.worker.outputs import collect
-from pipeline_app.worker.scratch import Vanished
-from pipeline_app.worker.storage import BlobHeld, BlobMissing, BlobTooLarge, BlobUnreadable, Conflict
-
-# Files that are large for these tests, so that they do not have to be.
-LARGE = 1024 * 1024
-
-
-@pytest.fixture
-def container(connection_string: str) -> Iterator[str]:
-    name = f"c{uuid.uuid4().hex}"
-    with BlobServiceClient.from_connection_string(connection_string) as blobs:
-        blobs.create_container(name)
-        yield name
-
-
-@pytest.fixture
-def store(connection_string: str, container: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureBlobStore]:
-    monkeypatch.setattr(azure_ranges, "RANGE_BYTES", 2 * LARGE)
-    monkeypatch.setattr(azure_ranges, "SINGLE_BYTES", LARGE)
-    with closing(connect(StorageConnection(connection_string=connection_string), container)[0]) as store:
-        yield store
-
-
-def write(path: Path, size: int) -> Path:
-    path.write_bytes(os.urandom(size))
-    return path
-
-
-def writer() -> str:
-    return uuid.uuid4().hex
+from pipeline_app.worker.storage import BlobMissing, BlobTooLarge, BlobUnreadable
+from tests.worker.azure_files import LARGE, write, writer
 
 
 def answer(body: bytes) -> Answer:
     return Answer(body=body, headers=HTTPMessage(), status=200)
-
-
-@pytest.fixture
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", lambda seconds: None)
 
 
 NAMES = ["a b", "ü/日本", "100%2Fx", "a#b?c", "a+b", 'it\'s "quoted"', "x" * 900, "a/", "..a/.b", "a&b=c", "a//b", "~a"]
@@ -121,111 +83,6 @@ def test_of_a_blob_above_the_limit_little_more_than_its_size_is_fetched(store: A
     assert refused.value.info.size == 5 * LARGE
     assert (tmp_path / "target").stat().st_size == LARGE
     assert store.download("x", tmp_path / "target", 5 * LARGE).size == 5 * LARGE
-
-
-@pytest.mark.parametrize("size", [0, 10, LARGE + 1])
-def test_conditions_are_kept_for_small_and_large_files(store: AzureBlobStore, tmp_path: Path, size: int) -> None:
-    source = write(tmp_path / "source", size)
-    first = store.put_file("x", source, expected=None, metadata={}, writer=writer())
-    with pytest.raises(Conflict):
-        store.put_file("x", source, expected=None, metadata={}, writer=writer())
-    second = store.put_file("x", source, expected=first, metadata={}, writer=writer())
-    assert second != first
-    with pytest.raises(Conflict):
-        store.put_file("x", source, expected=first, metadata={}, writer=writer())
-    with pytest.raises(Conflict):
-        store.put_file("absent", source, expected=first, metadata={}, writer=writer())
-    with pytest.raises(Conflict):
-        store.read("x", first, 0, 1)
-    with pytest.raises(Conflict):
-        store.delete("x", first)
-    store.delete("x", second)
-    with pytest.raises(Conflict):
-        store.delete("x", second)
-    assert store.head("x") is None
-
-
-def test_blocks_of_two_writers_of_one_name_never_mix(
-    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine, theirs = write(tmp_path / "mine", 3 * LARGE + 5), write(tmp_path / "theirs", 3 * LARGE + 5)
-    call = Endpoint.call
-    staged = []
-
-    def late(self: Endpoint, method: str, path: str, query: Any = None, *args: Any, **kwargs: Any) -> Answer:
-        if (query or {}).get("comp") == "blocklist":
-            staged.append(path)
-            if len(staged) == 2:
-                raise StorageUnreachable("The other writer is lost before it commits its blocks.")
-            # The other writer stages all its blocks after this one staged its own and before it commits them.
-            with pytest.raises(StorageUnreachable):
-                store.put_file("x", theirs, expected=None, metadata={}, writer=writer())
-        return call(self, method, path, query, *args, **kwargs)
-
-    monkeypatch.setattr(Endpoint, "call", late)
-    store.put_file("x", mine, expected=None, metadata={}, writer=writer())
-    assert len(staged) == 2
-    store.download("x", tmp_path / "there")
-    assert (tmp_path / "there").read_bytes() == mine.read_bytes()
-
-
-@pytest.mark.refused("InvalidBlockList")
-@pytest.mark.parametrize("size", [10, 3 * LARGE + 5])
-def test_a_writer_whose_blocks_were_swept_away_by_another_is_told_of_a_conflict(
-    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    before = store.put_bytes("x", b"before", expected=None, metadata={})
-    theirs = write(tmp_path / "theirs", size)
-    call = Endpoint.call
-
-    def late(self: Endpoint, method: str, path: str, query: Any = None, *args: Any, **kwargs: Any) -> Answer:
-        if (query or {}).get("comp") == "blocklist":
-            monkeypatch.undo()
-            store.put_file("x", theirs, expected=before, metadata={}, writer=writer())
-        return call(self, method, path, query, *args, **kwargs)
-
-    monkeypatch.setattr(Endpoint, "call", late)
-    with pytest.raises(Conflict):
-        store.put_file("x", write(tmp_path / "mine", 3 * LARGE), expected=before, metadata={}, writer=writer())
-    store.download("x", tmp_path / "there")
-    assert (tmp_path / "there").read_bytes() == theirs.read_bytes()
-
-
-def test_a_blob_overwritten_during_a_download_arrives_as_one_version(
-    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old, new = write(tmp_path / "old", 6 * LARGE), write(tmp_path / "new", 5 * LARGE)
-    first = store.put_file("x", old, expected=None, metadata={}, writer=writer())
-    call = Endpoint.call
-
-    def late(self: Endpoint, method: str, path: str, query: Any = None, headers: Any = None, **kwargs: Any) -> Answer:
-        if headers and headers.get("x-ms-range", "").startswith(f"bytes={3 * LARGE}-"):
-            monkeypatch.setattr(Endpoint, "call", call)
-            store.put_file("x", new, expected=first, metadata={}, writer=writer())
-        return call(self, method, path, query, headers, **kwargs)
-
-    monkeypatch.setattr(Endpoint, "call", late)
-    info = store.download("x", tmp_path / "there")
-    assert (tmp_path / "there").read_bytes() == new.read_bytes()
-    assert (info.sha256, info.size) == (hashlib.sha256(new.read_bytes()).hexdigest(), 5 * LARGE)
-
-
-def test_an_empty_blob_that_is_filled_during_its_download_arrives_filled(
-    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = store.put_bytes("x", b"", expected=None, metadata={})
-    call = Endpoint.call
-
-    def late(self: Endpoint, method: str, *args: Any, **kwargs: Any) -> Answer:
-        if method == "HEAD":
-            monkeypatch.setattr(Endpoint, "call", call)
-            store.put_bytes("x", b"filled", expected=first, metadata={})
-        return call(self, method, *args, **kwargs)
-
-    monkeypatch.setattr(Endpoint, "call", late)
-    info = store.download("x", tmp_path / "there")
-    assert (tmp_path / "there").read_bytes() == b"filled"
-    assert (info.sha256, info.size) == (hashlib.sha256(b"filled").hexdigest(), 6)
 
 
 def test_a_missing_blob_is_none_or_an_error_of_its_own(store: AzureBlobStore, tmp_path: Path) -> None:
@@ -324,170 +181,6 @@ def test_a_blob_that_may_not_be_looked_at_alone_is_found_in_the_listing(
     assert info is not None
     assert (info.name, info.etag, info.size) == ("x", etag, 4)
     assert store.head("y") is None
-
-
-@pytest.mark.usefixtures("no_waits")
-@pytest.mark.parametrize("written", [0, LARGE, 3 * LARGE])
-def test_a_full_disk_is_told_at_once_and_as_such(
-    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
-) -> None:
-    store.put_file("x", write(tmp_path / "source", 5 * LARGE), expected=None, metadata={}, writer=writer())
-    pwrite = os.pwrite
-
-    def full(file: int, data: memoryview, position: int) -> int:
-        if position >= written:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return pwrite(file, data, position)
-
-    monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(OSError, match="No space left on device") as raised:
-        store.download("x", tmp_path / "file")
-    assert raised.value.errno == errno.ENOSPC
-    assert not store.is_transient(raised.value)
-
-
-@pytest.mark.usefixtures("no_waits")
-def test_a_file_that_shrinks_during_its_upload_is_an_error_of_this_machine(
-    store: AzureBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write(tmp_path / "source", 100)
-
-    def shrinking(file: azure_ranges.FileRange) -> azure_ranges.FileRange:
-        os.truncate(source, 10)
-        return file
-
-    monkeypatch.setattr(azure_ranges.FileRange, "__enter__", shrinking)
-    with pytest.raises(OSError, match="has become shorter"):
-        store.put_file("x", source, expected=None, metadata={}, writer=writer())
-    assert store.head("x") is None
-
-
-@pytest.mark.parametrize("size", [0, 1, LARGE, LARGE + 1, 5 * LARGE + 3])
-@pytest.mark.parametrize("change", ["first byte", "last byte", "longer", "shorter", "empty"])
-def test_what_was_changed_since_it_was_hashed_is_not_put_up(
-    store: AzureBlobStore, tmp_path: Path, size: int, change: str
-) -> None:
-    (output := tmp_path / "output").mkdir()
-    source = write(output / "x", size)
-    (file,) = collect(output, "outgoing/a", 1)
-    assert (file.size, file.sha256) == (size, hashlib.sha256(source.read_bytes()).hexdigest())
-    content = source.read_bytes()
-    changed = {
-        "first byte": bytes([content[0] ^ 1]) + content[1:] if content else b"x",
-        "last byte": content[:-1] + bytes([content[-1] ^ 1]) if content else b"x",
-        "longer": content + b"x",
-        "shorter": content[:-1] if content else b"x",
-        "empty": b"" if content else b"x",
-    }[change]
-    source.write_bytes(changed)
-    with pytest.raises(Vanished, match="was changed after its run had ended"):
-        store.put_file("x", source, expected=None, metadata={}, pieces=file.pieces, writer=writer())
-    assert store.head("x") is None
-    source.write_bytes(content)
-    store.put_file("x", source, expected=None, metadata={}, pieces=file.pieces, writer=writer())
-    assert store.download("x", tmp_path / "target").sha256 == file.sha256
-
-
-@pytest.mark.parametrize(
-    ("code", "status", "kind"),
-    [
-        ("", 404, Conflict),
-        ("", 409, Conflict),
-        ("", 412, Conflict),
-        ("", 400, StorageError),
-        ("BlobImmutableDueToLegalHold", 409, BlobHeld),
-        ("BlobImmutableDueToPolicy", 409, BlobHeld),
-        ("ContainerBeingDeleted", 409, StorageError),
-        # The emulator looks at the condition first; the documentation does not say that the service does.
-        ("InvalidBlockList", 400, Conflict),
-        ("SystemInUse", 409, BlobHeld),
-    ],
-)
-def test_only_a_lost_race_is_a_conflict(
-    store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch, code: str, status: int, kind: type[Exception]
-) -> None:
-    def refuse(*args: object, **kwargs: object) -> Answer:
-        raise StorageError(status, code, "refused")
-
-    monkeypatch.setattr(Endpoint, "call", refuse)
-    with pytest.raises(kind) as raised:
-        store.put_bytes("x", b"", expected="0x1", metadata={})
-    assert type(raised.value) is kind
-
-
-@pytest.mark.parametrize("size", [1, LARGE + 1], ids=["at once", "in blocks"])
-@pytest.mark.parametrize(("seconds", "passing"), [(-1, False), (15, True)])
-def test_a_leased_blob_is_looked_at_and_neither_overwritten_nor_deleted(
-    store: AzureBlobStore,
-    connection_string: str,
-    container: str,
-    tmp_path: Path,
-    seconds: int,
-    passing: bool,
-    size: int,
-) -> None:
-    etag = store.put_bytes("a b", b"old", expected=None, metadata={})
-    with BlobClient.from_connection_string(connection_string, container, "a b") as blob:
-        lease = blob.acquire_lease(seconds)
-        seen = store.head("a b")
-        assert seen is not None
-        assert seen.held is not None
-        source = write(tmp_path / "source", size)
-        for change in (
-            lambda: store.put_bytes("a b", b"new", expected=etag, metadata={}),
-            lambda: store.put_file("a b", source, expected=etag, metadata={}, writer=writer()),
-            lambda: store.delete("a b", etag),
-        ):
-            with pytest.raises(BlobHeld, match=r"'a b'.*az storage blob lease break") as raised:
-                change()
-            assert (raised.value.name, raised.value.passing) == ("a b", passing)
-            assert str(seen.held) == str(raised.value)
-        assert store.read("a b", etag, 0, 3) == b"old"
-        lease.break_lease(0)
-    seen = store.head("a b")
-    assert seen is not None
-    assert seen.held is None
-    store.put_file("a b", source, expected=seen.etag, metadata={}, writer=writer())
-
-
-def test_a_blob_is_deleted_with_its_snapshots(store: AzureBlobStore, connection_string: str, container: str) -> None:
-    etag = store.put_bytes("x", b"", expected=None, metadata={})
-    with BlobClient.from_connection_string(connection_string, container, "x") as blob:
-        blob.create_snapshot()
-    store.delete("x", etag)
-    with ContainerClient.from_connection_string(connection_string, container) as client:
-        assert list(client.list_blobs(include=["snapshots"])) == []
-
-
-def test_a_lease_that_ends_before_it_is_looked_at_is_a_lost_race(
-    store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    etag = store.put_bytes("x", b"", expected=None, metadata={})
-    call = Endpoint.call
-
-    def refuse(self: Endpoint, method: str, *args: Any, **kwargs: Any) -> Answer:
-        if method == "PUT":
-            raise StorageError(412, "LeaseIdMissing", "There is a lease.")
-        return call(self, method, *args, **kwargs)
-
-    monkeypatch.setattr(Endpoint, "call", refuse)
-    with pytest.raises(Conflict):
-        store.put_bytes("x", b"", expected=etag, metadata={})
-
-
-def test_an_archived_log_or_receipt_is_told_as_what_holds_it(
-    store: AzureBlobStore, connection_string: str, container: str
-) -> None:
-    etag = store.put_bytes("x", b"old", expected=None, metadata={})
-    with BlobClient.from_connection_string(connection_string, container, "x") as blob:
-        blob.set_standard_blob_tier("Archive")
-    with pytest.raises(BlobHeld, match="az storage blob set-tier") as raised:
-        store.read("x", etag, 0, 3)
-    assert raised.value.deletable
-    with pytest.raises(BlobHeld, match="az storage blob set-tier"):
-        store.put_bytes("x", b"new", expected=etag, metadata={})
-    store.delete("x", etag)
-    assert store.head("x") is None
 
 
 def test_a_listing_goes_on_to_its_last_page_and_understands_what_xml_cannot_carry(

@@ -11,37 +11,7 @@ from pipeline_app.worker import isolation, slot
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.isolation import Isolation, patience
-from tests.memory.worker import Outage
-from tests.worker.staged import StagedWorker
-
-
-class World(StagedWorker):
-    """A queue of files, some of them suspects, and the worker's loop over them."""
-
-    def __init__(self, *names: str, slots: int) -> None:
-        super().__init__(*names, slots=slots)
-        self.processor.suspects = {name for name in names if name.startswith("suspect")}
-
-    @property
-    def noted(self) -> list[str]:
-        return self.processor.noted
-
-    def part(self, first: str, second: str) -> None:
-        """Let one slot have the first of two and run it, and another slot the second."""
-        self.act("fetch", first, lambda: self.await_all(f"claim {second}"))
-        self.act("claim", second, lambda: self.await_all(f"run {first}"))
-
-    def await_all(self, *entries: str) -> None:
-        """Wait until all of these stages were noted."""
-        deadline = time.monotonic() + 10
-        while not set(entries) <= set(self.noted):
-            assert time.monotonic() < deadline, (entries, self.noted)
-            time.sleep(0.002)
-
-    def order(self, *entries: str) -> bool:
-        """Tell whether these stages were noted in this order, by the last time of each."""
-        last = {entry: number for number, entry in enumerate(self.noted)}
-        return sorted(entries, key=last.__getitem__) == list(entries)
+from tests.worker.suspects import World
 
 
 def test_a_suspect_waits_for_its_neighbours_and_nothing_is_claimed_until_it_is_done() -> None:
@@ -192,70 +162,6 @@ def test_a_suspect_ahead_of_a_long_application_is_given_back_and_bars_nobody(mon
     world.act("run", "a", lambda: world.await_all("publish other"))
     assert world.run() is True
     assert world.status.snapshot()["counts"]["succeeded"] == 4
-
-
-@pytest.mark.parametrize("stage", ["claim", "isolate", "fetch", "run", "publish"])
-@pytest.mark.parametrize("slots", [1, 2])
-def test_an_outage_in_a_stage_of_a_suspect_leaves_it_to_its_claim_and_lets_the_others_go_on(
-    stage: str, slots: int
-) -> None:
-    world = World("suspect", "a", "b", slots=slots)
-
-    def fail() -> Processed | None:
-        world.processor.acts.clear()
-        world.queue.expire_once_left("suspect")
-        raise Outage
-
-    world.act(stage, "suspect", fail)
-    assert world.run() is True
-    counts = world.status.snapshot()["counts"]
-    # What another slot has claimed by the time that the suspect is isolated is given back.
-    assert (counts["lost"], counts["succeeded"]) == (1, 3)
-
-
-@pytest.mark.parametrize("stage", ["claim", "isolate", "fetch", "run", "publish"])
-@pytest.mark.parametrize("slots", [1, 2])
-def test_a_mistake_in_any_stage_of_a_suspect_breaks_the_worker_off_without_hanging(stage: str, slots: int) -> None:
-    world = World("suspect", "a", "suspect-2", slots=slots)
-
-    def fail() -> Processed | None:
-        raise ZeroDivisionError
-
-    world.act(stage, "suspect", fail)
-    assert world.run() is False
-    assert world.status.snapshot()["counts"]["broken off"] == 1
-
-
-def test_a_mistake_in_a_neighbours_work_ends_a_waiting_suspect_too() -> None:
-    world = World("a", "suspect", slots=2)
-    world.part("a", "suspect")
-
-    def fail() -> Processed | None:
-        world.await_all("claim suspect")
-        raise ZeroDivisionError
-
-    world.act("run", "a", fail)
-    assert world.run() is False
-    assert "isolate suspect" not in world.noted
-    assert "release suspect" in world.noted
-
-
-def test_a_mistake_while_results_go_out_is_not_waited_for_by_the_suspect_behind_them() -> None:
-    world = World("a", "suspect", slots=1)
-    too_late = threading.Timer(10, world.stopping.set)
-
-    def fail() -> Processed | None:
-        world.await_all("claim suspect")
-        time.sleep(0.3)
-        raise ZeroDivisionError
-
-    world.act("publish", "a", fail)
-    too_late.start()
-    assert world.run() is False
-    assert not too_late.finished.is_set()
-    too_late.cancel()
-    assert "isolate suspect" not in world.noted
-    assert "release suspect" in world.noted
 
 
 @pytest.mark.parametrize("stage", ["isolate", "fetch", "run"])

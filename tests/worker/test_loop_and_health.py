@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import functools
-import json
 import threading
-import urllib.error
-import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline_app.contract import ContractError
-from pipeline_app.rest.connections import CONNECT_SECONDS, READ_SECONDS
-from pipeline_app.rest.endpoint import MAX_RETRY_AFTER_SECONDS, RETRIES
-from pipeline_app.worker import health, loop
+from pipeline_app.worker import loop
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
-from pipeline_app.worker.loop import GIVE_UP_SECONDS, Drain, Refused
-from pipeline_app.worker.outside import Outside
-from pipeline_app.worker.settings import WorkerSettings
-from pipeline_app.worker.status import STALE_SECONDS, Status
+from pipeline_app.worker.loop import GIVE_UP_SECONDS, Refused
 from tests.memory.account import Account
 from tests.memory.worker import MemoryQueue, Outage
-from tests.worker.staged import StagedProcessor
-
-ENVIRONMENT = {
-    "APP_ALIAS": "app",
-    "APP_STORAGE_CONNECTION": "x",
-    "APP_STORAGE_CONTAINER": "c",
-    "APP_STORAGE_INPUT_PATH": "incoming",
-    "APP_STORAGE_OUTPUT_PATH": "outgoing",
-}
+from tests.worker.looping import drain
 
 
-def drain(queue: MemoryQueue, **changes: Any) -> tuple[Drain, StagedProcessor, Status, threading.Event]:
-    """Return a worker's loop and what it has to do with; ``clock`` is where its time is, if it is the test's."""
-    if (clock := changes.pop("clock", None)) is not None:
-        changes["outside"] = Outside(monotonic=lambda: clock[0])
-    options: dict[str, Any] = {"claim_seconds": 60, "idle_seconds": 0.0, "slots": 1} | changes
-    processor = StagedProcessor(queue)
-    status = Status(image="i", release="r", slots=options["slots"], stale_seconds=60)
-    stopping = threading.Event()
-    is_transient = lambda error: isinstance(error, Outage)  # noqa: E731
-    return Drain(queue, processor, status, stopping, is_transient=is_transient, **options), processor, status, stopping
+@pytest.fixture
+def clock() -> list[float]:
+    """The time of a loop, which waits move."""
+    return [1000.0]
 
 
 @pytest.mark.parametrize("slots", [1, 4])
@@ -116,12 +92,6 @@ def test_an_outage_of_the_queue_is_waited_out(monkeypatch: pytest.MonkeyPatch, c
     assert worker.run() is True
     assert processor.noted_of("run") == ["file"]
     assert next(outages, None) is None
-
-
-@pytest.fixture
-def clock() -> list[float]:
-    """The time of a loop, which waits move."""
-    return [1000.0]
 
 
 def pass_time(stopping: threading.Event, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,94 +224,3 @@ def test_an_error_of_the_workers_own_breaks_it_off_and_is_reported(
     (record,) = (each for each in caplog.records if "broke off" in each.getMessage())
     assert str(error) in record.getMessage()
     assert bool(record.exc_info) is traced
-
-
-def get(port: int, path: str) -> tuple[int, Any]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-
-
-def test_health_and_status_are_served() -> None:
-    status = Status(image="i@sha256:1", release="r", slots=2, stale_seconds=60)
-    with health.serve(status, 0) as port:
-        assert get(port, "/healthz") == (200, {"healthy": True})
-        status.begin(1, "incoming/a", 2)
-        code, state = get(port, "/status")
-        assert code == 200
-        assert (state["image"], state["release"]) == ("i@sha256:1", "r")
-        assert [slot["input"] for slot in state["slots"]] == [None, "incoming/a"]
-        assert get(port, "/nonsense")[0] == 404
-
-
-def test_a_worker_is_unhealthy_only_if_a_slot_hangs_and_nobody_holds_a_message() -> None:
-    status = Status(image="i", release="r", slots=2, stale_seconds=-1)
-    held = False
-    status.watch(lambda: held)
-    with health.serve(status, 0) as port:
-        assert get(port, "/healthz")[0] == 503
-        # The probe kills all slots at once.
-        held = True
-        assert get(port, "/healthz")[0] == 200
-        held = False
-        status.begin(0, "incoming/a", 1)
-        assert get(port, "/healthz")[0] == 503
-        # One that has ended looks no more.
-        status.end(1)
-        assert get(port, "/healthz")[0] == 200
-
-
-def test_an_outage_of_the_storage_makes_nobody_unhealthy_before_the_worker_gives_up() -> None:
-    """One look at the queue may take the time of all its tries; see ``pipeline_app/rest/endpoint.py``."""
-    token, tries = 6 * 60.0, RETRIES + 1
-    request = tries * (CONNECT_SECONDS + READ_SECONDS) + RETRIES * MAX_RETRY_AFTER_SECONDS
-    assert max(GIVE_UP_SECONDS, token + request) < STALE_SECONDS
-
-
-def test_a_slot_that_has_ended_is_not_missed_while_others_work() -> None:
-    queue = MemoryQueue()
-    queue.put("long")
-    worker, processor, status, _ = drain(queue, slots=2)
-    status._stale_seconds = -1
-    seen: list[bool] = []
-    processor.acts["run", "long"] = lambda: seen.append(status.healthy)
-    assert worker.run() is True
-    assert seen == [True]
-    assert status.healthy
-
-
-def test_settings_have_the_documented_defaults() -> None:
-    settings = WorkerSettings.from_environment(ENVIRONMENT)
-    assert (settings.health_port, settings.max_attempts, settings.slots) == (5000, 3, 1)
-    assert (settings.runtime_config, settings.export_config, settings.log_file) == (None, None, None)
-    assert str(settings.share) == "/mnt/azurefiles"
-
-
-def test_configs_are_compared_where_the_stack_says_what_they_are_and_else_taken_as_they_are() -> None:
-    files = {"APP_EXPORT_CONFIG_FILE": "/share/export.json", "APP_RUNTIME_CONFIG_FILE": "/share/runtime.json"}
-    assert WorkerSettings.from_environment(ENVIRONMENT | files).config_sha256 == {}
-    told = {"APP_EXPORT_CONFIG_SHA256": "", "APP_RUNTIME_CONFIG_SHA256": "AB" * 32}
-    assert WorkerSettings.from_environment(ENVIRONMENT | files | told).config_sha256 == {
-        Path("/share/runtime.json"): "ab" * 32
-    }
-    assert WorkerSettings.from_environment(ENVIRONMENT | told).config_sha256 == {}
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "complaint"),
-    [
-        ("APP_ALIAS", "", "APP_ALIAS is missing"),
-        ("APP_STORAGE_CONTAINER", "", "APP_STORAGE_CONTAINER is missing"),
-        ("APP_MAX_ATTEMPTS", "0", "APP_MAX_ATTEMPTS is '0'; it must be a number from 1 to 100"),
-        ("APP_MAX_ATTEMPTS", "many", "APP_MAX_ATTEMPTS is 'many'"),
-        ("APP_IDLE_SECONDS", "nan", "APP_IDLE_SECONDS is 'nan'"),
-        ("APP_CLAIM_SECONDS", "604801", "from 1 to 604800"),
-        ("APP_RUNTIME_CONFIG_SHA256", "abc", "APP_RUNTIME_CONFIG_SHA256 is 'abc'; it must be a SHA-256"),
-    ],
-)
-def test_a_wrong_setting_is_named_with_its_value(name: str, value: str, complaint: str) -> None:
-    with pytest.raises(ContractError, match=complaint):
-        WorkerSettings.from_environment(ENVIRONMENT | {name: value})

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.worker.confinement import filters
-from pipeline_app.worker.confinement.privileges import adopt_orphans
 from pipeline_app.worker.process import Keeper, StepResult
-from tests.worker.test_confinement import allowed, run
+from tests.worker.probes import allowed, run
 
-pytestmark = pytest.mark.skipif(not filters.available(), reason="needs x86_64 or aarch64, and filters of system calls")
+pytestmark = [
+    pytest.mark.skipif(not filters.available(), reason="needs x86_64 or aarch64, and filters of system calls"),
+    pytest.mark.usefixtures("adopting"),
+]
 
 CALLS = """
 import ctypes, errno, os, resource, sys
@@ -35,11 +37,6 @@ REFUSED = {
     "queues of System V": ("call('msgget', 0x5eed, 0o1600)", errno.ENOSYS),
     "keys": ("call('syscall', 248, b'user', b'x', b'x', 1, -4)", errno.ENOSYS),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _adopting() -> None:
-    adopt_orphans()
 
 
 @pytest.mark.parametrize("confined", [True, False])

@@ -12,8 +12,8 @@ import pytest
 from pipeline_app.worker.confinement import filters, landlock, sockets
 from pipeline_app.worker.keepers import Keepers
 from pipeline_app.worker.process import Keeper
+from tests.worker.probes import allowed, listening, run
 
-from .test_confinement import allowed, listening, run
 from .world import World
 
 needs_landlock = pytest.mark.skipif(
