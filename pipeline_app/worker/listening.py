@@ -111,6 +111,13 @@ class BoundedServer(ThreadingHTTPServer):
                 if connection.deadline < moment:
                     self._cut(request)
 
+    def shutdown(self) -> None:
+        """End at once, and not when the loop looks the next time, which it does twice a second."""
+        with contextlib.suppress(OSError):
+            # The end of its socket wakes the loop on Linux; elsewhere this is refused, and it looks a little later.
+            self.socket.shutdown(socket.SHUT_RDWR)
+        super().shutdown()
+
     def shutdown_request(self, request: Any) -> None:
         """Close a connection whose thread is through with it."""
         with self._connections_lock:

@@ -27,8 +27,6 @@ from pipeline_app.contract import StorageNames
 
 AZURITE_FOLDER: Final = ".azurite"
 OUTPUTS: Final = "outputs.json"
-# How long a server may take to see that it is to end.
-SHUTDOWN_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ class Machine:
         self.registry = RegistryServer(self.deployer_token(REGISTRY_AUDIENCE), int(data.suffix("registry port"), 16))
         for server in (self.arm, self.registry, self.tokens):
             name = type(server).__name__
-            threading.Thread(target=server.serve_forever, args=(SHUTDOWN_SECONDS,), daemon=True, name=name).start()
+            threading.Thread(target=server.serve_forever, daemon=True, name=name).start()
         self.grid.on_delivery(self._messages.__setitem__)
         self._disk.start()
 
