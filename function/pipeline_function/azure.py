@@ -30,6 +30,7 @@ from pipeline_app.contract import (
     is_folder_marker,
     plain_etag,
 )
+from pipeline_app.contract.log_lines import Log, tell
 from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
@@ -99,7 +100,8 @@ class AzureStorage:
             if token is None or error.status != BAD_REQUEST:
                 raise
             # A token is only good for the container that gave it, which may have been restored or made anew.
-            LOGGER.warning("The listing of inputs begins anew, since its token is refused: %s", error)
+            said = f"The listing of inputs begins anew, since its token is refused: {error}"
+            tell(LOGGER, Log(text=said), logging.WARNING)
             return self.inputs(None)
         blobs = [
             InputBlob(etag=blob.etag, modified=blob.modified, name=blob.name, size=blob.size) for blob in page.blobs
@@ -160,7 +162,8 @@ class AzureStorage:
                 raise
             # The blob is the sweep's own, and nobody else has a reason to hold it. Whoever may write may break a lease.
             # Source: https://learn.microsoft.com/rest/api/storageservices/lease-blob
-            LOGGER.warning("Breaking somebody's lease on %r, which only the sweep writes.", STATE_PATH)
+            said = f"Breaking somebody's lease on {STATE_PATH!r}, which only the sweep writes."
+            tell(LOGGER, Log(text=said), logging.WARNING)
             headers = {"x-ms-lease-action": "break", "x-ms-lease-break-period": "0"}
             self._blobs.call("PUT", STATE_PATH, {"comp": "lease"}, headers)
             self._put_state(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from pipeline_app.contract.function_events import Dispatched, EventIgnored, JobsUncounted
+from pipeline_app.contract.log_lines import tell
 from pipeline_function.events import Ignored, job_of_event
 from pipeline_function.runners import RunnersUnavailable
 from pipeline_function.services import Services
@@ -24,14 +26,14 @@ def dispatch(body: bytes, services: Services) -> None:
         return
     job = job_of_event(body, services.names, services.storage.account)
     if isinstance(job, Ignored):
-        LOGGER.warning("Ignored an event. %s", job.reason)
+        tell(LOGGER, EventIgnored(reason=job.reason))
         return
     # No event has the metadata that mark a folder, so an empty blob is looked at.
     if job.size == 0 and services.storage.is_folder(job.name):
-        LOGGER.info("Ignored an event. %r stands for a folder.", job.name)
+        tell(LOGGER, EventIgnored(reason=f"{job.name!r} stands for a folder."), logging.INFO)
         return
     services.storage.put(job)
-    LOGGER.info("Queued %r for event %r.", job.name, job.event_id)
+    tell(LOGGER, Dispatched(etag=job.etag, event_id=job.event_id, name=job.name, size=job.size))
     services.wake_ups.job_was_put()
 
 
@@ -42,5 +44,5 @@ def _wake_up(services: Services) -> None:
         if services.storage.job_count() == 0:
             return
     except RunnersUnavailable as problem:
-        LOGGER.warning("There may be jobs: %s", problem)
+        tell(LOGGER, JobsUncounted(problem=str(problem)))
     services.wake_ups.jobs_are_there()

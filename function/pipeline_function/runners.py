@@ -16,6 +16,8 @@ from enum import Enum
 from typing import Final, Protocol
 
 from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS
+from pipeline_app.contract.function_events import RunnerHeld, RunnerMissing, RunnerRefused, RunnerStarting
+from pipeline_app.contract.log_lines import tell
 
 LOGGER = logging.getLogger(__name__)
 
@@ -135,46 +137,42 @@ def ensure_running(
             wanted = min(max(backlog(), 1), len(group_ids))
         except RunnersUnavailable as problem:
             known = False
-            _tell(problem)
+            tell(LOGGER, RunnerRefused(group=None, problem=str(problem)))
     for group_id in group_ids:
         requests += 1
         try:
             if (state := groups.state(group_id)) is None:
-                LOGGER.error(
-                    "The container group %s does not exist. Run 'pulumi up' to deploy it; the jobs stay on the queue.",
-                    group_id,
-                )
+                tell(LOGGER, RunnerMissing(group=group_id))
                 continue
             action = action_for(state, now())
         except RunnersUnavailable as problem:
-            _tell(problem)
+            tell(LOGGER, RunnerRefused(group=group_id, problem=str(problem)))
             continue
         if action is Action.START:
             idle.append(group_id)
         elif action is Action.HOLD:
-            _tell(
-                RunnersUnavailable(
-                    f"The worker of {group_id} ended with exit code {state.exit_code} at {state.finished}, as it would "
-                    f"again. It is started again {HOLD[state.exit_code or 0]} later."
-                )
-            )
+            tell(LOGGER, _held(group_id, state))
             running += 1
         elif action is Action.LEAVE:
             running += 1
     for group_id in idle:
         if running >= wanted:
             break
-        LOGGER.info("Starting the container group %s.", group_id)
+        tell(LOGGER, RunnerStarting(group=group_id))
         requests += 1
         try:
             groups.start(group_id)
         except RunnersUnavailable as problem:
-            _tell(problem)
+            tell(LOGGER, RunnerRefused(group=group_id, problem=str(problem)))
         else:
             running += 1
     return Look(calm=known and running >= wanted, requests=requests)
 
 
-def _tell(problem: RunnersUnavailable) -> None:
-    # The alert on groups that cannot be started looks for the name.
-    LOGGER.warning("%s: %s", type(problem).__name__, problem)
+def _held(group_id: str, state: GroupState) -> RunnerHeld:
+    return RunnerHeld(
+        exit_code=state.exit_code,
+        finished=state.finished.isoformat() if state.finished else None,
+        group=group_id,
+        hold_seconds=int(HOLD[state.exit_code or 0].total_seconds()),
+    )

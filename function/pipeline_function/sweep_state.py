@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from pipeline_app.contract.log_lines import Log, tell
 from pipeline_function.services import InputBlob
 
 LOGGER = logging.getLogger(__name__)
@@ -122,7 +123,8 @@ class SweepState:
                 unlisted=record["unlisted"] and _moment(record["unlisted"]),
             )
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            LOGGER.warning("The state of the last sweep cannot be read, so all inputs are looked at: %s.", error)
+            said = f"The state of the last sweep cannot be read, so all inputs are looked at: {error}."
+            tell(LOGGER, Log(text=said), logging.WARNING)
             return None
 
 

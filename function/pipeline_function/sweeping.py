@@ -16,6 +16,8 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline_app.contract import FileJob, now
+from pipeline_app.contract.function_events import Requeued, Sweep
+from pipeline_app.contract.log_lines import tell
 from pipeline_function.services import Backlog, InputBlob, Progress, Services
 from pipeline_function.sweep_state import SweepState, fingerprint
 
@@ -35,8 +37,7 @@ def sweep(services: Services) -> None:
     for a passing fault; the next sweep then goes on where the last complete run ended.
     """
     backlog = services.storage.backlog()
-    # The backlog's alert reads this line.
-    LOGGER.info("Backlog: events=%d jobs=%d.", backlog.events, backlog.jobs)
+    tell(LOGGER, Sweep(events=backlog.events, jobs=backlog.jobs))
     if backlog.jobs:
         services.wake_ups.jobs_are_there()
     state = SweepState.decode(services.storage.load_state())
@@ -80,8 +81,8 @@ def _go_on(services: Services, backlog: Backlog, state: SweepState) -> None:
                 if is_due:
                     due.append(blob)
             try:
-                for blob in pool.map(lambda blob: _queue(services, blob), due):
-                    LOGGER.warning("Queued %r, which has neither a receipt nor a message.", blob.name)
+                for job in pool.map(lambda blob: _queue(services, blob), due):
+                    tell(LOGGER, Requeued(etag=job.etag, event_id=job.event_id, name=job.name, size=job.size))
             finally:
                 if due:
                     services.wake_ups.job_was_put()
@@ -116,7 +117,8 @@ def _doublings(age: timedelta, grace: timedelta) -> int:
     return math.floor(math.log2(age / grace)) if age >= grace else -1
 
 
-def _queue(services: Services, blob: InputBlob) -> InputBlob:
+def _queue(services: Services, blob: InputBlob) -> FileJob:
     event_id = f"sweep-{uuid.uuid4()}"
-    services.storage.put(FileJob(etag=blob.etag, event_id=event_id, name=blob.name, queued_at=now(), size=blob.size))
-    return blob
+    job = FileJob(etag=blob.etag, event_id=event_id, name=blob.name, queued_at=now(), size=blob.size)
+    services.storage.put(job)
+    return job

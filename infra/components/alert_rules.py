@@ -1,28 +1,28 @@
-"""What is worth a person's attention: metrics, and queries over the log lines of the worker, function and platform.
+"""What is worth a person's attention: metrics, and queries over what worker, function and platform log.
 
-Pure, so that tests can hold each term against the line that the code really logs. Every rule has an entry of the same
-name in the runbook of docs/operations.md.
+The project's own events are found by their fields, as ``pipeline_app.contract`` declares them, and only the platform's
+lines by their words. Pure, so that tests can hold each query against the line that the code really logs. Every rule has
+an entry of the same name in the runbook of docs/operations.md.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from infra.settings.silence import SILENT_WINDOWS
-
-# Parts of lines of this project's own code.
-BACKLOG: Final = "Backlog: "
-BURIED: Final = "is buried in the poison queue"
-FAILED: Final = " INFO failed "
-MISSING_GROUP: Final = "does not exist. Run 'pulumi up' to deploy it"
-UNCONFINED: Final = "applications are not confined"
-UNSTARTABLE: Final = "RunnersUnavailable"
+from pipeline_app.contract.function_events import RunnerHeld, RunnerMissing, RunnerRefused, Sweep
+from pipeline_app.contract.log_lines import Event
+from pipeline_app.contract.worker_events import Buried, Finished, Unconfined
 
 # What the Functions host logs when it moves a message to a poison queue.
 # Source: QueueProcessor.CopyMessageToPoisonQueueAsync in https://github.com/Azure/azure-webjobs-sdk
 HOST_POISON: Final = "Message has reached MaxDequeueCount"
+
+# What the host says of an exception of the function's that would not be caught: its type and its text.
+UNAVAILABLE: Final = "RunnersUnavailable"
 
 # What Container Instances reports of a group whose image or share it cannot get at; the start itself succeeded.
 # Source: https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting
@@ -40,8 +40,8 @@ CONTAINER_LOGS: Final = ("ContainerInstanceLog", "ContainerInstanceLog_CL")
 _COLUMNS: Final = "InnermostMessage: string, Message: string, OuterMessage: string, TimeGenerated: datetime"
 _FUZZY: Final = f"union isfuzzy=true (datatable({_COLUMNS})[])"
 
-# Every sweep logs its line, whatever it finds; none is left out by sampling, as the function's host.json says.
-_SWEEPS: Final = f'AppTraces\n| where Message startswith_cs "{BACKLOG}"'
+# What the line of an event says, by the names of its fields; nothing where the line is another's.
+_FIELDS: Final = "| extend e = parse_json(Message)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def log_alerts(
         alerts["silent-sweep"] = LogAlert(
             absence=True,
             description=f"The sweep has not reported for {silent_minutes} minutes, so the function does not run.",
-            query=f"{_SWEEPS}\n| project TimeGenerated",
+            query=f"{_sweeps()}\n| project TimeGenerated",
             severity=1,
             threshold=1,
             window=SILENT_WINDOWS[silent_minutes],
@@ -119,28 +119,34 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
         "backlog": LogAlert(
             description=f"More than {backlog_jobs} jobs have been waiting for 15 minutes.",
             measure="Jobs",
-            query=f'{_SWEEPS}\n| parse Message with * "jobs=" Jobs: long "." *',
+            query=f"{_sweeps()}\n| project TimeGenerated, Jobs = tolong(e.jobs)",
             severity=2,
             threshold=backlog_jobs,
             window="PT15M",
         ),
         "failed-files": LogAlert(
             description=f"More than {failed_files} files failed within 15 minutes.",
-            query=f"{_union(*CONTAINER_LOGS)}\n| where {_holds('Message', FAILED)}",
+            # A canary is nobody's file.
+            query=(
+                f"{_union(*CONTAINER_LOGS)}\n{_FIELDS}\n"
+                f'| where {_is(Finished)} and tostring(e.outcome) == "failed" and tobool(e.canary) == false'
+            ),
             severity=2,
             threshold=failed_files,
             window="PT15M",
         ),
         "poisoned-messages": LogAlert(
             description="A job or an event was moved to a poison queue.",
-            query=f"{_union('AppTraces', *CONTAINER_LOGS)}\n| where {_holds('Message', BURIED, HOST_POISON)}",
+            query=(
+                f"{_union('AppTraces', *CONTAINER_LOGS)}\n{_FIELDS}\n| where {_is(Buried)} or {_platform(HOST_POISON)}"
+            ),
             severity=1,
             threshold=0,
             window="PT15M",
         ),
         "unconfined-applications": LogAlert(
             description="A worker runs applications that nothing keeps from other files, since its kernel cannot.",
-            query=f"{_union(*CONTAINER_LOGS)}\n| where {_holds('Message', UNCONFINED)}",
+            query=f"{_union(*CONTAINER_LOGS)}\n{_FIELDS}\n| where {_is(Unconfined)}",
             severity=3,
             threshold=0,
             window="PT15M",
@@ -150,9 +156,9 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
             description="A container group has not been able to start for 15 minutes.",
             periods=3,
             query=(
-                f"{_union('AppExceptions', 'AppTraces', *CONTAINER_EVENTS)}\n"
-                '| extend Text = strcat(Message, " ", OuterMessage, " ", InnermostMessage)\n'
-                f"| where {_holds('Text', MISSING_GROUP, UNSTARTABLE, *PLATFORM)}"
+                f"{_union('AppExceptions', 'AppTraces', *CONTAINER_EVENTS)}\n{_FIELDS}\n"
+                f"| where {_is(RunnerHeld, RunnerMissing, RunnerRefused)} or {_platform(*PLATFORM)} or "
+                f'OuterMessage contains_cs "{UNAVAILABLE}" or InnermostMessage contains_cs "{UNAVAILABLE}"'
             ),
             severity=1,
             threshold=0,
@@ -161,7 +167,7 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
         "waiting-events": LogAlert(
             description=f"More than {backlog_events} events have been waiting for 15 minutes.",
             measure="Events",
-            query=f'{_SWEEPS}\n| parse Message with * "events=" Events: long " " *',
+            query=f"{_sweeps()}\n| project TimeGenerated, Events = tolong(e.events)",
             severity=2,
             threshold=backlog_events,
             window="PT15M",
@@ -169,8 +175,20 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
     }
 
 
-def _holds(column: str, *terms: str) -> str:
-    return " or ".join(f'{column} contains_cs "{term}"' for term in terms)
+def _is(*kinds: type[Event]) -> str:
+    named = [json.dumps(kind.kind) for kind in kinds]
+    return f"tostring(e.event) in ({', '.join(named)})" if len(named) > 1 else f"tostring(e.event) == {named[0]}"
+
+
+def _platform(*terms: str) -> str:
+    # What an event of the project's quotes, such as the name of a file, is not the platform's.
+    holds = " or ".join(f'Message contains_cs "{term}"' for term in terms)
+    return f'(tostring(e.event) == "" and ({holds}))'
+
+
+def _sweeps() -> str:
+    # Every sweep logs its event, whatever it finds; none is left out by sampling, as the function's host.json says.
+    return f"AppTraces\n{_FIELDS}\n| where {_is(Sweep)}"
 
 
 def _union(*tables: str) -> str:

@@ -8,15 +8,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from infra.operate.storage import OperateError
-from infra.settings.naming import SHARE_MOUNT
 from pipeline_app.contract import StorageNames
 
 LOCAL_KEYS: Final = ("appStorageConnectionString", "appStorageContainer", "inputPath", "outputPath")
+# The folder of a local run beside its ``outputs.json`` that has what each part of it writes.
+LOGS: Final = "logs"
 STACK_KEYS: Final = ("appStorageContainer", "inputPath", "outputPath", "uploadUrl")
 
 
@@ -27,14 +28,14 @@ class Place:
     Attributes:
         blob_endpoint: URL of the Blob service, where one signs in by identity.
         connection_string: of the account, or None where one signs in by identity.
-        log: the worker's log, where it is a file of this machine.
+        logs: where the consoles of the workers are files of this machine, the folder that has them.
         names: container and paths.
         queue_endpoint: URL of the Queue service, where one signs in by identity.
     """
 
     blob_endpoint: str | None = None
     connection_string: str | None = None
-    log: Path | None = None
+    logs: Path | None = None
     names: StorageNames
     queue_endpoint: str | None = None
 
@@ -53,10 +54,8 @@ def local_place(outputs_file: Path) -> Place:
             f"{outputs_file.parent}', name another folder with --data, or say --azure for a deployed stack."
         ) from error
     _require(outputs, LOCAL_KEYS, str(outputs_file))
-    log = None
-    if {"logFile", "shareDirectory"} <= outputs.keys():
-        log = Path(outputs["shareDirectory"]) / PurePosixPath(outputs["logFile"]).relative_to(SHARE_MOUNT)
-    return Place(connection_string=outputs["appStorageConnectionString"], log=log, names=_names(outputs))
+    logs = outputs_file.parent / LOGS
+    return Place(connection_string=outputs["appStorageConnectionString"], logs=logs, names=_names(outputs))
 
 
 def stack_place(outputs: Mapping[str, Any], stack: str) -> Place:

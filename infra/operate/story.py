@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from infra.operate.log_lines import of_file
 from infra.operate.storage import Blob, OperateError, Storage
 from pipeline_app.contract import (
     EVENTS_POISON_QUEUE,
@@ -22,7 +22,6 @@ from pipeline_app.contract import (
     Receipt,
     StorageNames,
 )
-from pipeline_app.worker.marking import is_application_line
 from pipeline_app.worker.publication import owner_of
 
 LOG_LINES: Final = 10
@@ -58,7 +57,7 @@ class Story:
         held: why blobs of an older version can be neither overwritten nor deleted, in sentences for each.
         input: its present version, or None.
         is_input: whether its name is below the input path.
-        log: the last lines of the worker's log about it, or None where that log cannot be read from here.
+        log: the last events of it that the workers logged, or None where their log cannot be read from here.
         log_blob: its ``run.log``, or None.
         name: the blob's name.
         receipt: its receipt, of whatever version, or None.
@@ -73,7 +72,7 @@ class Story:
     held: tuple[str, ...]
     input: Blob | None
     is_input: bool
-    log: tuple[str, ...] | None
+    log: tuple[Mapping[str, Any], ...] | None
     log_blob: str | None
     name: str
     receipt: Receipt | None
@@ -83,7 +82,7 @@ class Story:
 
 
 def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] | None) -> Story:
-    """Look at everything that tells of a file; ``log`` are the lines of the worker's log, or None.
+    """Look at everything that tells of a file; ``log`` are the lines of the workers' consoles, or None.
 
     The receipt is looked at after the input, so a receipt of an earlier version shows as that, and the messages are
     looked at before both: a message that is gone by then has left its receipt.
@@ -91,10 +90,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
     sightings, counts = messages(name, storage)
     dead_letters = tuple(_dead_letters(name, storage))
     present = storage.find(name)
-    # The worker quotes names as Python does, so that one name never shows in another's lines.
-    marks = (repr(name), f"[pipeline] {name!r} version ")
-    own = () if log is None else (line for line in log if not is_application_line(line))
-    lines = None if log is None else tuple(deque((line for line in own if any(m in line for m in marks)), LOG_LINES))
+    told = None if log is None else tuple(of_file(name, log)[-LOG_LINES:])
     if not names.is_input(name):
         return Story(
             broken=(),
@@ -103,7 +99,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
             held=(),
             input=present,
             is_input=False,
-            log=lines,
+            log=told,
             log_blob=None,
             name=name,
             receipt=None,
@@ -120,7 +116,7 @@ def gather(name: str, storage: Storage, names: StorageNames, log: Iterable[str] 
         held=tuple(islice(_held(name, storage, names), MOST_HELD)),
         input=present,
         is_input=True,
-        log=lines,
+        log=told,
         log_blob=log_blob.name if log_blob else None,
         name=name,
         receipt=receipt,

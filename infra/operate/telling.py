@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from infra.operate.log_lines import shown
 from infra.operate.storage import archive_problem
 from infra.operate.story import Story
 from pipeline_app.contract import (
-    CONFIG_REFUSED,
     EVENTS_POISON_QUEUE,
     EVENTS_QUEUE,
     JOBS_POISON_QUEUE,
@@ -20,6 +20,7 @@ from pipeline_app.contract import (
     is_folder_marker,
 )
 from pipeline_app.printable import printable
+from pipeline_app.worker.app_config import ConfigRefused
 
 # The sweep leaves an input two minutes for its event, and runs every minute unless the stack says otherwise.
 SWEPT_AFTER: Final = timedelta(minutes=3)
@@ -115,12 +116,14 @@ def _attempts(story: Story) -> Section:
     lines: list[str] = []
     if story.log is None:
         query = (
-            "union isfuzzy=true ContainerInstanceLog, ContainerInstanceLog_CL "
-            f"| where Message contains {_kusto(story.name)} | order by TimeGenerated asc"
+            "union isfuzzy=true AppTraces, ContainerInstanceLog, ContainerInstanceLog_CL "
+            f"| extend e = parse_json(Message) | where tostring(e.name) == {_kusto(story.name)} "
+            "| project TimeGenerated, Text = tostring(e.text) | order by TimeGenerated asc"
         )
-        lines.append(f"What the workers logged of it is in Log Analytics: {query}")
+        lines.append(f"What function and workers logged of it is in Log Analytics: {query}")
     elif story.log:
-        lines += ["The last that the workers logged of it:", *(f"  {line.rstrip()}" for line in story.log)]
+        said = (shown(event).partition("\n")[0] for event in story.log)
+        lines += ["The last that the workers logged of it:", *(f"  {each}" for each in said)]
     else:
         lines.append("The workers have logged nothing of it.")
     if story.log_blob:
@@ -203,7 +206,7 @@ def _advice_without_receipt(story: Story, moment: datetime, retry: str) -> tuple
             f"Look at the message in '{queue}' and at the log, and mend the cause. Then {retry} has the file "
             "processed, and the message can be deleted."
         ]
-    if story.log and CONFIG_REFUSED in story.log[-1]:
+    if story.log and story.log[-1].get("cause") == ConfigRefused.__name__:
         return "bad", [
             "A config on the share is not the stack's, so no file is run: 'pulumi up' puts it back (in a local run, "
             "its next start). The file waits in the queue and costs no attempt; nothing else is to be done for it."

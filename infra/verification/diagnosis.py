@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from infra.operate.log_lines import readable
 from infra.operate.story import Story
 from infra.operate.telling import tell
 from infra.verification.canary import GroupFacts, Step, Watch
 from pipeline_app.contract import StorageNames
+from pipeline_app.contract.log_lines import decode
 from pipeline_app.printable import printable
 
 # What Container Instances says of a group whose image or share it cannot get at, and what mends it.
@@ -25,7 +27,7 @@ PLATFORM: Final[Mapping[str, str]] = {
     ),
 }
 
-# What the worker's log says where its identity may not do what it has to.
+# The storage's codes, in the events of a worker whose identity may not do what it has to.
 REFUSED: Final = ("AuthorizationFailure", "AuthorizationPermissionMismatch")
 
 SHOWN_EVENTS: Final = 3
@@ -102,7 +104,7 @@ def _group_advice(groups: Sequence[GroupFacts]) -> list[str]:
         if group.state is None:
             lines.append(f"The container group {group.name} does not exist. 'pulumi up --refresh' makes it anew.")
         lines += [advice for words, advice in PLATFORM.items() if any(words in event for event in group.events)]
-        if any(word in line for line in group.log for word in REFUSED):
+        if any((decode(line) or {}).get("code") in REFUSED for line in group.log):
             lines.append(
                 f"The worker in {group.name} may not use the storage account. Has its identity the roles that "
                 "docs/identities.md lists? A role that was given a moment ago may take minutes: run 'pulumi up' again."
@@ -116,5 +118,5 @@ def _group_lines(group: GroupFacts) -> list[str]:
     lines = [f"Container group {group.name}", f"  It is {group.state}."]
     lines += [f"  {event}" for event in group.events[:SHOWN_EVENTS]]
     if group.log:
-        lines += ["  Its worker's last lines:", *(f"    {line}" for line in group.log[-SHOWN_LINES:])]
+        lines += ["  Its worker's last lines:", *(f"    {readable(line)}" for line in group.log[-SHOWN_LINES:])]
     return lines

@@ -54,14 +54,12 @@ from pipeline_app.contract.receipts import (
     Status,
 )
 from pipeline_app.contract.signals import (
-    CONFIG_REFUSED,
     EXIT_REFUSED,
     EXIT_SETTINGS,
 )
 
 __all__ = [
     "CANARY_FOLDER",
-    "CONFIG_REFUSED",
     "EVENTS_POISON_QUEUE",
     "EVENTS_QUEUE",
     "EXIT_REFUSED",

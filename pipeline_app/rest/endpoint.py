@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 from pipeline_app.contract import StorageConnection
+from pipeline_app.contract.log_lines import Retried, tell
 from pipeline_app.rest.clock import ServiceClock
 from pipeline_app.rest.connections import Connections
 from pipeline_app.rest.exchange import (
@@ -150,7 +151,7 @@ class Endpoint:
                     raise _error(answer)
                 problem = f"HTTP {answer.status}"
                 wait = _wait(tried, answer.headers.get("Retry-After"))
-            _log.info("%s: %s; trying again in %.0f s", request, problem, wait)
+            tell(_log, Retried(again_in=wait, problem=problem, request=str(request)))
             (self._pause or time.sleep)(wait)
         raise AssertionError("The loop returns or raises.")
 

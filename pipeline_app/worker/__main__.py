@@ -12,8 +12,11 @@ import signal
 import sys
 import threading
 import time
+from typing import Final
 
 from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS, ContractError
+from pipeline_app.contract.log_lines import JsonLines, tell
+from pipeline_app.contract.worker_events import WorkerEnded, WorkerFailed, WorkerStarted, WorkerStopping
 from pipeline_app.rest.proxies import keep_near
 from pipeline_app.worker import health
 from pipeline_app.worker.azure_storage import connect
@@ -27,26 +30,29 @@ from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.share_log import PrintableFormatter, ShareLog
 from pipeline_app.worker.status import Status
 
+# The log on the share is read by people, and has what applications print beside it.
+SHARE_FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
+SHARE_MOMENT: Final = "%Y-%m-%dT%H:%M:%S"
+
 _log = logging.getLogger("pipeline_app.worker")
 
 
 def main() -> int:
     """Run the worker and return its exit code."""
-    _log_to(logging.StreamHandler(sys.stdout))
+    _log_to(logging.StreamHandler(sys.stdout), JsonLines())
     logging.getLogger("azure").setLevel(logging.WARNING)
     keep_near()
     try:
         settings = WorkerSettings.from_environment(os.environ)
         address = health.address(os.environ)
     except ContractError as error:
-        _log.error("%s", error)
-        return EXIT_SETTINGS
+        return _failed(EXIT_SETTINGS, str(error))
     if settings.log_file is not None:
-        _log_to(ShareLog(settings.log_file))
+        _log_to(ShareLog(settings.log_file), PrintableFormatter(SHARE_FORMAT, SHARE_MOMENT))
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:
-        _log.info("%s: no more files are claimed, running ones are given back", signal.Signals(number).name)
+        tell(_log, WorkerStopping(signal=signal.Signals(number).name))
         stopping.set()
 
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -67,7 +73,7 @@ def main() -> int:
             worker_scratch(settings.scratch) as scratch,
             Keepers(settings, scratch) as keepers,
         ):
-            _log.info("worker of release %s serves /healthz and /status on port %d", settings.release, port)
+            tell(_log, WorkerStarted(port=port, release=settings.release))
             drain = Drain(
                 queue,
                 JobProcessor(settings, store, queue, scratch, stopping.is_set, keepers),
@@ -80,27 +86,32 @@ def main() -> int:
             )
             completed = drain.run()
     except (DiskFull, NotConfined) as error:
-        _log.error("The worker cannot run: %s", error)
-        return EXIT_SETTINGS
+        return _failed(EXIT_SETTINGS, f"The worker cannot run: {error}")
     except Refused as error:
-        _log.error(
-            "The worker ends, since a group that has ended costs nothing: %s It is started again after half an hour.",
-            error,
+        return _failed(
+            EXIT_REFUSED,
+            f"The worker ends, since a group that has ended costs nothing: {error} It is started again after half an "
+            "hour.",
         )
-        return EXIT_REFUSED
     except OSError as error:
-        _log.error(
-            "The worker cannot run: %s. Is port %d taken or %s full?", error, settings.health_port, settings.scratch
+        return _failed(
+            EXIT_SETTINGS,
+            f"The worker cannot run: {error}. Is port {settings.health_port} taken or {settings.scratch} full?",
         )
-        return EXIT_SETTINGS
     store.close()
     queue.close()
-    _log.info("worker ends: %s", status.snapshot()["counts"] or "nothing was to do")
-    return 0 if completed else 1
+    code = 0 if completed else 1
+    tell(_log, WorkerEnded(counts=status.snapshot()["counts"], exit_code=code))
+    return code
 
 
-def _log_to(handler: logging.Handler) -> None:
-    formatter = PrintableFormatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+def _failed(code: int, problem: str) -> int:
+    tell(_log, WorkerFailed(exit_code=code, problem=problem))
+    return code
+
+
+def _log_to(handler: logging.Handler, formatter: logging.Formatter) -> None:
+    # Moments are in UTC wherever this runs.
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     root = logging.getLogger()

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pipeline_app.contract import CONFIG_REFUSED
-
 DEFAULT_ARGS = ("{input}", "{output}")
 DEFAULT_TIMEOUT_SECONDS = 3600.0
 # What the kernel takes as a command line and environment is far less.
@@ -131,9 +129,10 @@ def _load_step(path: Path, seen: Callable[[bytes], None], expected: Mapping[Path
     found = hashlib.sha256(content).hexdigest()
     if sha256 and found != sha256:
         raise ConfigRefused(
-            f"The config {path} {CONFIG_REFUSED}: its SHA-256 is {found}, and not {sha256}. Either a deploy is under "
-            "way, which ends this by itself, or somebody, such as an application, has changed it: then 'pulumi up' "
-            "(in a local run, its next start) puts it back. Until then no file is run, and none is lost."
+            f"The config {path} is not the one that this stack put there: its SHA-256 is {found}, and not {sha256}. "
+            "Either a deploy is under way, which ends this by itself, or somebody, such as an application, has changed "
+            "it: then 'pulumi up' (in a local run, its next start) puts it back. Until then no file is run, and none "
+            "is lost."
         )
     seen(content)
     return parse(content, f"The config {path}")

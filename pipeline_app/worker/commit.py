@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_app.contract import LOG_STATE_METADATA, ContractError, Receipt
+from pipeline_app.contract.log_lines import tell
+from pipeline_app.contract.worker_events import Warned
 from pipeline_app.worker.local_file import LocalFile
 from pipeline_app.worker.publication import COMMITTED, InputChanged, Publication, lacks_receipt
 from pipeline_app.worker.results import MAX_ROUNDS, remove_own, replace_outputs
@@ -194,7 +196,7 @@ def _noting(publication: Publication, receipt: Receipt, left: Sequence[BlobHeld]
         return receipt
     more = f" So are {len(left) - NAMED} more." if len(left) > NAMED else ""
     said = f"An older version's result is still there: {' '.join(map(str, left[:NAMED]))}{more}"
-    _log.warning("%r: %s", publication.input_name, said)
+    tell(_log, Warned(name=publication.input_name, warning=said))
     if receipt.error:
         return dataclasses.replace(receipt, error=f"{receipt.error} {said}")
     return dataclasses.replace(receipt, warning=f"{receipt.warning} {said}" if receipt.warning else said)

@@ -9,9 +9,12 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from pipeline_app.contract import Receipt
+from pipeline_app.contract.log_lines import tell
+from pipeline_app.contract.worker_events import Finished, PublishWaits, Skipped, Warned
 from pipeline_app.worker import commit
 from pipeline_app.worker.application import RunResult, collect_results
 from pipeline_app.worker.attempt import Outcome, Processed, Ran
@@ -62,22 +65,30 @@ def end(ran: Ran, folder: Path, settings: WorkerSettings, stopping: Callable[[],
     receipt, mine = _publish(ran, result, settings, stopping)
     ran.claim.complete()
     if not mine:
-        _log.info("skipped %r attempt=%d: another attempt was faster", ran.job.name, ran.number)
+        tell(_log, Skipped(attempt=ran.number, name=ran.job.name, reason="another attempt was faster"))
         return Processed(outcome=Outcome.SKIPPED)
     canary = settings.names.is_canary(ran.job.name)
-    # The alert on failed files reads these lines, and a canary is none.
-    _log.info(
-        "%s%s %r attempt=%d outputs=%d%s",
-        "canary " if canary else "",
-        receipt.status,
-        ran.job.name,
-        ran.number,
-        len(receipt.outputs),
-        f": {receipt.error}" if receipt.error else "",
-    )
+    tell(_log, _finished(receipt, canary=canary))
     if receipt.warning and not canary:
-        _log.warning("%r: %s", ran.job.name, receipt.warning)
+        tell(_log, Warned(name=ran.job.name, warning=receipt.warning))
     return Processed(outcome=Outcome.CANARY if canary else Outcome(receipt.status))
+
+
+def _finished(receipt: Receipt, *, canary: bool) -> Finished:
+    took = datetime.fromisoformat(receipt.finished_at) - datetime.fromisoformat(receipt.started_at)
+    return Finished(
+        attempt=receipt.attempt,
+        canary=canary,
+        error=receipt.error,
+        etag=receipt.input.etag,
+        event_id=receipt.event_id,
+        exit_code=receipt.exit_code,
+        name=receipt.input.name,
+        outcome=receipt.status,
+        outputs=len(receipt.outputs),
+        seconds=took.total_seconds(),
+        size=receipt.input.size,
+    )
 
 
 def _publish(
@@ -137,7 +148,7 @@ def _keep_log(path: Path, target: Path | None) -> None:
 
 
 def _wait(ran: Ran, problem: BlobHeld, stopping: Callable[[], bool]) -> None:
-    _log.info("waiting to publish %r: %s", ran.job.name, problem)
+    tell(_log, PublishWaits(attempt=ran.number, name=ran.job.name, reason=str(problem)))
     until = ran.outside.monotonic() + POLL_SECONDS
     while ran.outside.monotonic() < until:
         if stopping() or ran.claim.lost:

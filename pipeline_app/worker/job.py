@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline_app.contract import ContractError, FileJob
+from pipeline_app.contract.log_lines import tell
+from pipeline_app.contract.worker_events import Buried, Isolated, JobClaimed
 from pipeline_app.worker.application import RunResult, collect_results, run_application
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
 from pipeline_app.worker.claim import Claim
@@ -71,15 +73,16 @@ class JobProcessor:
 
     def claim(self, message: Message) -> Claimed | Processed:
         """Read a claimed message and keep it claimed from now on."""
+        job = None
         try:
             job = FileJob.decode(message.content)
             directory = self._settings.names.output_directory(job.name)
             history = History.of(job, message.dequeue_count)
         except ContractError as error:
-            return self._bury(message, str(error))
+            return self._bury(message, str(error), job.name if job else None)
         number = message.dequeue_count - job.given_back
         if history.attempt > self._settings.max_attempts + MAX_RECEIPT_TRIES:
-            return self._bury(message, f"no receipt can be written for {job.name!r}")
+            return self._bury(message, f"no receipt can be written for {job.name!r}", job.name)
         claim = Claim(self._queue, message, self._settings.claim_seconds, self._outside)
         resources = ExitStack()
         claimed = Claimed(
@@ -96,7 +99,7 @@ class JobProcessor:
 
         def take() -> Claimed:
             resources.enter_context(self._alone(job.name))
-            _log.info("claimed %r attempt=%d", job.name, number)
+            tell(_log, JobClaimed(attempt=number, event_id=job.event_id, name=job.name))
             return claimed
 
         return self._guarded(claimed, take)
@@ -106,11 +109,7 @@ class JobProcessor:
 
         def begin() -> Claimed:
             claimed.claim.rewrite(dataclasses.replace(claimed.job, isolated=claimed.job.isolated + 1))
-            _log.info(
-                "isolated %r attempt=%d: a worker that had it was lost, so nothing else is worked on beside it",
-                claimed.job.name,
-                claimed.number,
-            )
+            tell(_log, Isolated(attempt=claimed.number, name=claimed.job.name))
             return claimed
 
         return self._guarded(claimed, begin)
@@ -200,7 +199,7 @@ class JobProcessor:
             with self._lock:
                 self._in_hand.remove(name)
 
-    def _bury(self, message: Message, reason: str) -> Processed:
-        _log.error("message %s is buried in the poison queue: %s", message.id, reason)
+    def _bury(self, message: Message, reason: str, name: str | None = None) -> Processed:
+        tell(_log, Buried(attempt=None, message_id=message.id, name=name, reason=reason))
         self._queue.bury(message)
         return Processed(outcome=Outcome.BURIED)

@@ -11,17 +11,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final
 
+from pipeline_app.contract.log_lines import tell
+from pipeline_app.contract.worker_events import Confined, Unconfined
 from pipeline_app.worker.confinement import filters, landlock
 from pipeline_app.worker.confinement.rights import ENDPOINTS, Rights, rights
 from pipeline_app.worker.process import Keeper
 from pipeline_app.worker.scratch import is_folder, remove
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.stage import Stage
-
-# The alert on workers that do not confine reads this.
-NOT_CONFINED: Final = "applications are not confined"
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +75,7 @@ class Keepers:
         if lacks:
             self._tell(lacks)
         else:
-            _log.info("applications are confined: %s", ", ".join(_kept(found, settings)))
+            tell(_log, Confined(kept=", ".join(_kept(found, settings))))
 
     def __enter__(self) -> Keepers:
         return self
@@ -113,12 +111,7 @@ class Keepers:
         """Say once that applications are not confined, and why."""
         if not self._told:
             self._told = True
-            _log.warning(
-                "%s: the kernel %s %s. A file that takes over the application can reach other files and the worker.",
-                NOT_CONFINED,
-                os.uname().release,
-                lacks,
-            )
+            tell(_log, Unconfined(kernel=os.uname().release, lacks=lacks))
 
 
 def _clear(folder: Path) -> None:

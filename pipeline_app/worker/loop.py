@@ -6,9 +6,11 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pipeline_app.contract import JOBS_QUEUE
+from pipeline_app.contract.log_lines import tell
+from pipeline_app.contract.worker_events import Outage, SlotBrokeOff
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.isolation import Isolation
@@ -16,7 +18,7 @@ from pipeline_app.worker.keepers import NotConfined
 from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
-from pipeline_app.worker.storage import JobQueue, Message
+from pipeline_app.worker.storage import JobQueue, Message, code_of
 
 # Only a group that has terminated costs nothing, so a worker does not wait for ever for a storage that lets it do
 # nothing: no role, no token, no queue, no network. A fresh role is in force after ten minutes at most.
@@ -141,7 +143,7 @@ class Drain:
             if not self._is_transient(error):
                 raise
             self._trouble_of_queue = self._since(self._trouble_of_queue, str(error))
-            _log.warning("the queue does not answer, trying again in %.0f s: %s", OUTAGE_SECONDS, error)
+            tell(_log, _outage("receive", error, OUTAGE_SECONDS))
             self._outage_until = self._outside.monotonic() + OUTAGE_SECONDS
         finally:
             self._isolation.received(message=message is not None)
@@ -169,7 +171,7 @@ class Drain:
             if not self._is_transient(error):
                 raise
             # The message could not even be given back; it is visible again when its claim expires.
-            _log.warning("a message is left to its claim: %s", error)
+            tell(_log, _outage("settle", error, self._claim_seconds))
             return Processed(again_in=self._claim_seconds, outcome=Outcome.LOST, trouble=str(error))
 
     def wait(self, polls: int) -> bool:
@@ -192,7 +194,8 @@ class Drain:
             self._stopping.set()
         except BaseException as error:
             # A full disk is no fault of the code, so its sentence says all.
-            _log.error("slot %d broke off: %s", number, error, exc_info=not isinstance(error, DiskFull | NotConfined))
+            traceback = not isinstance(error, DiskFull | NotConfined)
+            tell(_log, SlotBrokeOff(problem=str(error), slot=number), traceback=traceback)
             self._status.count("broken off")
             failures.append(error)
             self._stopping.set()
@@ -231,8 +234,12 @@ class Drain:
         except Exception as error:
             if not self._is_transient(error):
                 raise
-            _log.warning("the queue cannot be looked at: %s", error)
+            tell(_log, _outage("count", error, None))
             return False
 
     def _since(self, trouble: _Trouble | None, text: str, *, config: bool = False) -> _Trouble:
         return _Trouble(self._outside.monotonic() if trouble is None else trouble.since, text, config)
+
+
+def _outage(doing: Literal["count", "receive", "settle"], error: Exception, again_in: float | None) -> Outage:
+    return Outage(again_in=again_in, code=code_of(error), doing=doing, problem=str(error))

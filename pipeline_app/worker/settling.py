@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from pipeline_app.contract.log_lines import tell
+from pipeline_app.contract.worker_events import BrokeOff, Buried, GivenBack, Lost, Skipped
 from pipeline_app.worker.app_config import ConfigRefused
 from pipeline_app.worker.attempt import Claimed, Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
@@ -17,7 +19,7 @@ from pipeline_app.worker.keepers import NotConfined
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.publication import InputChanged
 from pipeline_app.worker.scratch import Vanished
-from pipeline_app.worker.storage import BlobHeld, ClaimLost
+from pipeline_app.worker.storage import BlobHeld, ClaimLost, code_of
 from pipeline_app.worker.working import WorkedOn
 
 # So often a file goes back that is refused to this worker and may not be for long, which takes a quarter of an hour. A
@@ -38,37 +40,39 @@ def guarded(
     try:
         outcome = stage()
     except ClaimLost as error:
-        _log.warning("lost %r attempt=%d: %s", job.name, number, error)
-    except Interrupted:
+        tell(_log, Lost(attempt=number, name=job.name, reason=str(error)))
+    except Interrupted as error:
         if claim.lost:
-            _log.warning("lost %r attempt=%d: another worker has the message", job.name, number)
+            tell(_log, Lost(attempt=number, name=job.name, reason="another worker has the message"))
         else:
-            outcome = give_back(claimed, "the worker is stopping", delay=0.0, counted=False)
+            outcome = give_back(claimed, "the worker is stopping", delay=0.0, counted=False, error=error)
     except (DiskFull, NotConfined) as error:
         # Something that was written outside of its attempt's folder is still there, or the machine lacks something: a
         # new worker, in Azure on a new disk, has to go on, and this file has nothing to do with it.
-        outcome = give_back(claimed, str(error), delay=claimed.outside.backoff(job.given_back), counted=False)
+        delay = claimed.outside.backoff(job.given_back)
+        outcome = give_back(claimed, str(error), delay=delay, counted=False, error=error)
         raise
     except ConfigRefused as error:
         # No file has to do with it, however long it lasts.
-        outcome = give_back(claimed, str(error), delay=claimed.outside.backoff(job.given_back), counted=False)
+        delay = claimed.outside.backoff(job.given_back)
+        outcome = give_back(claimed, str(error), delay=delay, counted=False, error=error)
         outcome = replace(outcome, config=True, trouble=str(error))
     except InputChanged as error:
-        outcome = give_back(claimed, str(error), delay=0.0, counted=False)
+        outcome = give_back(claimed, str(error), delay=0.0, counted=False, error=error)
     except WorkedOn as error:
         outcome = _wait_for_other(claimed, error)
     except BlobHeld as error:
         outcome = _hold(claimed, error)
     except (FileNotFoundError, NotADirectoryError, PermissionError, Vanished) as error:
         # What an application does to its own files is a result; these were taken, or locked, by another one's.
-        counted = job.given_back >= PATIENCE
-        outcome = give_back(claimed, _sentence(error), delay=claimed.outside.backoff(job.given_back), counted=counted)
+        counted, delay = job.given_back >= PATIENCE, claimed.outside.backoff(job.given_back)
+        outcome = give_back(claimed, _sentence(error), delay=delay, counted=counted, error=error)
     except Exception as error:
         transient = is_transient(error)
         if not transient:
-            _log.exception("attempt %d of %r broke off", number, job.name)
+            tell(_log, BrokeOff(attempt=number, name=job.name), traceback=True)
         delay = claimed.outside.backoff(job.given_back if transient else number)
-        outcome = give_back(claimed, _sentence(error), delay=delay, counted=not transient)
+        outcome = give_back(claimed, _sentence(error), delay=delay, counted=not transient, error=error)
         if transient:
             outcome = replace(outcome, trouble=str(error))
     finally:
@@ -77,16 +81,27 @@ def guarded(
     return outcome
 
 
-def give_back(claimed: Claimed, reason: str, *, delay: float, counted: bool) -> Processed:
+def give_back(
+    claimed: Claimed, reason: str, *, delay: float, counted: bool, error: Exception | None = None
+) -> Processed:
     """Give the message back, visible again after ``delay`` seconds; ``counted`` takes one of the file's attempts."""
-    _log.warning("given back %r attempt=%d again_in=%.1f: %s", claimed.job.name, claimed.number, delay, reason)
+    given_back = GivenBack(
+        again_in=delay,
+        attempt=claimed.number,
+        cause=type(error).__name__ if error else None,
+        code=code_of(error),
+        counted=counted,
+        name=claimed.job.name,
+        reason=reason,
+    )
+    tell(_log, given_back)
     claimed.claim.give_back(claimed.job, delay, counted=counted)
     return Processed(again_in=delay, outcome=Outcome.GIVEN_BACK)
 
 
 def skip(claimed: Claimed, reason: str) -> Processed:
     """Delete the message of a job that there is nothing to do for."""
-    _log.info("skipped %r: %s", claimed.job.name, reason)
+    tell(_log, Skipped(attempt=claimed.number, name=claimed.job.name, reason=reason))
     claimed.claim.complete()
     return Processed(outcome=Outcome.SKIPPED)
 
@@ -94,13 +109,12 @@ def skip(claimed: Claimed, reason: str) -> Processed:
 def _hold(claimed: Claimed, held: BlobHeld) -> Processed:
     """Wait for what ends by itself; where no receipt can be written, the poison queue is all that is left to tell."""
     if held.passing and claimed.job.given_back < PATIENCE:
-        return give_back(claimed, str(held), delay=claimed.outside.backoff(claimed.job.given_back), counted=False)
-    _log.error(
-        "buried %r attempt=%d in the poison queue, since it can have no receipt: %s Then 'retry' the file.",
-        claimed.job.name,
-        claimed.number,
-        held,
+        delay = claimed.outside.backoff(claimed.job.given_back)
+        return give_back(claimed, str(held), delay=delay, counted=False, error=held)
+    buried = Buried(
+        attempt=claimed.number, message_id=claimed.claim.message_id, name=claimed.job.name, reason=str(held)
     )
+    tell(_log, buried)
     claimed.claim.bury()
     return Processed(outcome=Outcome.BURIED)
 
@@ -112,4 +126,4 @@ def _sentence(error: Exception) -> str:
 def _wait_for_other(claimed: Claimed, reason: WorkedOn) -> Processed:
     """Give the message back until the other attempt is over, if that worker lives, or no longer believed."""
     delay = min(claimed.outside.backoff(claimed.job.given_back), float(claimed.claim.seconds))
-    return give_back(claimed, str(reason), delay=delay, counted=False)
+    return give_back(claimed, str(reason), delay=delay, counted=False, error=reason)

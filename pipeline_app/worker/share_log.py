@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pipeline_app.contract.log_lines import sentence
 from pipeline_app.printable import printable
 from pipeline_app.worker.marking import MARK, own_lines
 
@@ -45,6 +46,11 @@ class PrintableFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record."""
         return own_lines(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the first part of a record's text, with an event's sentence in it; see logging."""
+        record.message = sentence(record)
+        return super().formatMessage(record)
 
 
 def append_log(source: Path, target: Path) -> None:

@@ -150,3 +150,13 @@ class JobQueue(Protocol):
 
     def is_empty(self) -> bool:
         """Tell whether there is no message, visible or claimed."""
+
+
+def code_of(error: BaseException | None) -> str | None:
+    """Return the storage's own word for an error or for what caused it, None where it said none."""
+    while error is not None:
+        code = getattr(error, "code", None)
+        if isinstance(code, str) and code:
+            return code
+        error = error.__cause__
+    return None

@@ -9,8 +9,10 @@ from datetime import timedelta
 import pytest
 
 from pipeline_app.contract import EXIT_REFUSED, EXIT_SETTINGS
+from pipeline_app.contract.function_events import RunnerHeld, RunnerRefused
 from pipeline_function.runners import Action, GroupState, Look, RunnersUnavailable, action_for, ensure_running
 from tests.function.fakes import MOMENT, FakeGroups
+from tests.logged import logged
 
 BUSY = RunnersUnavailable("HTTP 409: ContainerGroupTransitioning")
 ENDING = GroupState(containers=("Terminated",), provisioning="Succeeded", state="Running")
@@ -110,8 +112,11 @@ def test_a_group_on_hold_is_not_started_and_the_log_says_until_when(caplog: pyte
     groups = FakeGroups({"a": failed(EXIT_REFUSED, timedelta(minutes=1)), "b": STOPPED})
     assert ensure_running(groups, ["a", "b"], jobs(1), lambda: MOMENT).calm
     assert groups.calls == []
-    assert "exit code 3 at 2026-01-31 11:59:00+00:00" in caplog.text
-    assert "0:30:00 later" in caplog.text
+    finished = "2026-01-31T11:59:00+00:00"
+    (held,) = logged(caplog)
+    assert held == RunnerHeld(exit_code=EXIT_REFUSED, finished=finished, group="a", hold_seconds=1800)
+    assert "exit code 3 at 2026-01-31 11:59:00+00:00" in held.sentence()
+    assert "0:30:00 later" in held.sentence()
 
 
 def test_a_missing_group_is_an_error_in_the_log_with_the_fix_and_no_failure(caplog: pytest.LogCaptureFixture) -> None:
@@ -127,9 +132,8 @@ def test_what_azure_refuses_is_told_and_looked_at_again_soon(
     groups: FakeGroups, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert not ensure_running(groups, ["a"], never).calm
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
-        f"RunnersUnavailable: {BUSY}"
-    ]
+    warnings = [event for event in logged(caplog) if event.level == logging.WARNING]
+    assert warnings == [RunnerRefused(group="a", problem=str(BUSY))]
 
 
 @pytest.mark.parametrize(

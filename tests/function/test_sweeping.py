@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_app.contract.function_events import Sweep
 from pipeline_app.rest.endpoint import StorageUnreachable
 from pipeline_function import azure, sweep_state, sweeping
 from pipeline_function.services import InputBlob, Progress, Services
@@ -15,6 +16,7 @@ from pipeline_function.sweep_state import SweepState
 from pipeline_function.sweeping import MAX_LOOKUPS, MAX_PAGES
 from tests.function.fakes import GRACE, MOMENT
 from tests.function.sweeps import MINUTE, blob, have, sweep
+from tests.logged import logged
 from tests.memory.function import MemoryStorage, refuse_jobs
 
 OLD = MOMENT - GRACE
@@ -26,11 +28,7 @@ def test_every_sweep_tells_the_backlog_on_one_line(
     caplog.set_level(logging.INFO)
     for events, jobs in ((0, 0), (3, 0), (2, 1501)):
         sweep(services, storage, events=events, jobs=jobs)
-    assert [record.getMessage() for record in caplog.records if "Backlog" in record.getMessage()] == [
-        "Backlog: events=0 jobs=0.",
-        "Backlog: events=3 jobs=0.",
-        "Backlog: events=2 jobs=1501.",
-    ]
+    assert logged(caplog) == [Sweep(events=0, jobs=0), Sweep(events=3, jobs=0), Sweep(events=2, jobs=1501)]
 
 
 def test_a_backlog_gets_a_runner_before_anything_is_listed(services: Services, storage: MemoryStorage) -> None:

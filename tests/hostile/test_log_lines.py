@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import logging
 import re
 import time
@@ -15,9 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infra.local.commands import demo
+from infra.operate.log_lines import readable
 from infra.operate.story import gather
 from pipeline_app.contract import InputVersion, Receipt, StorageNames
+from pipeline_app.contract.log_lines import JsonLines, decode
+from pipeline_app.contract.worker_events import JobClaimed, Warned
 from pipeline_app.printable import printable
+from pipeline_app.worker.__main__ import SHARE_FORMAT, SHARE_MOMENT
 from pipeline_app.worker.marking import MARK, Marker, is_application_line, own_lines
 from pipeline_app.worker.run_log import RunLog
 from pipeline_app.worker.share_log import PrintableFormatter, ShareLog, append_log
@@ -126,19 +129,25 @@ def test_what_is_written_into_the_log_behind_the_worker_s_back_is_not_kept(tmp_p
 
 
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
-def test_what_a_record_quotes_is_no_further_record(tmp_path: Path, end: str) -> None:
-    stream = io.StringIO()
-    handlers: list[logging.Handler] = [logging.StreamHandler(stream), ShareLog(tmp_path / "app.log")]
-    for handler in handlers:
-        formatter = PrintableFormatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-        formatter.converter = time.gmtime
-        handler.setFormatter(formatter)
-        handler.handle(logging.LogRecord("x", logging.INFO, "f", 1, "failed: %s", (f"why{end}{RECORD}",), None))
-        handler.close()
-    for said in (stream.getvalue().encode(), (tmp_path / "app.log").read_bytes()):
-        first, *more = lines_of(said)
-        assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z INFO failed: why", first)
-        assert all(line.startswith("  ") for line in more)
+@pytest.mark.parametrize("is_event", [False, True])
+def test_what_a_record_quotes_is_no_further_record(tmp_path: Path, end: str, is_event: bool) -> None:
+    quoted = f"why{end}{RECORD}"
+    said, arguments = (Warned(name="a", warning=quoted), ()) if is_event else ("'a': %s", (quoted,))
+    record = logging.LogRecord("x", logging.INFO, "f", 1, said, arguments, None)
+    formatter = PrintableFormatter(SHARE_FORMAT, SHARE_MOMENT)
+    formatter.converter = time.gmtime
+    handler = ShareLog(tmp_path / "app.log")
+    handler.setFormatter(formatter)
+    handler.handle(record)
+    handler.close()
+    first, *more = lines_of((tmp_path / "app.log").read_bytes())
+    assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z INFO 'a': why", first)
+    assert all(line.startswith("  ") for line in more)
+    # On the console it is one line for whoever ends lines with whatever, and for a person the same as on the share.
+    (line,) = lines_of(JsonLines().format(record).encode())
+    assert line.isascii()
+    assert line.isprintable()
+    assert readable(line) == (tmp_path / "app.log").read_bytes().decode().removesuffix("\n")
 
 
 def test_a_text_of_the_worker_s_has_one_line_that_begins_as_one() -> None:
@@ -149,9 +158,10 @@ def test_an_application_tells_nothing_of_another_file_in_what_explain_shows() ->
     storage = MemoryStorage()
     names = StorageNames(container="c", input_path="incoming", output_path="outgoing")
     storage.user_uploads("incoming/other")
-    log = [f"{MARK}{RECORD}\n", RECORD.replace("succeeded", "claimed") + "\n"]
-    story = gather("incoming/other", storage, names, log)
-    assert story.log == (log[1],)
+    claimed = str(JobClaimed(attempt=1, event_id="e", name="incoming/other"))
+    quoting = str(Warned(name="incoming/mine", warning=f"'incoming/other': {claimed}\n{claimed}"))
+    story = gather("incoming/other", storage, names, [f"{MARK}{claimed}\n", f"{RECORD}\n", quoting, claimed])
+    assert story.log == (decode(claimed),)
 
 
 def test_the_last_words_are_the_application_s_and_never_the_worker_s() -> None:
@@ -184,13 +194,17 @@ def test_a_real_worker_s_logs_tell_its_lines_from_an_application_s(service: Serv
         service.put(f"incoming/{name}", files)
         service.order(f"incoming/{name}")
     share = service.folder / "share" / "app.log"
-    console = service.work(APP_LOG_FILE=str(share)).encode()
+    console = service.work(APP_LOG_FILE=str(share))
     assert service.receipt("incoming/a").status == "succeeded"
     failed = service.receipt("incoming/b")
     assert failed.status == "failed"
     assert own_of(str(failed.log_tail).encode())[-1].startswith("The application's result ")
     logs = [service.read(service.names.log_name(f"incoming/{name}")) for name in "ab"]
-    for log in (console, share.read_bytes(), *logs):
+    # Nothing of an application's is on the console, and each line there is the worker's own and no other's.
+    events = [decode(line) for line in console.splitlines()]
+    assert None not in events
+    assert {event["name"] for event in events if event and "name" in event} == {"incoming/a", "incoming/b"}
+    for log in (share.read_bytes(), *logs):
         own = own_of(log)
         assert [line for line in own if line.startswith(RECORD[:24])] == []
         assert [line for line in own if not OWN.match(line)] == []

@@ -23,11 +23,10 @@ def written(folder: Path, outputs: dict[str, Any]) -> Path:
     return path
 
 
-def test_a_local_run_is_reached_by_its_connection_string_and_its_log_is_on_the_share(tmp_path: Path) -> None:
-    outputs = LOCAL | {"logFile": "/mnt/azurefiles/some/app.log", "shareDirectory": str(tmp_path / "share")}
-    place = local_place(written(tmp_path, outputs))
+def test_a_local_run_is_reached_by_its_connection_string_and_its_logs_are_beside_its_outputs(tmp_path: Path) -> None:
+    place = local_place(written(tmp_path, LOCAL))
     assert (place.connection_string, place.names) == ("AccountName=a", NAMES)
-    assert place.log == tmp_path / "share" / "some" / "app.log"
+    assert place.logs == tmp_path / "logs"
 
 
 def test_no_local_run_is_told_with_how_to_start_one(tmp_path: Path) -> None:
@@ -53,7 +52,7 @@ def test_no_local_run_is_told_with_how_to_start_one(tmp_path: Path) -> None:
 def test_a_stack_is_reached_by_identity_at_the_endpoints_of_its_cloud(url: str, blobs: str, queues: str) -> None:
     place = stack_place(NAMED | {"uploadUrl": url}, "dev")
     assert (place.blob_endpoint, place.queue_endpoint) == (blobs, queues)
-    assert (place.connection_string, place.log, place.names) == (None, None, NAMES)
+    assert (place.connection_string, place.logs, place.names) == (None, None, NAMES)
 
 
 def test_a_stack_that_was_never_deployed_is_told() -> None:

@@ -10,6 +10,7 @@ from infra.operate.storage import OperateError
 from infra.operate.story import gather
 from infra.operate.telling import tell
 from pipeline_app.contract import OutputFile
+from pipeline_app.contract.worker_events import Warned
 from pipeline_app.worker import holds
 from pipeline_app.worker.publication import owner_of
 from tests.memory.operate import MOMENT, NAMES, MemoryStorage, job_message
@@ -152,7 +153,7 @@ def test_no_part_of_a_story_is_obeyed_by_a_terminal(storage: MemoryStorage) -> N
     storage.receive(NAME, blob.etag, "failed", error=f"It said {evil}", log_tail=f"{evil}\nprogress 10%\rprogress 99%")
     lines = [
         line
-        for section in tell(gather(NAME, storage, NAMES, [f"{NAME!r} {evil}"]), NAMES, MOMENT)
+        for section in tell(gather(NAME, storage, NAMES, [str(Warned(name=NAME, warning=evil))]), NAMES, MOMENT)
         for line in section.lines
     ]
     assert not set("\x1b\x07\u202e\r\n") & set("".join(lines))

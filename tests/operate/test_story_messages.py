@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import timedelta
 
 import pytest
 
 from infra.operate.story import LOG_LINES
-from pipeline_app.contract import CONFIG_REFUSED
+from pipeline_app.contract.log_lines import Event, JsonLines, Log
+from pipeline_app.contract.worker_events import GivenBack, JobClaimed
+from pipeline_app.worker.app_config import ConfigRefused
 from tests.memory.operate import MOMENT, MemoryStorage, event, event_message, job_message
 from tests.operate.told import NAME, advice, told
 
@@ -76,28 +79,39 @@ def test_a_file_that_nothing_tells_of_was_lost_once_the_sweep_should_have_seen_i
     assert text in advice(storage)[1]
 
 
-def test_the_log_s_lines_are_those_of_this_file_and_the_last(storage: MemoryStorage) -> None:
-    own = [f"2026 INFO claimed 'incoming/a.csv' attempt={number}\n" for number in range(LOG_LINES + 3)]
-    own += ["[pipeline] 'incoming/a.csv' version 0x1 attempt 1 started\n"]
-    others = ["2026 INFO claimed 'incoming/a.csv.bak' attempt=1\n", "printed incoming/a.csv\n"]
-    attempts = told(storage, log=[*own, *others])["Attempts"].lines
-    assert attempts[1:] == tuple(f"  {line.rstrip()}" for line in own[-LOG_LINES:])
+def logged(event: Event, second: int) -> str:
+    """Return the line of a worker's console."""
+    record = logging.LogRecord("worker", event.level, "f", 1, event, None, None)
+    record.created = second
+    return f"{JsonLines().format(record)}\n"
+
+
+def test_the_log_s_lines_are_those_of_this_file_and_the_last_of_whatever_worker(storage: MemoryStorage) -> None:
+    count = LOG_LINES + 3
+    own = [logged(JobClaimed(attempt=number, event_id="e", name=NAME), number) for number in range(count)]
+    other = logged(JobClaimed(attempt=1, event_id="e", name=f"{NAME}.bak"), count)
+    quoting = logged(Log(text=f"claimed {NAME!r} attempt=99"), count)
+    attempts = told(storage, log=[*own[5:], *own[:5], other, quoting, "printed incoming/a.csv\n"])["Attempts"].lines
+    assert attempts[1:] == tuple(
+        f"  1970-01-01T00:00:{number:02}.000Z INFO claimed {NAME!r} attempt={number}" for number in range(3, count)
+    )
 
 
 def test_a_file_that_waits_for_the_stacks_config_is_told_what_puts_it_back(storage: MemoryStorage) -> None:
     storage.have("jobs", job_message(NAME))
-    refusal = (
-        f"2026 WARNING given back {NAME!r} attempt=1 again_in=2.0: The config /s/runtime.json {CONFIG_REFUSED}: its\n"
+    refused = GivenBack(
+        again_in=2.0, attempt=1, cause=ConfigRefused.__name__, code=None, counted=False, name=NAME, reason="It is odd."
     )
-    claimed = f"2026 INFO claimed {NAME!r} attempt=1\n"
-    last = told(storage, log=[claimed, refusal])["What to do"]
+    claimed = JobClaimed(attempt=1, event_id="e", name=NAME)
+    last = told(storage, log=[logged(claimed, 1), logged(refused, 2)])["What to do"]
     assert last.mood == "bad"
     assert "'pulumi up' puts it back" in last.lines[0]
     # Once it was put back, the file is at work.
-    assert told(storage, log=[claimed, refusal, claimed])["What to do"].mood == "waiting"
+    again = [logged(claimed, 1), logged(refused, 2), logged(claimed, 3)]
+    assert told(storage, log=again)["What to do"].mood == "waiting"
 
 
 def test_a_log_out_of_reach_is_told_with_the_query_that_finds_it(storage: MemoryStorage) -> None:
     storage.user_uploads('incoming/"q".csv')
     lines = told(storage, 'incoming/"q".csv', log=None)["Attempts"].lines
-    assert 'Message contains "incoming/\\"q\\".csv"' in lines[0]
+    assert 'tostring(e.name) == "incoming/\\"q\\".csv"' in lines[0]

@@ -18,10 +18,13 @@ from infra.verification.canary import (
 )
 from infra.verification.diagnosis import diagnose
 from pipeline_app.contract import Receipt
+from pipeline_app.contract.worker_events import Outage
 from tests.memory.operate import MOMENT, NAMES
 from tests.verification.pipeline import IMAGE, Pipeline
 
 CANARY = Canary(content=BUILT_IN_CONTENT, image=IMAGE, must_succeed=False, name=BUILT_IN_NAME, seconds=60)
+
+OUTAGE = Outage(again_in=None, code="AuthorizationPermissionMismatch", doing="receive", problem="It is refused.")
 
 
 def verify(pipeline: Pipeline, canary: Canary = CANARY, groups: tuple[GroupFacts, ...] = ()) -> str:
@@ -139,7 +142,7 @@ def test_it_waits_no_longer_than_it_may_and_not_at_all_for_what_was_put_aside() 
         (GroupFacts(events=("Failed to mount Azure File Volume.",), name="worker-1", state="Waiting"), "share"),
         (GroupFacts(name="worker-1", state=None), "worker-1 does not exist"),
         (
-            GroupFacts(log=("403 AuthorizationPermissionMismatch",), name="worker-1", state="Running"),
+            GroupFacts(log=(str(OUTAGE),), name="worker-1", state="Running"),
             "may not use the storage account",
         ),
     ],

@@ -12,12 +12,14 @@ from unittest.mock import Mock
 import pytest
 
 from pipeline_app.contract import FileJob, Receipt
+from pipeline_app.contract.worker_events import Finished
 from pipeline_app.worker.app_config import MAX_CONFIG_BYTES
 from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import Disk, DiskFull
 from pipeline_app.worker.loop import GIVE_UP_SECONDS
 from pipeline_app.worker.settling import PATIENCE
 from pipeline_app.worker.storage import BlobInfo, BlobUnreadable
+from tests.logged import logged
 from tests.memory.worker import Outage
 from tests.worker.world import INPUT, OUTPUT, World
 
@@ -52,9 +54,8 @@ def test_what_only_proves_a_deploy_has_its_receipt_and_no_line_that_an_alert_rea
     assert outcome is Outcome.CANARY
     receipt = Receipt.decode(world.store.content(world.settings.names.receipt_name(name)).decode())
     assert receipt.status == ("failed" if code else "succeeded")
-    ends = [each.getMessage() for each in caplog.records if receipt.status in each.getMessage()]
-    assert [each for each in ends if each.startswith("canary ")] == ends
-    assert ends
+    (end,) = [each for each in logged(caplog) if isinstance(each, Finished)]
+    assert (end.canary, end.outcome, end.exit_code) == (True, receipt.status, code)
 
 
 def test_a_failing_file_is_failed_after_the_last_attempt_with_reason_and_log_tail(world: World) -> None:

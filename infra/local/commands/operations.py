@@ -19,6 +19,7 @@ from infra.local.data.private import NotPrivateError, require_private
 from infra.operate import repair
 from infra.operate.azure_storage import AzureStorage, connect
 from infra.operate.finding import find_name
+from infra.operate.log_lines import lines_of_workers
 from infra.operate.places import Place, local_place, stack_outputs, stack_place
 from infra.operate.storage import OperateError
 from infra.operate.story import gather
@@ -43,8 +44,8 @@ def explain(
     """Tell what became of one file, and what to do."""
     with _opened(data, azure, stack) as (storage, place):
         found = find_name(name, storage, place.names)
-        with _log(place) as lines:
-            story = gather(found, storage, place.names, lines)
+        lines = None if place.logs is None else lines_of_workers(place.logs)
+        story = gather(found, storage, place.names, lines)
         show(tell(story, place.names, datetime.now(UTC)), Console())
 
 
@@ -125,21 +126,6 @@ def _opened(data: Path, azure: bool, stack: str) -> Iterator[tuple[AzureStorage,
     except OperateError as error:
         _complain(str(error))
         raise typer.Exit(1) from error
-
-
-@contextlib.contextmanager
-def _log(place: Place) -> Iterator[Iterator[str] | None]:
-    """Open the worker's log where it is on this machine; one that was never written has no lines."""
-    if place.log is None:
-        yield None
-        return
-    try:
-        file = place.log.open(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        yield iter(())
-        return
-    with file:
-        yield iter(file)
 
 
 def _complain(text: str) -> None:

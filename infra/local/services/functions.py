@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import re
 import shutil
 import sys
 import threading
@@ -19,16 +17,15 @@ from typing import Any, Final
 from infra.local.data.folder import DataFolder
 from infra.local.processes.child import Command
 from infra.local.processes.supervisor import ShuttingDownError, Supervisor
-from infra.local.watching.watcher import Watcher, pass_on
+from infra.local.watching.watcher import Watcher, event_of, pass_on
+from pipeline_app.contract.function_events import Dispatched, Requeued
 
 HOSTING: Final = Path(__file__).with_name("hosting")
 MAX_RESTART_DELAY: Final = 10.0
 READY_SECONDS: Final = 60.0
 
-# What the function logs once a job is on its queue, for an event or by the sweep; the name is quoted as Python does.
-_QUEUED: Final = re.compile(
-    r"""\d{4}-\S+Z [A-Z]+ Queued (?P<name>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?: for event |, which has neither )"""
-)
+# What the function logs once a job is on its queue, for an event or by the sweep.
+_QUEUED: Final = frozenset({Dispatched.kind, Requeued.kind})
 
 
 class FunctionError(RuntimeError):
@@ -157,8 +154,8 @@ def queued_name(line: str) -> str | None:
 
     That a call of the function went well does not say so: it may have ignored its event.
     """
-    match = _QUEUED.match(line)
-    return None if match is None else str(ast.literal_eval(match["name"]))
+    event = event_of(line)
+    return str(event["name"]) if event is not None and event["event"] in _QUEUED else None
 
 
 def _parse(line: str) -> dict[str, Any]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
+from infra.operate.log_lines import sentence
+from pipeline_app.contract.log_lines import decode
+
+# What the Functions host writes, who adds time and level to a message, which may be an event.
 _LOG_LINE: Final = re.compile(r"^\d{4}-\S+Z (?P<level>[A-Z]+) (?P<text>.*)")
+_WARNINGS: Final = frozenset({"CRITICAL", "ERROR", "WARNING"})
 
 Stage = Literal["uploaded", "event", "job", "processing", "succeeded", "failed"]
 
@@ -27,10 +32,21 @@ class Watcher(Protocol):
 
 
 def pass_on(watcher: Watcher, source: str, line: str) -> None:
-    """Tell a watcher a line of a part's log, as a warning where its level says so."""
+    """Tell a watcher a line of a part's log, as a warning where its level says so, and of an event its sentence."""
     match = _LOG_LINE.match(line)
-    text = match["text"] if match else line
-    if match and match["level"] in ("CRITICAL", "ERROR", "WARNING"):
-        watcher.warn(source, text)
+    level, text = (match["level"], match["text"]) if match else (None, line)
+    if (event := decode(text)) is not None:
+        level, text = event.get("level", level), sentence(event)
+    first, *more = text.split("\n")
+    if level in _WARNINGS:
+        watcher.warn(source, first)
     else:
-        watcher.log(source, text)
+        watcher.log(source, first)
+    for each in more:
+        watcher.log(source, each)
+
+
+def event_of(line: str) -> dict[str, Any] | None:
+    """Return the event that a line of a part's log tells of, None where it tells of none."""
+    match = _LOG_LINE.match(line)
+    return decode(match["text"] if match else line)

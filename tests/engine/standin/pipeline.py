@@ -21,6 +21,7 @@ from pipeline_app.contract import (
     StorageNames,
     now,
 )
+from pipeline_app.contract.worker_events import Outage, WorkerEnded
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.groups import check_group
 from tests.engine.standin.names import named, stable_uuid
@@ -76,8 +77,9 @@ def group_log(content: dict[str, Any], group_id: str) -> str:
     if _group_problem(content, group) is not None:
         return ""
     if not _worker_may(content, group):
-        return "ERROR 403 AuthorizationPermissionMismatch: This request is not authorized to perform this operation.\n"
-    return "INFO worker ends: nothing was to do\n"
+        problem = "This request is not authorized to perform this operation."
+        return f"{Outage(again_in=10.0, code='AuthorizationPermissionMismatch', doing='receive', problem=problem)}\n"
+    return f"{WorkerEnded(counts={}, exit_code=0)}\n"
 
 
 def _is_watched(content: dict[str, Any], account: str, container: str, name: str) -> bool:

@@ -18,6 +18,7 @@ from infra.local.processes.supervisor import Supervisor
 from infra.local.services.azurite import StorageAccount
 from infra.local.services.functions import FunctionError, FunctionHost, Site, queued_name
 from infra.local.services.hosting.function_host.queues import poll_seconds
+from pipeline_app.contract.function_events import Dispatched, EventIgnored, Requeued
 from tests.local.fakes import Eventually, Recorder
 
 NUMBERS = count()
@@ -130,11 +131,11 @@ def test_a_job_is_told_where_the_log_says_so_and_not_for_each_call_that_went_wel
 @pytest.mark.parametrize("name", ["incoming/a b.csv", 'incoming/it\'s "quoted" \\ ü\n.csv', "incoming/Queued 'x'"])
 def test_the_name_of_a_job_is_read_from_what_the_function_logs(name: str) -> None:
     date = "2026-01-01T00:00:00.000Z"
-    assert queued_name(f"{date} INFO Queued {name!r} for event 'e-1'.") == name
-    assert queued_name(f"{date} WARNING Queued {name!r}, which has neither a receipt nor a message.") == name
-    assert queued_name(f"{date} WARNING Ignored an event. {name!r} is not below the input path.") is None
-    assert queued_name(f"{date} INFO Ignored an event. {name!r} stands for a folder.") is None
-    assert queued_name(f"{date} WARNING Ignored an event. Queued {name!r} for event 'e'.") is None
+    dispatched = Dispatched(etag="0x1", event_id="e-1", name=name, size=1)
+    assert queued_name(f"{date} INFO {dispatched}") == name
+    assert queued_name(f"{date} WARNING {Requeued(etag='0x1', event_id='e-1', name=name, size=1)}") == name
+    assert queued_name(f"{date} WARNING {EventIgnored(reason=str(dispatched))}") is None
+    assert queued_name(f"{date} WARNING it got {dispatched}") is None
 
 
 def test_a_failing_message_is_tried_as_often_as_host_json_says_and_then_poison(

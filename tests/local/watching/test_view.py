@@ -136,6 +136,15 @@ def test_tokens_are_shown_by_what_is_telling(token: str, text: str) -> None:
         ("2026-11-24T06:43:15.124Z WARNING odd", [("w", "odd")], []),
         ("2026-11-24T06:43:15.124Z ERROR bad", [("w", "bad")], []),
         ("WARNING: of the application itself", [], [("w", "WARNING: of the application itself")]),
+        # What the worker writes, and what the function's host writes of an event.
+        ('{"level": "INFO", "event": "claimed", "text": "claimed"}', [], [("w", "claimed")]),
+        (
+            '{"level": "ERROR", "event": "log", "text": "bad", "traceback": "T\\n| x"}',
+            [("w", "bad")],
+            [("w", "  T"), ("w", "  | x")],
+        ),
+        ('2026-11-24T06:43:15.124Z WARNING {"event": "ignored", "text": "odd\\r\\u001b"}', [("w", "odd\\r\\x1b")], []),
+        ('{"event": "of somebody else"}', [], [("w", '{"event": "of somebody else"}')]),
     ],
 )
 def test_log_lines_are_passed_on_by_their_level(
