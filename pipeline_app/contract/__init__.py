@@ -1,4 +1,4 @@
-"""What the function and the worker agree on: names, the job message and the receipt.
+"""What the function and the worker agree on: names, the job message, the receipt, and the events that they log.
 
 This is the only code that both deploy units share. It uses the standard library alone, so that the function's
 archive and the image can each carry a copy without carrying the other's dependencies.

@@ -82,7 +82,7 @@ def test_the_host_of_the_function_gets_the_event_whatever_it_makes_of_a_record(
     tell(logging.getLogger("x"), event)
     tell(logging.getLogger("x"), event, logging.ERROR)
     # Azure's worker hands on what a formatter without a format makes of a record, and its level beside it.
-    # Source: AsyncLoggingHandler in https://github.com/Azure/azure-functions-python-worker
+    # Source: https://github.com/Azure/azure-functions-python-worker/blob/dev/workers/proxy_worker/dispatcher.py
     said = [(record.levelname, json.loads(logging.Formatter().format(record))) for record in caplog.records]
     expected = {"event": "sweep", "events": 1, "jobs": 2, "text": "Backlog: events=1 jobs=2."}
     assert said == [("INFO", expected), ("ERROR", expected)]
