@@ -49,12 +49,12 @@ class MemoryStorage(AzureStorage):
 
     @property
     def jobs(self) -> list[FileJob]:
-        """The jobs that the function has put."""
+        """The jobs that the function has put, by their names, since several are put at once in whatever order."""
         found = []
         for message in self.memory.messages(JOBS_QUEUE):
             with suppress(ContractError):
                 found.append(FileJob.decode(message.content))
-        return found
+        return sorted(found, key=lambda job: job.name)
 
     @property
     def state(self) -> str | None:
