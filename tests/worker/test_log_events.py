@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from pipeline_app.contract.function_events import Sweep
 from pipeline_app.contract.log_lines import HEAD, KINDS, LINE_CHARACTERS, Event, JsonLines, decode, sentence, tell
 from pipeline_app.contract.worker_events import Finished, GivenBack, WorkerEnded
+from pipeline_app.rest.endpoint import StorageError
+from pipeline_app.worker.storage import BlobUnreadable, code_of
 from tests.infra.components.log_schema import field_types
 
 NAME = 'incoming/it\'s "quoted" \\ ü\u2028\x1b[2J\n.csv'
@@ -152,6 +154,14 @@ def test_no_event_is_declared_twice() -> None:
     with pytest.raises(TypeError, match="'finished' is declared twice"):
         type("Again", (Event,), {}, kind="finished")
     assert KINDS["finished"] is Finished
+
+
+def test_what_the_storage_said_is_a_field_also_where_it_is_the_cause_of_another_error() -> None:
+    refused = StorageError(403, "AuthorizationFailure", "No.")
+    unreadable = BlobUnreadable("The blob cannot be read.")
+    unreadable.__cause__ = refused
+    assert [code_of(each) for each in (refused, unreadable)] == ["AuthorizationFailure"] * 2
+    assert [code_of(each) for each in (None, StorageError(0, "", ""), SystemExit(3), OSError(28, "full"))] == [None] * 4
 
 
 def test_a_worker_that_had_nothing_to_do_says_so() -> None:

@@ -22,6 +22,7 @@ from pipeline_app.contract import (
     now,
 )
 from pipeline_app.contract.worker_events import Outage, WorkerEnded
+from pipeline_app.rest.endpoint import StorageError
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.groups import check_group
 from tests.engine.standin.names import named, stable_uuid
@@ -77,8 +78,8 @@ def group_log(content: dict[str, Any], group_id: str) -> str:
     if _group_problem(content, group) is not None:
         return ""
     if not _worker_may(content, group):
-        problem = "This request is not authorized to perform this operation."
-        return f"{Outage(again_in=10.0, code='AuthorizationPermissionMismatch', doing='receive', problem=problem)}\n"
+        error = StorageError(403, "AuthorizationPermissionMismatch", "This request is not authorized.")
+        return f"{Outage(again_in=10.0, code=error.code, doing='receive', problem=str(error))}\n"
     return f"{WorkerEnded(counts={}, exit_code=0)}\n"
 
 
