@@ -276,7 +276,9 @@ STEPS = st.one_of(
 
 
 @pytest.mark.refused
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(STEPS, min_size=1, max_size=20))
 def test_in_any_order_both_answer_the_same(pair: Pair, steps: list[Step]) -> None:
     memory, azurite = (side.play(steps) for side in pair.fresh())
