@@ -124,7 +124,7 @@ def the_message_goes_first(patch: pytest.MonkeyPatch) -> None:
 def the_message_of_an_older_version_is_deleted(patch: pytest.MonkeyPatch) -> None:
     """An attempt whose input was overwritten deletes its message, since that version is of no interest any more."""
 
-    def give_back(claimed: Any, reason: str, *, delay: float, counted: bool) -> Processed:
+    def give_back(claimed: Any, reason: str, **how: Any) -> Processed:
         return settling.skip(claimed, reason)
 
     patch.setattr(settling, "give_back", give_back)
