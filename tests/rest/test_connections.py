@@ -27,14 +27,6 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the waits between tries, which take no time."""
-    waits: list[float] = []
-    monkeypatch.setattr("pipeline_app.rest.endpoint.time.sleep", waits.append)
-    return waits
-
-
 def test_a_connection_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("pipeline_app.rest.connections.time.monotonic", lambda: now)

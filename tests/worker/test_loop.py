@@ -1,4 +1,4 @@
-"""The worker as a whole: it drains the queue, ends by itself, stops when told, and says how it is."""
+"""The loop of a worker: it drains the queue, ends by itself, stops when told, and gives up after long refusals."""
 
 from __future__ import annotations
 
