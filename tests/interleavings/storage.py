@@ -6,7 +6,6 @@ Time is no part of it: a message is claimed or not, and a claim may expire at an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Final
@@ -21,8 +20,6 @@ CONTAINER: Final = "c"
 # Whoever wrote a mark may be gone, so it is believed or not; here a mark is as old as can be.
 _NOW: Final = 1e9
 _CLAIMED: Final = _NOW + 100
-
-Answering = Callable[[Asked], Reply]
 
 
 def changes(asked: Asked) -> bool:

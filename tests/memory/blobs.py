@@ -123,12 +123,7 @@ class Blobs:
     def _changed(self, asked: Asked) -> Blob | None:
         """Return the blob that a request changes, if it is there and nothing keeps it from being changed."""
         blob = self._meet(asked)
-        if blob is not None and blob.locked:
-            raise Refused(412, "LeaseIdMissing")
-        if blob is not None and blob.hold:
-            raise Refused(409, blob.hold)
-        if blob is not None and blob.archived and asked.method != "DELETE":
-            raise Refused(409, blob.archived)
+        _require_free(blob, deletes=asked.method == "DELETE")
         return blob
 
     def _read(self, asked: Asked, moment: float, dated: Dated) -> Reply:
@@ -176,11 +171,7 @@ class Blobs:
             size = 0
         if not 1 <= size <= 64:
             raise Refused(400, "InvalidQueryParameterValue", f"blockid is {block_id!r}.")
-        there = self.blobs.get(asked.path)
-        if there is not None and there.locked:
-            raise Refused(412, "LeaseIdMissing")
-        if there is not None and (reason := there.hold or there.archived):
-            raise Refused(409, reason)
+        _require_free(self.blobs.get(asked.path))
         staged = self._staged.setdefault(asked.path, {})
         if any(len(base64.b64decode(each)) != size for each in staged):
             raise Refused(400, "InvalidBlobOrBlock", "Blocks of a blob have ids of one length.")
@@ -243,6 +234,16 @@ class Blobs:
         kept = blob._replace(modified=moment, tags=tags, tier=tier or "Hot", tier_set=tier is not None)
         after = self.write(asked.path, kept)
         return _written(202, after, dated, ("x-ms-copy-id", "copy"), ("x-ms-copy-status", "success"))
+
+
+def _require_free(blob: Blob | None, *, deletes: bool = False) -> None:
+    """Refuse to change a blob that its lease, a hold or its tier keeps as it is; the last lets it be deleted."""
+    if blob is None:
+        return
+    if blob.locked:
+        raise Refused(412, "LeaseIdMissing")
+    if reason := blob.hold or ("" if deletes else blob.archived):
+        raise Refused(409, reason)
 
 
 def _ranged(data: bytes, wanted: str) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE
 from pipeline_app.rest.endpoint import StorageUnreachable
@@ -117,7 +117,3 @@ class MemoryQueue(AzureJobQueue):
         """Let another worker claim every message."""
         with self.account.lock:
             self.messages[:] = [each._replace(pop=each.pop + 1) for each in self.messages]
-
-    def waiting(self) -> Iterator[Queued]:
-        """Iterate over the jobs that nobody has."""
-        return (each for each in self.messages if each.visible_at <= self.account.clock)
