@@ -110,9 +110,7 @@ class Blobs:
         match, none = asked.header("if-match"), asked.header("if-none-match")
         if blob is None and match is None and asked.method in (*_READS, "DELETE"):
             raise Refused(404, "BlobNotFound")
-        if match is not None and match != "*" and (blob is None or match.strip('"') != blob.etag):
-            raise Refused(412, "ConditionNotMet")
-        if match == "*" and blob is None:
+        if match is not None and (blob is None or (match != "*" and match.strip('"') != blob.etag)):
             raise Refused(412, "ConditionNotMet")
         if none is not None and blob is not None and (none == "*" or none.strip('"') == blob.etag):
             if asked.method in _READS:

@@ -50,10 +50,6 @@ class Said(NamedTuple):
     code: str
     facts: tuple[tuple[str, object], ...] = ()
 
-    def fact(self, name: str) -> object:
-        """Return a fact, or None."""
-        return dict(self.facts).get(name)
-
 
 class Side:
     """One account, a container and a queue in it, and what it made up so far."""
