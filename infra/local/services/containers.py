@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,7 +30,9 @@ class ContainerGroup:
         self._definition = definition
         self._engine = engine
         self._lock = threading.Lock()
-        self._port = free_port()
+        held = hold_port()
+        self._port: int = held.getsockname()[1]
+        weakref.finalize(self, held.close)
         self._started: datetime | None = None
         self._finished: datetime | None = None
         self._exit_code: int | None = None
@@ -212,12 +215,16 @@ class ContainerGroup:
         self._exited(child, child.exit_code)
 
 
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def hold_port() -> socket.socket:
+    """Return a socket that keeps a free port of loopback for a server that starts later, until it is closed.
+
+    Nobody who asks for a free port is given this one. A server that names it and sets SO_REUSEADDR may listen there, as
+    the holder does not listen. Source: Linux, socket(7), ``SO_REUSEADDR``; ip(7), ``ip_local_port_range``.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
 
 
 def _text(moment: datetime) -> str:
