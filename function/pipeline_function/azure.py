@@ -1,4 +1,4 @@
-"""The only module that speaks to Azure: storage and container groups behind the protocols of the handlers."""
+"""The storage account behind the protocols of the handlers, and all services as the settings have them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Final, Self
 
-from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError
 from azure.identity import ManagedIdentityCredential
-from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
 from pipeline_app.contract import (
     EVENTS_QUEUE,
@@ -35,9 +32,12 @@ from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.rest.proxies import keep_near
-from pipeline_function.runners import GroupState, RunnersUnavailable, ensure_running
-from pipeline_function.services import Backlog, InputBlob, InputPage, Progress, Services
-from pipeline_function.settings import Settings, split_group_id
+from pipeline_function.azure_executions import AzureExecutions
+from pipeline_function.azure_groups import AzureGroups
+from pipeline_function.runners import RunnersUnavailable, ensure_running
+from pipeline_function.scaler import ScalerWatch
+from pipeline_function.services import Backlog, InputBlob, InputPage, Progress, Services, Waking
+from pipeline_function.settings import Settings
 from pipeline_function.wakeups import WAKE_UP, WakeUps
 
 LOGGER = logging.getLogger(__name__)
@@ -50,11 +50,6 @@ STATE_PATH: Final = f"{STATE_CONTAINER}/sweep.json"
 # After waits of 2, 4 and 8 seconds the event goes back to its queue.
 STORAGE_RETRIES: Final = 3
 BAD_REQUEST: Final = 400
-NOT_FOUND: Final = 404
-
-# A request to Azure Resource Manager is not tried again while the function waits, which costs: a wake-up is to come.
-CONNECT_SECONDS: Final = 5
-READ_SECONDS: Final = 20
 
 _LOCK = Lock()
 
@@ -168,6 +163,19 @@ class AzureStorage:
             self._blobs.call("PUT", STATE_PATH, {"comp": "lease"}, headers)
             self._put_state(text)
 
+    def waiting_jobs(self) -> tuple[int, datetime] | None:
+        """Return how many jobs there are and when the first that waits was put; None where none waits.
+
+        Raises:
+            RunnersUnavailable: the queue cannot be looked at now.
+        """
+        try:
+            if not (moments := self._waiting(JOBS_QUEUE)):
+                return None
+            return operations.message_count(self._queues, JOBS_QUEUE)[0], min(moments)
+        except (StorageError, StorageUnreachable) as error:
+            raise RunnersUnavailable(f"Could not look at the jobs ({error}).") from error
+
     def _put_state(self, text: str) -> None:
         self._blobs.call("PUT", STATE_PATH, headers={"x-ms-blob-type": "BlockBlob"}, body=text.encode())
 
@@ -187,70 +195,6 @@ class AzureStorage:
         return [parsedate_to_datetime(each.text or "") for each in record.iterfind("QueueMessage/InsertionTime")]
 
 
-class AzureGroups:
-    """Container groups through Azure Resource Manager."""
-
-    def __init__(self, arm_endpoint: str, credential: TokenCredential) -> None:
-        self._arm_endpoint = arm_endpoint
-        self._credential = credential
-        self._clients: dict[str, ContainerInstanceManagementClient] = {}
-
-    def state(self, group_id: str) -> GroupState | None:
-        """Return the state of a group, or None if there is no such group."""
-        _, resource_group, name = split_group_id(group_id)
-        groups = self._client(group_id).container_groups
-        try:
-            group = groups.get(resource_group, name)
-        except HttpResponseError as error:
-            if error.status_code == NOT_FOUND:
-                return None
-            raise _unavailable("read", group_id, error) from error
-        except AzureError as error:
-            raise _unavailable("read", group_id, error) from error
-        views = [container.instance_view for container in group.containers]
-        currents = [view.current_state if view else None for view in views]
-        first = currents[0] if currents else None
-        return GroupState(
-            provisioning=group.provisioning_state,
-            state=group.instance_view.state if group.instance_view else None,
-            containers=tuple(current.state if current else None for current in currents),
-            exit_code=first.exit_code if first else None,
-            finished=first.finish_time if first else None,
-        )
-
-    def start(self, group_id: str) -> None:
-        """Ask for a start; does not wait until the group runs, since the worker looks at the queue when it does.
-
-        Azure answers 202 where it starts the group and 204 where it runs or starts already.
-        Source: https://learn.microsoft.com/rest/api/container-instances/container-groups/start
-        """
-        _, resource_group, name = split_group_id(group_id)
-        try:
-            self._client(group_id).container_groups.begin_start(resource_group, name, polling=False)
-        except AzureError as error:
-            raise _unavailable("start", group_id, error) from error
-
-    def _client(self, group_id: str) -> ContainerInstanceManagementClient:
-        subscription = split_group_id(group_id).subscription
-        if subscription not in self._clients:
-            self._clients[subscription] = ContainerInstanceManagementClient(
-                self._credential,
-                subscription,
-                base_url=self._arm_endpoint,
-                connection_timeout=CONNECT_SECONDS,
-                credential_scopes=[f"{self._arm_endpoint}/.default"],
-                read_timeout=READ_SECONDS,
-                retry_total=0,
-            )
-        return self._clients[subscription]
-
-
-def _unavailable(verb: str, group_id: str, error: AzureError) -> RunnersUnavailable:
-    """Return the error for a request that was refused (busy is 409, throttled 429) or did not get through."""
-    answer = f"HTTP {error.status_code}: " if isinstance(error, HttpResponseError) and error.status_code else ""
-    return RunnersUnavailable(f"Could not {verb} the container group {group_id} ({answer}{error.message.strip()}).")
-
-
 def services() -> Services:
     """Return the services of this process, made at the first call: clients are safe to share between threads."""
     with _LOCK:
@@ -262,8 +206,20 @@ def _services() -> Services:
     keep_near()
     settings = Settings.from_environment(os.environ)
     storage = AzureStorage.connect(settings)
-    groups = AzureGroups(settings.arm_endpoint, ManagedIdentityCredential(client_id=settings.client_id))
-    wake_ups = WakeUps(storage.put_wake_up, lambda: ensure_running(groups, settings.group_ids, storage.job_count))
     return Services(
-        grace=settings.grace, names=settings.names, pause=settings.pause, storage=storage, wake_ups=wake_ups
+        grace=settings.grace,
+        names=settings.names,
+        pause=settings.pause,
+        storage=storage,
+        wake_ups=_waking(settings, storage),
     )
+
+
+def _waking(settings: Settings, storage: AzureStorage) -> Waking:
+    """Return what sees to the jobs: this function with container groups, Azure with a Container Apps job."""
+    credential = ManagedIdentityCredential(client_id=settings.client_id)
+    if settings.job_id is not None:
+        executions = AzureExecutions(settings.arm_endpoint, settings.job_id, credential)
+        return ScalerWatch(settings.job_id, executions, storage.waiting_jobs)
+    groups = AzureGroups(settings.arm_endpoint, credential)
+    return WakeUps(storage.put_wake_up, lambda: ensure_running(groups, settings.group_ids, storage.job_count))

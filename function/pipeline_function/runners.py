@@ -31,6 +31,11 @@ ENDED: Final = frozenset({"failed", "stopped", "succeeded", "terminated"})
 # with every event would be a storm, so the group is left alone for a while. Azure remembers when the run ended.
 HOLD: Final[Mapping[int, timedelta]] = {EXIT_REFUSED: timedelta(minutes=30), EXIT_SETTINGS: timedelta(minutes=5)}
 
+# A request to Azure Resource Manager is not tried again while the function waits, which costs: a wake-up, or the next
+# sweep, is to come.
+CONNECT_SECONDS: Final = 5
+READ_SECONDS: Final = 20
+
 
 class Action(Enum):
     """What to do with a group so that it runs."""

@@ -85,7 +85,7 @@ class RunnerMissing(Event, kind="runner_missing", level=logging.ERROR):
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerRefused(Event, kind="runner_refused", level=logging.WARNING):
-    """A container group could not be looked at or started now; of all of them where ``group`` is None."""
+    """A container group or job could not be looked at or started now; of all of them where ``group`` is None."""
 
     group: str | None
     problem: str
@@ -111,6 +111,22 @@ class RunnerHeld(Event, kind="runner_held", level=logging.WARNING):
         return (
             f"RunnersUnavailable: The worker of {self.group} ended with exit code {self.exit_code} at {finished}, as "
             f"it would again. It is started again {hold} later."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalerStill(Event, kind="scaler_still", level=logging.WARNING):
+    """Jobs wait that no worker holds, and no execution of the Container Apps job runs; ``oldest`` was put then."""
+
+    job: str
+    jobs: int
+    oldest: str
+
+    def sentence(self) -> str:
+        """Return what a person reads."""
+        return (
+            f"{self.jobs} jobs wait, the oldest since {self.oldest}, and no execution of {self.job} runs. Azure's "
+            "scaler starts one within its polling interval; if this stays so, docs/operations.md has what to do."
         )
 
 

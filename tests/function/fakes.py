@@ -22,10 +22,20 @@ GROUP_PATH = re.compile(
     r"(?P<name>[^/?]+)(/(?P<verb>start))?\?api-version=.+"
 )
 
+JOB_PATH = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.App/jobs/(?P<name>[^/?]+)/executions"
+    r"\?api-version=[\d-]+(&page=(?P<page>\d+))?"
+)
+
 
 def group_id(name: str = "group") -> str:
     """Return the resource id of a container group with this name."""
     return f"/subscriptions/sub/resourceGroups/rg/providers/Microsoft.ContainerInstance/containerGroups/{name}"
+
+
+def job_id(name: str = "worker") -> str:
+    """Return the resource id of a Container Apps job with this name."""
+    return f"/subscriptions/sub/resourceGroups/rg/providers/Microsoft.App/jobs/{name}"
 
 
 @dataclass
@@ -69,7 +79,8 @@ class Arm:
     Attributes:
         url: its https URL.
         groups: the state of each group by name; after a start it is Running.
-        answers: answers (status, headers, body) to give first, by ``GET`` or ``start``.
+        answers: answers (status, headers, body) to give first, by ``GET``, ``executions`` or ``start``.
+        executions: the states of a job's executions, by its name, in pages.
         requests: (verb, group name) of each request, in order.
         tokens: the Authorization headers seen.
     """
@@ -77,6 +88,7 @@ class Arm:
     url: str = ""
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     answers: dict[str, deque[tuple[int, dict[str, str], dict[str, Any]]]] = field(default_factory=dict)
+    executions: dict[str, list[list[str]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     on_request: Callable[[], None] = lambda: None
@@ -114,6 +126,8 @@ class Arm:
                 {},
                 {"access_token": token, "expires_on": str(int(time.time()) + 86_400), "token_type": "Bearer"},
             )
+        if match := JOB_PATH.fullmatch(path):
+            return self._executions(path, match["name"], int(match["page"] or 0))
         match = GROUP_PATH.fullmatch(path)
         if match is None:
             return 400, {}, {"error": {"code": "BadRequest", "message": f"{method} {path} is not served here"}}
@@ -131,3 +145,15 @@ class Arm:
                 return 204, {}, None
             self.have(name, state="Running")
             return 202, {}, None
+
+    def _executions(self, path: str, name: str, page: int) -> tuple[int, dict[str, str], dict[str, Any]]:
+        with self.lock:
+            self.requests.append(("executions", name))
+            if self.answers.get("executions"):
+                return self.answers["executions"].popleft()
+            if name not in self.executions:
+                return 404, {}, {"error": {"code": "ResourceNotFound", "message": f"{name} was not found"}}
+            pages = self.executions[name]
+            value = [{"name": f"{name}-{each}", "properties": {"status": each}} for each in pages[page]]
+            more = {"nextLink": f"{self.url}{path}&page={page + 1}"} if page + 1 < len(pages) else {}
+            return 200, {}, {"value": value, **more}

@@ -11,7 +11,7 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from pipeline_app.contract import EXIT_REFUSED
-from pipeline_function.azure import AzureGroups
+from pipeline_function.azure_groups import AzureGroups
 from pipeline_function.runners import Look, ensure_running
 from pipeline_function.wakeups import SOON_SECONDS, WakeUps
 from tests.function.fakes import Arm, group_id

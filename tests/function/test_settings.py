@@ -6,7 +6,7 @@ import pytest
 
 from pipeline_app.contract import ContractError, StorageConnection
 from pipeline_function.settings import Settings, account_name, split_group_id
-from tests.function.fakes import group_id
+from tests.function.fakes import group_id, job_id
 
 ENVIRONMENT = {
     "APP_CONTAINER_GROUP_IDS": group_id(),
@@ -30,6 +30,14 @@ def test_the_settings_of_a_deployed_app_are_read() -> None:
     assert settings.arm_endpoint == "https://management.azure.com"
     assert (settings.grace.total_seconds(), settings.pause.total_seconds()) == (120, 900)
     assert split_group_id(settings.group_ids[1]) == ("sub", "rg", "b")
+
+
+def test_with_a_job_there_are_no_groups() -> None:
+    settings = Settings.from_environment(
+        ENVIRONMENT | {"APP_CONTAINER_GROUP_IDS": "", "APP_CONTAINER_APPS_JOB_ID": job_id()}
+    )
+    assert (settings.group_ids, settings.job_id) == ((), job_id())
+    assert Settings.from_environment(ENVIRONMENT).job_id is None
 
 
 def test_another_resource_manager_can_be_named() -> None:
@@ -60,6 +68,8 @@ def test_a_connection_tells_its_account(connection: StorageConnection, account: 
         ({"APP_SWEEP_PAUSE_SECONDS": "86401"}, "APP_SWEEP_PAUSE_SECONDS is '86401'"),
         ({"APP_CONTAINER_GROUP_IDS": ", ,"}, "APP_CONTAINER_GROUP_IDS"),
         ({"APP_CONTAINER_GROUP_IDS": "group"}, "'group'"),
+        ({"APP_CONTAINER_APPS_JOB_ID": job_id()}, "leave the other out"),
+        ({"APP_CONTAINER_APPS_JOB_ID": "worker"}, "'worker', which is no resource id of a Container Apps job"),
         ({"APP_CONTAINER_GROUP_IDS": f"{group_id()}/start"}, "/start'"),
         ({"APP_STORAGE_CONNECTION": "UseDevelopmentStorage=true"}, "APP_STORAGE_CONNECTION does not name"),
         ({"APP_STORAGE_CONNECTION__blobServiceUri": "acct"}, "APP_STORAGE_CONNECTION__blobServiceUri does not name"),
