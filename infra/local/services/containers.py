@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import weakref
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from infra.local.processes.supervisor import ShuttingDownError, Supervisor
 from infra.local.services.arm import TransitioningError
 from infra.local.services.engines import Definition, Engine
 from infra.local.services.liveness import Probe
+from infra.local.services.ports import hold_port
 from infra.local.watching.watcher import Watcher, pass_on
 
 # The group's state lags behind its container's, as seen on Azure: it says Running though the container has ended, and a
@@ -213,18 +213,6 @@ class ContainerGroup:
         self._watcher.warn(self._definition.name, f"The container shows no life and is ended: {problem}.")
         self._supervisor.stop(child, STOP_GRACE_SECONDS)
         self._exited(child, child.exit_code)
-
-
-def hold_port() -> socket.socket:
-    """Return a socket that keeps a free port of loopback for a server that starts later, until it is closed.
-
-    Nobody who asks for a free port is given this one. A server that names it and sets SO_REUSEADDR may listen there, as
-    the holder does not listen. Source: Linux, socket(7), ``SO_REUSEADDR``; ip(7), ``ip_local_port_range``.
-    """
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    return holder
 
 
 def _text(moment: datetime) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
-import struct
 import sys
 import threading
 from collections.abc import Mapping
@@ -19,12 +17,7 @@ from infra.local.services.containers import ContainerGroup
 from infra.local.services.engines import Definition, DockerEngine, ProcessEngine
 from infra.local.services.images import Image
 from infra.local.services.liveness import Probe
-from pipeline_app.worker import health
-from pipeline_app.worker.status import Status
 from tests.local.fakes import Eventually, Recorder
-
-# Linux, include/uapi/linux/in.h; since 6.3.
-IP_LOCAL_PORT_RANGE = 51
 
 
 def define(folder: Path, script: str, environment: Mapping[str, str] | None = None) -> Definition:
@@ -295,17 +288,3 @@ def test_a_container_that_answers_is_left_alone(
     asked = tmp_path / "containers" / "worker-1" / "asked"
     eventually(lambda: asked.exists() and asked.read_text().count("/healthz") >= 5)
     assert state(made)[0] == "Running"
-
-
-def test_nobody_else_is_given_the_port_of_a_group_whose_worker_has_not_started_yet() -> None:
-    with containers.hold_port() as held:
-        address = held.getsockname()
-        with socket.socket() as other:
-            # The one free port that it may be given is the one that is held.
-            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            other.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=I", address[1] << 16 | address[1]))
-            with pytest.raises(OSError, match="in use"):
-                other.bind(("127.0.0.1", 0))
-        with health.serve(Status(image="app", release="1", slots=1), address[1], "127.0.0.1") as port:
-            assert port == address[1]
-            socket.create_connection(address, timeout=5).close()
