@@ -8,7 +8,6 @@ import pulumi
 from infra import wiring
 from infra.accounts import storage_accounts
 from infra.components.alerts import Alerts
-from infra.components.container_group import WorkerGroup
 from infra.components.data_logs import DataLogs
 from infra.components.events import UploadEvents
 from infra.components.function_app import FunctionApp
@@ -25,6 +24,7 @@ from infra.components.verification import DeployVerification
 from infra.image_source import worker_image
 from infra.outputs import export_outputs
 from infra.platform import Platform
+from infra.runners import worker_runner
 from infra.settings.config import load
 
 # All that a run of the program makes lives until its end, and looking for garbage would take a quarter of its time.
@@ -40,20 +40,19 @@ roles = StackRoles("roles", wiring.roles(platform))
 Uploaders("uploaders", wiring.uploaders(platform, roles))
 DataLogs("data-logs", wiring.data_logs(platform, vault))
 
-# The worker: its image, its config on the share, what it may do, and the container groups that run it.
+# The worker: its image, its config on the share, what it may do, and what runs it.
 image = worker_image(platform)
 share_files = ShareFiles("worker-config", wiring.share_files(platform, image))
 worker = WorkloadIdentity("worker-identity", wiring.worker_identity(platform, roles))
 pull = ImagePull("image-pull", wiring.image_pull(platform, worker))
-group_args = wiring.worker_group(platform, image, pull, share_files, worker)
-groups = [WorkerGroup(f"worker-{number}", group_args) for number in range(1, cfg.container_group_count + 1)]
+runner = worker_runner(platform, image, pull, share_files, worker)
 
 # The function: what it may do, and its code; then the events that wake it, and the alerts for when that goes wrong.
 function = WorkloadIdentity("function-identity", wiring.function_identity(platform, roles))
-app = FunctionApp("function", wiring.function_app(platform, function, groups))
+app = FunctionApp("function", wiring.function_app(platform, function, runner))
 uploads = UploadEvents("uploads", wiring.upload_events(platform))
 Alerts("alerts", wiring.alerts(platform, uploads, app))
 if cfg.verify_deploy:
-    DeployVerification("verification", wiring.verification(platform, app, groups, image, uploads))
+    DeployVerification("verification", wiring.verification(platform, app, runner, image, uploads))
 
-export_outputs(platform, app, groups, image, roles, vault)
+export_outputs(platform, app, image, roles, runner, vault)

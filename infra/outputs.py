@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import pulumi
 from pulumi_azure_native import authorization
 
 from infra.components.conditions import uploader_condition
-from infra.components.container_group import WorkerGroup
 from infra.components.function_app import FunctionApp
 from infra.components.roles import Role
 from infra.components.stack_roles import StackRoles
 from infra.components.vault import Vault
+from infra.components.worker import Runner
 from infra.platform import Platform
 from infra.settings.clouds import PORTAL
 
@@ -20,20 +18,19 @@ from infra.settings.clouds import PORTAL
 def export_outputs(
     platform: Platform,
     app: FunctionApp,
-    groups: Sequence[WorkerGroup],
     image: pulumi.Output[str],
     roles: StackRoles,
+    runner: Runner,
     vault: Vault,
 ) -> None:
     """Export the stack's outputs; none of them is a secret."""
     cfg, files, placement = platform.config, platform.accounts.files, platform.placement
     uploader = roles.process_files
     client = authorization.get_client_config_output()
-    outputs: Mapping[str, pulumi.Input[object]] = {
+    outputs: dict[str, pulumi.Input[object]] = {
         "appStorageAccountName": files.account_name,
         "appStorageContainer": files.container_name,
         "artifactStorageAccountName": platform.accounts.artifacts.account_name,
-        "containerGroupNames": pulumi.Output.all(*(each.group_name for each in groups)),
         "functionAppName": app.app_name,
         "imageDigest": image.apply(lambda reference: reference.rpartition("@")[2]),
         "imageReference": image,
@@ -60,5 +57,5 @@ def export_outputs(
         "uploadUrl": pulumi.Output.format("{0}{1}/{2}/", files.blob_endpoint, files.container_name, cfg.input_path),
         "vaultUri": vault.vault_uri,
     }
-    for name, value in outputs.items():
+    for name, value in sorted((outputs | dict(runner.outputs)).items()):
         pulumi.export(name, value)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import pulumi
 
 from infra.components.alerts import AlertsArgs
 from infra.components.artifact import Artifact, ArtifactArgs, find_package
-from infra.components.container_group import WorkerGroup, WorkerGroupArgs
+from infra.components.container_apps_job import WorkerJobArgs
 from infra.components.data_logs import DataLogsArgs, DataLogsLevel
 from infra.components.events import UploadEvents, UploadEventsArgs
 from infra.components.function_app import FunctionApp, FunctionAppArgs
@@ -25,6 +24,7 @@ from infra.components.stack_roles import StackRoles, StackRolesArgs
 from infra.components.uploaders import UploadersArgs
 from infra.components.vault import Vault, VaultArgs
 from infra.components.verification import DeployVerificationArgs
+from infra.components.worker import Runner, WorkerArgs
 from infra.packages.function_names import function_names
 from infra.packages.function_package import function_archive
 from infra.packages.image_sources import application_hash, build_hash
@@ -47,6 +47,7 @@ def alerts(platform: Platform, events: UploadEvents, function: FunctionApp) -> A
         function=function,
         monitoring=platform.logs,
         placement=platform.placement,
+        runner=cfg.runner,
         silent_minutes=(
             silent_minutes(cfg.sweep_schedule) if cfg.alert_silent_minutes is None else cfg.alert_silent_minutes
         ),
@@ -82,13 +83,12 @@ def data_logs(platform: Platform, vault: Vault) -> DataLogsArgs:
     )
 
 
-def function_app(platform: Platform, identity: WorkloadIdentity, groups: Sequence[WorkerGroup]) -> FunctionAppArgs:
+def function_app(platform: Platform, identity: WorkloadIdentity, runner: Runner) -> FunctionAppArgs:
     """Return the function's surroundings and its package, which is made here."""
     cfg = platform.config
     return FunctionAppArgs(
         artifacts=platform.accounts.artifacts,
         functions=function_names(cfg.project),
-        groups=groups,
         host=platform.accounts.host,
         identity=identity,
         memory_mb=cfg.function_memory_mb,
@@ -96,6 +96,7 @@ def function_app(platform: Platform, identity: WorkloadIdentity, groups: Sequenc
         names=cfg.storage_names(),
         package=function_archive(cfg.project),
         placement=platform.placement,
+        runner=runner,
         storage=platform.accounts.files,
         sweep_grace_seconds=cfg.sweep_grace_seconds,
         sweep_pause_seconds=cfg.sweep_pause_seconds,
@@ -112,6 +113,7 @@ def function_identity(platform: Platform, roles: StackRoles) -> WorkloadIdentity
         platform.placement,
         platform.logs,
         roles,
+        platform.config.runner,
     )
     return WorkloadIdentityArgs(grants=grants, placement=platform.placement)
 
@@ -147,6 +149,7 @@ def roles(platform: Platform) -> StackRolesArgs:
         custom=cfg.custom_roles,
         placement=platform.placement,
         run_groups_id=cfg.start_role_id,
+        runner=cfg.runner,
         wait_seconds=cfg.role_wait_seconds,
     )
 
@@ -195,14 +198,13 @@ def vault(platform: Platform) -> VaultArgs:
 
 
 def verification(
-    platform: Platform, app: FunctionApp, groups: Sequence[WorkerGroup], image: pulumi.Input[str], uploads: UploadEvents
+    platform: Platform, app: FunctionApp, runner: Runner, image: pulumi.Input[str], uploads: UploadEvents
 ) -> DeployVerificationArgs:
     """Return the file that is put through at the end of a deploy, and what it proves."""
     cfg = platform.config
     return DeployVerificationArgs(
         app=app,
         file=canary_file(cfg.project, cfg.verify_file) if cfg.verify_file else None,
-        groups=groups,
         image=image,
         names=cfg.storage_names(),
         proves={
@@ -214,18 +216,19 @@ def verification(
             "subscription": uploads.subscription_name,
             "topic": uploads.topic_id,
         },
+        runner=runner,
         seconds=cfg.verify_seconds,
         storage=platform.accounts.files,
         uploads=uploads,
     )
 
 
-def worker_group(
+def worker(
     platform: Platform, image: pulumi.Input[str], pull: ImagePull, share_files: ShareFiles, identity: WorkloadIdentity
-) -> WorkerGroupArgs:
-    """Return what each container group runs."""
+) -> WorkerArgs:
+    """Return what a worker is and needs, whatever runs it."""
     cfg = platform.config
-    return WorkerGroupArgs(
+    return WorkerArgs(
         cpu=cfg.container_cpu,
         environment=cfg.worker_environment(),
         identity=identity,
@@ -234,7 +237,6 @@ def worker_group(
         memory_gib=cfg.container_memory_gib,
         monitoring=platform.logs,
         names=cfg.storage_names(),
-        os_type=cfg.container_os_type,
         placement=platform.placement,
         pull=pull,
         share_files=share_files,
@@ -267,6 +269,19 @@ def worker_image(platform: Platform, application: Artifact) -> WorkerImageArgs:
         registry=platform.registry,
         repository=cfg.image_repository(),
         version=version,
+    )
+
+
+def worker_job(platform: Platform, worker: WorkerArgs) -> WorkerJobArgs:
+    """Return what each execution of the job runs, and how many there are."""
+    cfg = platform.config
+    return WorkerJobArgs(
+        max_executions=cfg.max_executions,
+        polling_seconds=cfg.polling_seconds,
+        profile=cfg.workload_profile,
+        queue_length=cfg.queue_length,
+        replica_timeout_seconds=cfg.replica_timeout_seconds,
+        worker=worker,
     )
 
 

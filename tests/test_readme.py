@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.components.alert_rules import METRIC_RULES, log_alerts
+from infra.components.alert_rules import LINES, METRIC_RULES, log_alerts
 from infra.components.roles import Role
 from pipeline_app.contract import Receipt
 from pipeline_app.worker.app_config import PLACEHOLDERS
@@ -80,7 +80,11 @@ def test_every_role_is_in_the_identity_table(role: Role) -> None:
 
 def test_every_alert_has_its_entry_in_the_runbook_and_no_other_has() -> None:
     entries = re.findall(r"^\| `alerts-([a-z-]+)` \| .{20,} \| .{20,} \|$", DOCUMENTS["operations"], re.MULTILINE)
-    logs = log_alerts(backlog_events=1, backlog_jobs=1, failed_files=1, silent_minutes=30)
+    logs = {
+        name
+        for runner in LINES
+        for name in log_alerts(backlog_events=1, backlog_jobs=1, failed_files=1, runner=runner, silent_minutes=30)
+    }
     assert entries == sorted([*METRIC_RULES, *logs])
 
 

@@ -8,12 +8,13 @@ an entry of the same name in the runbook of docs/operations.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from infra.settings.runner_limits import RunnerKind
 from infra.settings.silence import SILENT_WINDOWS
-from pipeline_app.contract.function_events import RunnerHeld, RunnerMissing, RunnerRefused, Sweep
+from pipeline_app.contract.function_events import RunnerHeld, RunnerMissing, RunnerRefused, ScalerStill, Sweep
 from pipeline_app.contract.log_lines import Event
 from pipeline_app.contract.worker_events import Buried, Finished, Unconfined
 
@@ -34,11 +35,20 @@ PLATFORM: Final = ("Back-off pulling image", "Failed to mount", "Failed to pull 
 CONTAINER_EVENTS: Final = ("ContainerEvent", "ContainerEvent_CL")
 CONTAINER_LOGS: Final = ("ContainerInstanceLog", "ContainerInstanceLog_CL")
 
+# What the executions of a job print, in a column of another name.
+# Source: https://learn.microsoft.com/azure/azure-monitor/reference/tables/containerappconsolelogs
+EXECUTION_LOGS: Final = ("ContainerAppConsoleLogs",)
+# Where the workers' lines are.
+LINES: Final[Mapping[RunnerKind, Sequence[str]]] = {
+    "containerAppsJob": EXECUTION_LOGS,
+    "containerInstances": CONTAINER_LOGS,
+}
+
 # Some tables are made with the first line, long after the rules. A fuzzy union passes over tables that are not there
 # yet, and the empty one keeps it from having none at all.
 # Source: https://learn.microsoft.com/kusto/query/union-operator
 _COLUMNS: Final = "InnermostMessage: string, Message: string, OuterMessage: string, TimeGenerated: datetime"
-_FUZZY: Final = f"union isfuzzy=true (datatable({_COLUMNS})[])"
+_FUZZY: Final = "union isfuzzy=true (datatable({0})[])"
 
 # What the line of an event says, by the names of its fields; nothing where the line is another's.
 _FIELDS: Final = "| extend e = parse_json(Message)"
@@ -91,7 +101,7 @@ METRIC_RULES: Final[Mapping[str, MetricRule]] = {
 
 
 def log_alerts(
-    *, backlog_events: int, backlog_jobs: int, failed_files: int, silent_minutes: int
+    *, backlog_events: int, backlog_jobs: int, failed_files: int, runner: RunnerKind, silent_minutes: int
 ) -> Mapping[str, LogAlert]:
     """Return the alerts on log lines by name.
 
@@ -99,9 +109,11 @@ def log_alerts(
         backlog_events: so many events may wait for 15 minutes.
         backlog_jobs: so many jobs may wait for 15 minutes.
         failed_files: so many files may fail within 15 minutes.
+        runner: what runs the workers, which decides where their lines are.
         silent_minutes: for so long the sweep may say nothing, one of ``SILENT_WINDOWS``; 0 is for ever.
     """
-    alerts = _alerts(backlog_events, backlog_jobs, failed_files)
+    alerts = _alerts(backlog_events, backlog_jobs, failed_files, LINES[runner])
+    alerts |= _of_jobs() if runner == "containerAppsJob" else _of_groups()
     if silent_minutes:
         alerts["silent-sweep"] = LogAlert(
             absence=True,
@@ -114,7 +126,7 @@ def log_alerts(
     return alerts
 
 
-def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[str, LogAlert]:
+def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int, lines: Sequence[str]) -> dict[str, LogAlert]:
     return {
         "backlog": LogAlert(
             description=f"More than {backlog_jobs} jobs have been waiting for 15 minutes.",
@@ -128,7 +140,7 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
             description=f"More than {failed_files} files failed within 15 minutes.",
             # A canary is nobody's file.
             query=(
-                f"{_union(*CONTAINER_LOGS)}\n{_FIELDS}\n"
+                f"{_union(*lines)}\n{_FIELDS}\n"
                 f'| where {_is(Finished)} and tostring(e.outcome) == "failed" and tobool(e.canary) == false'
             ),
             severity=2,
@@ -137,20 +149,31 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
         ),
         "poisoned-messages": LogAlert(
             description="A job or an event was moved to a poison queue.",
-            query=(
-                f"{_union('AppTraces', *CONTAINER_LOGS)}\n{_FIELDS}\n| where {_is(Buried)} or {_platform(HOST_POISON)}"
-            ),
+            query=(f"{_union('AppTraces', *lines)}\n{_FIELDS}\n| where {_is(Buried)} or {_platform(HOST_POISON)}"),
             severity=1,
             threshold=0,
             window="PT15M",
         ),
         "unconfined-applications": LogAlert(
             description="A worker runs applications that nothing keeps from other files, since its kernel cannot.",
-            query=f"{_union(*CONTAINER_LOGS)}\n{_FIELDS}\n| where {_is(Unconfined)}",
+            query=f"{_union(*lines)}\n{_FIELDS}\n| where {_is(Unconfined)}",
             severity=3,
             threshold=0,
             window="PT15M",
         ),
+        "waiting-events": LogAlert(
+            description=f"More than {backlog_events} events have been waiting for 15 minutes.",
+            measure="Events",
+            query=f"{_sweeps()}\n| project TimeGenerated, Events = tolong(e.events)",
+            severity=2,
+            threshold=backlog_events,
+            window="PT15M",
+        ),
+    }
+
+
+def _of_groups() -> dict[str, LogAlert]:
+    return {
         # Azure refuses to start a group that is just ending, which the next try mends; so three windows in a row.
         "unstartable-group": LogAlert(
             description="A container group has not been able to start for 15 minutes.",
@@ -164,13 +187,19 @@ def _alerts(backlog_events: int, backlog_jobs: int, failed_files: int) -> dict[s
             threshold=0,
             window="PT5M",
         ),
-        "waiting-events": LogAlert(
-            description=f"More than {backlog_events} events have been waiting for 15 minutes.",
-            measure="Events",
-            query=f"{_sweeps()}\n| project TimeGenerated, Events = tolong(e.events)",
-            severity=2,
-            threshold=backlog_events,
-            window="PT15M",
+    }
+
+
+def _of_jobs() -> dict[str, LogAlert]:
+    return {
+        # The scaler looks every pollingSeconds, and an image may take minutes to arrive; so three windows in a row.
+        "stuck-scaler": LogAlert(
+            description="Jobs have been waiting for 15 minutes, and no execution of the Container Apps job runs.",
+            periods=3,
+            query=f"{_union('AppTraces')}\n{_FIELDS}\n| where {_is(RunnerRefused, ScalerStill)}",
+            severity=1,
+            threshold=0,
+            window="PT5M",
         ),
     }
 
@@ -192,4 +221,8 @@ def _sweeps() -> str:
 
 
 def _union(*tables: str) -> str:
-    return ", ".join([_FUZZY, *tables])
+    if set(tables).isdisjoint(EXECUTION_LOGS):
+        return ", ".join([_FUZZY.format(_COLUMNS), *tables])
+    return (
+        ", ".join([_FUZZY.format(f"Log: string, {_COLUMNS}"), *tables]) + "\n| extend Message = coalesce(Message, Log)"
+    )

@@ -14,6 +14,7 @@ from infra.components.events import UploadEvents
 from infra.components.function_app import FunctionApp
 from infra.components.monitoring import Monitoring
 from infra.components.placement import Placement
+from infra.settings.runner_limits import RunnerKind
 
 EVALUATED_EVERY: Final = "PT5M"
 # Azure Monitor answers that the scope of a rule cannot be updated.
@@ -31,7 +32,7 @@ class AlertsArgs:
 
     ``function`` is there before what watches that it runs; ``silent_minutes`` of 0 leave that out. ``action_group_id``
     is the ARM id of an action group that is there already, or None; ``emails`` may be empty. Alerts that notify nobody
-    show in the portal.
+    show in the portal. ``runner`` is what runs the workers.
     """
 
     action_group_id: str | None
@@ -43,6 +44,7 @@ class AlertsArgs:
     function: FunctionApp
     monitoring: Monitoring
     placement: Placement
+    runner: RunnerKind
     silent_minutes: int
 
 
@@ -62,6 +64,7 @@ class Alerts(pulumi.ComponentResource):
             backlog_events=args.backlog_events,
             backlog_jobs=args.backlog_jobs,
             failed_files=args.failed_files,
+            runner=args.runner,
             silent_minutes=args.silent_minutes,
         )
         for rule_name, alert in rules.items():

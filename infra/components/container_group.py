@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi_azure_native import containerinstance, monitor
 
-from infra.components.connections import storage_settings
-from infra.components.identities import WorkloadIdentity
-from infra.components.image_pull import ImagePull
 from infra.components.monitoring import Monitoring
-from infra.components.placement import Placement
-from infra.components.share_files import ShareFiles
-from infra.components.storage import ApplicationStorage
+from infra.components.worker import CONTAINER, HEALTH_PATH, SHARE_VOLUME, WorkerArgs
 from infra.settings.naming import SHARE_MOUNT
-from pipeline_app.contract import StorageNames
 from pipeline_app.worker.settings import HEALTH_PORT
 
 GROUP_ID = "{0}/providers/Microsoft.ContainerInstance/containerGroups/{1}"
-HEALTH_PATH = "/healthz"
-SHARE_VOLUME = "share"
 
 # The SDK has container groups in a preview version of the API alone, 2024-05-01-preview in 3.29; for any other the CLI
 # generates a package. What is used here the stable versions have as well, and a test sees to it that this stays so.
@@ -48,25 +41,10 @@ REPLACE_ON_CHANGES = [
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerGroupArgs:
-    """One container group: ``cpu`` in cores, ``memory_gib`` in GiB.
+    """One container group, of an operating system, and the worker in it."""
 
-    ``environment`` is what the worker is told besides its storage, its image and where the share is mounted; ``logs``
-    says whether what it prints goes to Log Analytics.
-    """
-
-    cpu: float
-    environment: Mapping[str, str]
-    identity: WorkloadIdentity
-    image: pulumi.Input[str]
-    logs: bool
-    memory_gib: float
-    monitoring: Monitoring
-    names: StorageNames
     os_type: str
-    placement: Placement
-    pull: ImagePull
-    share_files: ShareFiles
-    storage: ApplicationStorage
+    worker: WorkerArgs
 
 
 class WorkerGroup(pulumi.ComponentResource):
@@ -80,26 +58,27 @@ class WorkerGroup(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WorkerGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:WorkerGroup", name, None, opts)
+        worker = args.worker
         group = containerinstance.ContainerGroup(
             name,
             # The name is kept, so that the id in the function's settings and the alerts outlives every new image.
             container_group_name=name,
-            containers=[_worker(args)],
+            containers=[_worker(worker)],
             identity=containerinstance.ContainerGroupIdentityArgs(
                 type=containerinstance.ResourceIdentityType.USER_ASSIGNED,
-                user_assigned_identities=[args.identity.identity_id],
+                user_assigned_identities=[worker.identity.identity_id],
             ),
-            image_registry_credentials=args.pull.credentials,
+            image_registry_credentials=_credentials(worker),
             os_type=containerinstance.OperatingSystemTypes(args.os_type),
-            resource_group_name=args.placement.resource_group_name,
+            resource_group_name=worker.placement.resource_group_name,
             restart_policy=containerinstance.ContainerGroupRestartPolicy.NEVER,
-            tags=args.placement.tags,
+            tags=worker.placement.tags,
             volumes=[
                 containerinstance.VolumeArgs(
                     azure_file=containerinstance.AzureFileVolumeArgs(
-                        share_name=args.storage.share.name,
-                        storage_account_key=args.storage.account_key,
-                        storage_account_name=args.storage.account_name,
+                        share_name=worker.storage.share.name,
+                        storage_account_key=worker.storage.account_key,
+                        storage_account_name=worker.storage.account_name,
                     ),
                     name=SHARE_VOLUME,
                 )
@@ -107,29 +86,31 @@ class WorkerGroup(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,
-                # Creating a group runs it: its roles and its config files have to be there.
-                depends_on=[args.identity, args.pull, args.share_files],
+                # Creating a group runs it.
+                depends_on=worker.needs,
                 # Azure takes no tags in an update of a group, and a new group for a tag would stop running work.
                 # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_group_resource.go
                 ignore_changes=["tags"],
                 replace_on_changes=REPLACE_ON_CHANGES,
             ),
         )
-        if args.logs:
-            _send_logs(f"{name}-logs", group, args.monitoring, self)
+        if worker.logs:
+            _send_logs(f"{name}-logs", group, worker.monitoring, self)
         # It is that of the group, which the platform gives after its end too; taken from the group, a preview of each
         # new image would not know it, and announce a change of whatever is told of it.
-        self.group_id = pulumi.Output.format(GROUP_ID, args.placement.resource_group_id, name)
+        self.group_id = pulumi.Output.format(GROUP_ID, worker.placement.resource_group_id, name)
         self.group_name = group.name
         self.register_outputs({"group_id": self.group_id, "group_name": self.group_name})
 
 
-def _environment(args: WorkerGroupArgs) -> dict[str, pulumi.Input[str]]:
-    environment: dict[str, pulumi.Input[str]] = {
-        "APP_IMAGE": args.image,
-        "APP_SHARE_DIRECTORY": SHARE_MOUNT,
-    }
-    return environment | dict(args.environment) | storage_settings(args.storage, args.names, args.identity)
+def _credentials(worker: WorkerArgs) -> pulumi.Output[Sequence[containerinstance.ImageRegistryCredentialArgs] | None]:
+    def credentials(found: Sequence[Any]) -> Sequence[containerinstance.ImageRegistryCredentialArgs] | None:
+        server, identity_id = found
+        if server is None:
+            return None
+        return [containerinstance.ImageRegistryCredentialArgs(identity=identity_id, server=server)]
+
+    return pulumi.Output.all(worker.pull.server, worker.identity.identity_id).apply(credentials)
 
 
 def _send_logs(
@@ -152,13 +133,13 @@ def _send_logs(
     )
 
 
-def _worker(args: WorkerGroupArgs) -> containerinstance.ContainerArgs:
+def _worker(worker: WorkerArgs) -> containerinstance.ContainerArgs:
     return containerinstance.ContainerArgs(
         environment_variables=[
             containerinstance.EnvironmentVariableArgs(name=key, value=value)
-            for key, value in sorted(_environment(args).items())
+            for key, value in worker.variables().items()
         ],
-        image=args.image,
+        image=worker.image,
         liveness_probe=containerinstance.ContainerProbeArgs(
             failure_threshold=3,
             http_get=containerinstance.ContainerHttpGetArgs(
@@ -168,14 +149,14 @@ def _worker(args: WorkerGroupArgs) -> containerinstance.ContainerArgs:
             period_seconds=20,
             timeout_seconds=5,
         ),
-        name="worker",
+        name=CONTAINER,
         ports=[
             containerinstance.ContainerPortArgs(
                 port=HEALTH_PORT, protocol=containerinstance.ContainerNetworkProtocol.TCP
             )
         ],
         resources=containerinstance.ResourceRequirementsArgs(
-            requests=containerinstance.ResourceRequestsArgs(cpu=args.cpu, memory_in_gb=args.memory_gib)
+            requests=containerinstance.ResourceRequestsArgs(cpu=worker.cpu, memory_in_gb=worker.memory_gib)
         ),
         volume_mounts=[containerinstance.VolumeMountArgs(mount_path=SHARE_MOUNT, name=SHARE_VOLUME)],
     )

@@ -10,11 +10,11 @@ import pulumi
 from pulumi_azure_native import storage, web
 
 from infra.components.connections import identity_connection, storage_settings
-from infra.components.container_group import WorkerGroup
 from infra.components.identities import WorkloadIdentity
 from infra.components.monitoring import Monitoring
 from infra.components.placement import Placement
 from infra.components.storage import ApplicationStorage, ArtifactStorage, HostStorage
+from infra.components.worker import Runner
 from infra.deployer.one_deploy import OneDeploy
 from infra.deployer.provider_token import provider_token
 from infra.packages.function_package import PYTHON_VERSION, FunctionPackage
@@ -35,14 +35,13 @@ class FunctionAppArgs:
 
     Attributes:
         functions: the names of the functions in its code.
-        groups: the workers that it starts.
         host: the account that its host keeps locks and timers in.
         memory_mb: memory of one of its instances in MB, of the sizes that Flex Consumption has.
+        runner: what runs the workers that it sees to.
     """
 
     artifacts: ArtifactStorage
     functions: Sequence[str]
-    groups: Sequence[WorkerGroup]
     host: HostStorage
     identity: WorkloadIdentity
     memory_mb: int
@@ -50,6 +49,7 @@ class FunctionAppArgs:
     names: StorageNames
     package: FunctionPackage
     placement: Placement
+    runner: Runner
     storage: ApplicationStorage
     sweep_grace_seconds: int
     sweep_pause_seconds: int
@@ -106,7 +106,7 @@ class FunctionApp(pulumi.ComponentResource):
             tags=args.placement.tags,
             # The platform fetches the code with the identity, whose roles have to be there.
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[args.identity, *args.groups], replace_on_changes=["serverFarmId"]
+                parent=self, depends_on=[args.identity, *args.runner.components], replace_on_changes=["serverFarmId"]
             ),
         )
         # No password opens the app's deployment: the code comes through Resource Manager, which is asked with a token.
@@ -141,7 +141,6 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgsDict]:
             "ClientId={0};Authorization=AAD", args.identity.client_id
         ),
         "APPLICATIONINSIGHTS_CONNECTION_STRING": args.monitoring.connection_string,
-        "APP_CONTAINER_GROUP_IDS": pulumi.Output.all(*(group.group_id for group in args.groups)).apply(",".join),
         "APP_SWEEP_GRACE_SECONDS": str(args.sweep_grace_seconds),
         "APP_SWEEP_PAUSE_SECONDS": str(args.sweep_pause_seconds),
         "APP_SWEEP_SCHEDULE": args.sweep_schedule,
@@ -149,6 +148,7 @@ def _app_settings(args: FunctionAppArgs) -> Sequence[web.NameValuePairArgsDict]:
         "AZURE_RESOURCE_MANAGER_ENDPOINT": RESOURCE_MANAGER,
         "PYTHON_THREADPOOL_THREAD_COUNT": str(WORKER_THREADS),
     }
+    settings |= args.runner.function_settings
     settings |= identity_connection(
         "AzureWebJobsStorage",
         args.identity.client_id,

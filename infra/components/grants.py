@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from infra.components.conditions import worker_condition
 from infra.components.image_pull import PULL_GIVEN_IMAGE, PULL_IMAGE
@@ -12,7 +13,14 @@ from infra.components.registry import Registry
 from infra.components.roles import Grant, Role
 from infra.components.stack_roles import StackRoles
 from infra.components.storage import ApplicationStorage, ArtifactStorage, HostStorage
+from infra.settings.runner_limits import RunnerKind
 from pipeline_app.contract import StorageNames
+
+# What the grant is called by which the function sees to the workers: it starts groups, and looks after Azure's scaler.
+SEE_TO_WORKERS: Final[Mapping[RunnerKind, str]] = {
+    "containerAppsJob": "look-at-executions",
+    "containerInstances": "start-workers",
+}
 
 
 def function_grants(
@@ -22,6 +30,7 @@ def function_grants(
     placement: Placement,
     monitoring: Monitoring,
     roles: StackRoles,
+    runner: RunnerKind,
 ) -> Mapping[str, Grant]:
     """Return what the function may do, by a name that says what for.
 
@@ -29,11 +38,16 @@ def function_grants(
         artifacts: the account with the function's packages.
         host: the account of the Functions host, with nothing else in it.
         storage: the application's account.
-        placement: the stack's resource group, which holds its container groups and no others.
+        placement: the stack's resource group, which holds what runs its workers and no others.
         monitoring: where telemetry goes.
         roles: the stack's roles.
+        runner: what runs the workers.
     """
     return {
+        # A role on a group or job ends with it, and a new one is in force minutes later, while each new image makes a
+        # new group. The resource group is the narrowest scope that outlives it.
+        # Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+        SEE_TO_WORKERS[runner]: Grant(role=roles.see_to_workers, scope=placement.resource_group_id),
         # The Functions host keeps its locks, timers and keys in containers that it makes itself, so its documentation
         # asks for the owner role on a whole account.
         # Source: https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
@@ -47,10 +61,6 @@ def function_grants(
         "publish-telemetry": Grant(role=Role.MONITORING_METRICS_PUBLISHER, scope=monitoring.insights_id),
         "send-jobs": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.jobs_queue_id),
         "send-poison": Grant(role=Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER, scope=storage.events_poison_queue_id),
-        # A role on a group ends with the group, and a new one is in force minutes later, while each new image makes a
-        # new group. The resource group is the narrowest scope that outlives it.
-        # Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
-        "start-workers": Grant(role=roles.run_groups, scope=placement.resource_group_id),
         # The host gives an event back by Update Message, which the message processor role does not allow.
         "take-events": Grant(role=roles.take_messages, scope=storage.events_queue_id),
     }

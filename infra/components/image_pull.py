@@ -1,20 +1,16 @@
-"""How the container groups get their image: with which identity, from which registry, and from when on."""
+"""How the worker's containers get their image: from which registry, as whom, and from when on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pulumi
-from pulumi_azure_native import containerinstance
 
 from infra.components.identities import WorkloadIdentity
 from infra.components.registry import Registry
 from infra.deployer.role_wait import RoleWait
 from infra.settings.naming import is_azure_registry
-
-Credentials = Sequence[containerinstance.ImageRegistryCredentialArgs] | None
 
 # What the grants are called that let an identity pull from this stack's registry, and from the one that was given.
 PULL_GIVEN_IMAGE: Final = "pull-given-image"
@@ -28,7 +24,7 @@ NO_CREDENTIALS: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePullArgs:
-    """What the groups pull.
+    """What is pulled, by which identity.
 
     ``given_reference`` is an image that is there already, or None for this stack's own; ``given_registry_id`` is the
     ARM id of the other Azure registry that it is in, or None; ``wait_seconds`` is what a new role is given.
@@ -42,12 +38,12 @@ class ImagePullArgs:
 
 
 class ImagePull(pulumi.ComponentResource):
-    """The credentials of a group's image, as a group takes them; None where the registry is public.
+    """The registry that the worker's identity signs in to for the image; None where it lets anybody pull.
 
     Whatever depends on the component also waits until the role to pull is likely to be in force.
     """
 
-    credentials: pulumi.Output[Credentials]
+    server: pulumi.Output[str | None]
 
     def __init__(self, name: str, args: ImagePullArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:ImagePull", name, None, opts)
@@ -64,21 +60,18 @@ class ImagePull(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
-        def credentials(values: Sequence[str]) -> Credentials:
-            login_server, identity_id = values
+        def sign_in(login_server: str) -> str | None:
             used = credential_server(server, args.given_registry_id, login_server)
-            if used is None:
-                if not public:
-                    pulumi.log.warn(NO_CREDENTIALS.format(server), self)
-                return None
-            return [containerinstance.ImageRegistryCredentialArgs(identity=identity_id, server=used)]
+            if used is None and not public:
+                pulumi.log.warn(NO_CREDENTIALS.format(server), self)
+            return used
 
-        self.credentials = pulumi.Output.all(args.registry.login_server, args.identity.identity_id).apply(credentials)
+        self.server = args.registry.login_server.apply(sign_in)
         self.register_outputs({})
 
 
 def credential_server(server: str | None, given_registry_id: str | None, login_server: str) -> str | None:
-    """Return the registry that a group signs in to, or None where it pulls as anybody may.
+    """Return the registry that a container signs in to, or None where it pulls as anybody may.
 
     Args:
         server: of the given image, or None for an image of this stack.

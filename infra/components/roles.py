@@ -15,6 +15,7 @@ class Role(Enum):
     """Built-in Azure roles by the id of their definition, which is the same in every tenant."""
 
     ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+    CONTAINER_APPS_JOBS_READER = "edd66693-d32a-450b-997d-0158c03976b0"
     CONTAINER_INSTANCES_CONTRIBUTOR = "5d977122-f97e-4b4d-a52f-6b43003ddb4d"
     KEY_VAULT_CRYPTO_SERVICE_ENCRYPTION_USER = "e147488a-f6f5-4113-8e2d-b22465e65bf6"
     KEY_VAULT_SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"

@@ -13,8 +13,10 @@ from infra.components.conditions import BLOBS
 from infra.components.placement import Placement
 from infra.components.roles import Role
 from infra.deployer.role_wait import RoleWait
+from infra.settings.runner_limits import RunnerKind
 
 CUSTOM_ROLE: Final = "CustomRole"
+APPS_JOBS: Final = "Microsoft.App/jobs"
 GROUPS: Final = "Microsoft.ContainerInstance/containerGroups"
 QUEUES: Final = "Microsoft.Storage/storageAccounts/queueServices/queues"
 
@@ -55,6 +57,15 @@ RUN_GROUPS: Final = OwnRole(
     instead=Role.CONTAINER_INSTANCES_CONTRIBUTOR,
     title="container groups",
 )
+# It neither starts nor stops an execution, which would keep Azure's scaler from starting any.
+# Source: https://github.com/microsoft/azure-container-apps/issues/1506
+LOOK_AT_EXECUTIONS: Final = OwnRole(
+    actions=(f"{APPS_JOBS}/read", f"{APPS_JOBS}/executions/read"),
+    data_actions=(),
+    description="Reads Container Apps jobs and their executions.",
+    instead=Role.CONTAINER_APPS_JOBS_READER,
+    title="executions",
+)
 # Claims are renewed, and events given back, by Update Message, which asks for messages/write; the length of a queue is
 # in its metadata, which an action of Resource Manager guards. Unlike the built-in role it neither clears, makes nor
 # deletes a queue. Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory
@@ -73,11 +84,13 @@ class StackRolesArgs:
 
     ``custom`` is whether the stack makes roles at all: that takes a right that the deployer may not have.
     ``run_groups_id`` is the id of the definition of a role that is there already and runs container groups, or None.
+    ``runner`` is what runs the worker.
     """
 
     custom: bool
     placement: Placement
     run_groups_id: str | None
+    runner: RunnerKind
     wait_seconds: int
 
 
@@ -85,13 +98,16 @@ class StackRoles(pulumi.ComponentResource):
     """A role for each purpose: one of the stack's own, one that was named, or a built-in one."""
 
     process_files: Role | pulumi.Input[str]
-    run_groups: Role | pulumi.Input[str]
+    see_to_workers: Role | pulumi.Input[str]
     take_messages: Role | pulumi.Input[str]
 
     def __init__(self, name: str, args: StackRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("file-processing:infra:StackRoles", name, None, opts)
         self.process_files = _made(f"{name}-process-files", PROCESS_FILES, args, self)
-        self.run_groups = args.run_groups_id or _made(f"{name}-run-groups", RUN_GROUPS, args, self)
+        if args.runner == "containerAppsJob":
+            self.see_to_workers = _made(f"{name}-look-at-executions", LOOK_AT_EXECUTIONS, args, self)
+        else:
+            self.see_to_workers = args.run_groups_id or _made(f"{name}-run-groups", RUN_GROUPS, args, self)
         self.take_messages = _made(f"{name}-take-messages", TAKE_MESSAGES, args, self)
         self.register_outputs({})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from infra.packages.archive_entries import ArchiveError
 from infra.settings import naming
 from infra.settings.naming import DEAD_LETTER_CONTAINER, FUNCTION_PACKAGE_CONTAINER
 from infra.settings.retention import retention_problems
+from infra.settings.runner_limits import runner_problems, timeout_problems
 from infra.settings.silence import silence_problems
 from infra.settings.verify_file import canary_file
 from pipeline_app.contract import STATE_CONTAINER, overlap
@@ -59,9 +61,7 @@ def between(config: StackConfig) -> list[str]:
                 f"imageRegistryId is {config.image_registry_id!r}, but imageReference is in {server!r}, which is not "
                 "the server of that registry. Mend one of them."
             )
-    for key, value in (("containerCpu", config.container_cpu), ("containerMemoryGib", config.container_memory_gib)):
-        if round(value * 10) != value * 10:
-            problems.append(f"{key} is {value}. Allowed: tenths, such as {round(value, 1)}.")
+    problems += runner_problems(config)
     return problems
 
 
@@ -69,6 +69,7 @@ def files(config: StackConfig) -> list[str]:
     """Return what is wrong with the files that the configuration names."""
     # An image that is there already was built from its own artifact.
     problems = [] if config.image_reference else _artifact(config)
+    limits: dict[str, float | None] = {}
     for key, value in (
         ("exportConfigFile", config.export_config_file),
         ("runtimeConfigFile", config.runtime_config_file),
@@ -80,8 +81,10 @@ def files(config: StackConfig) -> list[str]:
             if len(content) > CONFIG_BYTES:
                 raise AppConfigError(f"it has {len(content)} bytes; at most {CONFIG_BYTES} are taken.")
             parse(content.decode(), str(value))
+            limits[key] = json.loads(content).get("timeout_seconds")
         except (AppConfigError, OSError, UnicodeDecodeError) as error:
             problems.append(f"{key} is {value!r}: {error} Allowed: the path of a JSON file as the worker reads it.")
+    problems += timeout_problems(config, limits)
     if config.verify_file:
         try:
             canary_file(config.project, config.verify_file)

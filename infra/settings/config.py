@@ -17,6 +17,7 @@ from infra.settings import naming
 from infra.settings.checks import between, files
 from infra.settings.clouds import cloud_problems
 from infra.settings.naming import SHARE_MOUNT
+from infra.settings.runner_limits import RunnerKind, lifetime_seconds
 from infra.settings.schedule import schedule_problem
 from infra.settings.values import (
     BlobContainer,
@@ -35,6 +36,7 @@ from infra.settings.values import (
     OptionalImage,
     OptionalKeyId,
     OptionalLine,
+    OptionalProfile,
     OptionalRegistry,
     OptionalRegistryId,
     OptionalSha256,
@@ -101,10 +103,10 @@ class StackConfig(BaseModel):
     base_image: OptionalLine = None
     build_number: OptionalVersion = None
     claim_seconds: Annotated[int, Field(ge=10, le=7 * 24 * 3600)] = 60
-    container_cpu: Annotated[float, Field(ge=1, le=4)] = 1
+    container_cpu: Annotated[float, Field(ge=0.25, le=96)] = 1
     container_group_count: Annotated[int, Field(ge=1, le=20)] = 1
     container_group_logs: bool = True
-    container_memory_gib: Annotated[float, Field(ge=1, le=16)] = 2
+    container_memory_gib: Annotated[float, Field(ge=0.5, le=880)] = 2
     container_os_type: Literal["Linux"] = "Linux"
     custom_roles: bool = True
     data_logs: Literal["all", "changes", "none"] = "changes"
@@ -124,19 +126,24 @@ class StackConfig(BaseModel):
     log_file: Annotated[str, checked(log_file_problem)] = f"{SHARE_MOUNT}/logs/app.log"
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    max_executions: Annotated[int, Field(ge=1, le=1000)] = 10
     max_output_files: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     model_name: ImageWord = "csvreport"
     model_version: ImageWord = "1.0.0"
     output_path: BlobPath = "outgoing"
     package_retention_days: Days = 0
+    polling_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     proj_version: Version = "0.1.0"
     protect_files: bool = True
+    queue_length: Annotated[int, Field(ge=1, le=10_000)] = 1
     registry_name: OptionalRegistry = None
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"
+    replica_timeout_seconds: Annotated[int, Field(ge=60, le=7 * 24 * 3600)] = 7200
     require_confinement: bool = False
     result_retention_days: Days = 0
     role_wait_seconds: Annotated[int, Field(ge=0, le=1800)] = 300
+    runner: RunnerKind = "containerInstances"
     runtime_config_file: LocalPath = "pipeline_app/config/runtime.json"
     scratch_gib: OptionalDisk = None
     share_name: Annotated[str, named(naming.SHARE)] = "share"
@@ -159,6 +166,7 @@ class StackConfig(BaseModel):
     verify_deploy: bool = False
     verify_file: LocalPath = ""
     verify_seconds: Annotated[int, Field(ge=10, le=3600)] = 900
+    workload_profile: OptionalProfile = None
 
     def storage_names(self) -> StorageNames:
         """Return where inputs and outputs live."""
@@ -206,6 +214,8 @@ class StackConfig(BaseModel):
             "APP_NETWORK": self.app_network,
             "APP_SLOTS": str(self.slots),
         }
+        if self.runner == "containerAppsJob":
+            environment["APP_LIFETIME_SECONDS"] = str(lifetime_seconds(self.replica_timeout_seconds))
         if self.app_writable_paths:
             environment["APP_WRITABLE_PATHS"] = self.app_writable_paths
         if self.require_confinement:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from infra.settings import naming
 from infra.settings.naming import SHARE_MOUNT
 from infra.settings.retention import days_problem
+from infra.settings.runner_limits import profile_problem
 from infra.settings.silence import silence_problem
 
 Value = TypeVar("Value")
@@ -118,14 +119,14 @@ OptionalActionGroup: TypeAlias = Annotated[
     Annotated[str, named(naming.ACTION_GROUP_ID)] | None, BeforeValidator(none_if_empty)
 ]
 OptionalBlobName: TypeAlias = Annotated[Annotated[str, named(naming.BLOB_NAME)] | None, BeforeValidator(none_if_empty)]
-# A Linux group has some 50 GB of disk for the image and everything that is written.
-# Source: https://learn.microsoft.com/answers/questions/27033/are-there-any-disc-space-limitation-for-aci.html
+# How much a container has depends on its runner (runner_limits.py).
 OptionalDisk: TypeAlias = Annotated[Annotated[float, Field(ge=0.1, le=50)] | None, BeforeValidator(none_if_empty)]
 OptionalImage: TypeAlias = Annotated[
     Annotated[str, named(naming.IMAGE_REFERENCE)] | None, BeforeValidator(none_if_empty)
 ]
 OptionalKeyId: TypeAlias = Annotated[Annotated[str, named(naming.KEY_ID)] | None, BeforeValidator(none_if_empty)]
 OptionalLine: TypeAlias = Annotated[Line | None, BeforeValidator(none_if_empty)]
+OptionalProfile: TypeAlias = Annotated[Annotated[str, checked(profile_problem)] | None, BeforeValidator(none_if_empty)]
 OptionalRegistry: TypeAlias = Annotated[Annotated[str, named(naming.REGISTRY)] | None, BeforeValidator(none_if_empty)]
 OptionalRegistryId: TypeAlias = Annotated[
     Annotated[str, named(naming.REGISTRY_ID)] | None, BeforeValidator(none_if_empty)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from infra.operate.storage import Storage
 from infra.operate.story import messages
@@ -69,18 +69,23 @@ class Canary:
     seconds: float
 
 
+RunnerWord = Literal["Container Apps job", "container group"]
+
+
 @dataclass(frozen=True, kw_only=True)
-class GroupFacts:
-    """A container group as Azure shows it.
+class RunnerFacts:
+    """What runs workers, as Azure shows it.
 
     Attributes:
         events: what the platform says of it and its containers, newest first, in a line each.
+        kind: what it is: a container group, or a Container Apps job.
         log: the last lines of its worker.
-        name: the group.
-        state: such as ``Running`` or ``Terminated``; None where there is no such group.
+        name: its name.
+        state: such as ``Running`` or ``Terminated``; None where there is no such thing.
     """
 
     events: tuple[str, ...] = ()
+    kind: RunnerWord = "container group"
     log: tuple[str, ...] = ()
     name: str
     state: str | None
@@ -99,10 +104,10 @@ class CanaryStorage(Storage, Protocol):
         """Upload a new blob and return its ETag without quotes."""
 
 
-class Groups(Protocol):
+class Runners(Protocol):
     """The container groups of the stack."""
 
-    def facts(self) -> tuple[GroupFacts, ...]:
+    def facts(self) -> tuple[RunnerFacts, ...]:
         """Return what Azure says of each."""
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from infra.operate.log_lines import readable
 from infra.operate.story import Story
 from infra.operate.telling import tell
-from infra.verification.canary import GroupFacts, Step, Watch
+from infra.verification.canary import RunnerFacts, Step, Watch
 from pipeline_app.contract import StorageNames
 from pipeline_app.contract.log_lines import decode
 from pipeline_app.printable import printable
@@ -44,7 +44,7 @@ ADVICE: Final[Mapping[Step, str]] = {
         "events or put jobs: look at its exceptions (AppExceptions in Log Analytics) and at the roles of its identity."
     ),
     Step.JOB: (
-        "Its job waits in the queue 'jobs', and no worker took it to its end. Look at the container group above: it "
+        "Its job waits in the queue 'jobs', and no worker took it to its end. Look at what runs the worker, above: it "
         "was not started, does not come up, or may not use the storage account."
     ),
     Step.WORKER: (
@@ -58,14 +58,14 @@ ADVICE: Final[Mapping[Step, str]] = {
 }
 
 
-def diagnose(watch: Watch, story: Story, names: StorageNames, groups: Sequence[GroupFacts], moment: datetime) -> str:
+def diagnose(watch: Watch, story: Story, names: StorageNames, runners: Sequence[RunnerFacts], moment: datetime) -> str:
     """Return the file's story and what to do.
 
     Args:
         watch: how far the canary was seen to come.
         story: what the storage account knows of it now.
         names: the container and paths.
-        groups: the container groups as they are now.
+        runners: what runs the workers, as it is now.
         moment: now, with a time zone.
     """
     lines = [f"The pipeline is deployed, but its canary {watch.name!r} did not come through. {watch.problem}"]
@@ -73,17 +73,17 @@ def diagnose(watch: Watch, story: Story, names: StorageNames, groups: Sequence[G
     for section in tell(story, names, moment)[:-1]:
         lines.append(section.heading)
         lines += [f"  {line}" for line in section.lines]
-    for group in groups:
-        lines += _group_lines(group)
-    lines += ["What to do", *(f"  {line}" for line in _advice(watch, groups))]
+    for runner in runners:
+        lines += _runner_lines(runner)
+    lines += ["What to do", *(f"  {line}" for line in _advice(watch, runners))]
     # What a worker printed is in it, and it goes to a terminal.
     return printable("\n".join(lines))
 
 
-def _advice(watch: Watch, groups: Sequence[GroupFacts]) -> list[str]:
+def _advice(watch: Watch, runners: Sequence[RunnerFacts]) -> list[str]:
     lines = []
     if watch.receipt is None:
-        lines += _group_advice(groups) or [ADVICE[watch.furthest]]
+        lines += _runner_advice(runners) or [ADVICE[watch.furthest]]
     elif watch.receipt.status == "failed":
         lines.append(
             "Mend what the receipt says: the application, its config, or the file that verifyFile names. "
@@ -98,25 +98,26 @@ def _advice(watch: Watch, groups: Sequence[GroupFacts]) -> list[str]:
     ]
 
 
-def _group_advice(groups: Sequence[GroupFacts]) -> list[str]:
+def _runner_advice(runners: Sequence[RunnerFacts]) -> list[str]:
     lines = []
-    for group in groups:
-        if group.state is None:
-            lines.append(f"The container group {group.name} does not exist. 'pulumi up --refresh' makes it anew.")
-        lines += [advice for words, advice in PLATFORM.items() if any(words in event for event in group.events)]
-        if any((decode(line) or {}).get("code") in REFUSED for line in group.log):
+    for runner in runners:
+        if runner.state is None:
+            lines.append(f"The {runner.kind} {runner.name} does not exist. 'pulumi up --refresh' makes it anew.")
+        lines += [advice for words, advice in PLATFORM.items() if any(words in event for event in runner.events)]
+        if any((decode(line) or {}).get("code") in REFUSED for line in runner.log):
             lines.append(
-                f"The worker in {group.name} may not use the storage account. Has its identity the roles that "
+                f"The worker in {runner.name} may not use the storage account. Has its identity the roles that "
                 "docs/identities.md lists? A role that was given a moment ago may take minutes: run 'pulumi up' again."
             )
     return list(dict.fromkeys(lines))
 
 
-def _group_lines(group: GroupFacts) -> list[str]:
-    if group.state is None:
-        return [f"Container group {group.name}", "  There is none."]
-    lines = [f"Container group {group.name}", f"  It is {group.state}."]
-    lines += [f"  {event}" for event in group.events[:SHOWN_EVENTS]]
-    if group.log:
-        lines += ["  Its worker's last lines:", *(f"    {readable(line)}" for line in group.log[-SHOWN_LINES:])]
+def _runner_lines(runner: RunnerFacts) -> list[str]:
+    title = f"{runner.kind[0].upper()}{runner.kind[1:]} {runner.name}"
+    if runner.state is None:
+        return [title, "  There is none."]
+    lines = [title, f"  It is {runner.state}."]
+    lines += [f"  {event}" for event in runner.events[:SHOWN_EVENTS]]
+    if runner.log:
+        lines += ["  Its worker's last lines:", *(f"    {readable(line)}" for line in runner.log[-SHOWN_LINES:])]
     return lines

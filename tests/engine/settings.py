@@ -28,7 +28,12 @@ CHANGES: Final = CHANGED | {LOCATION: "northeurope"}
 TOGETHER: Final = {
     "artifactPath": {"appInstallerFile": "install.py"},
     "imageRegistryId": {"imageReference": CHANGES["imageReference"]},
+    "maxExecutions": {"runner": CHANGES["runner"]},
+    "pollingSeconds": {"runner": CHANGES["runner"]},
+    "queueLength": {"runner": CHANGES["runner"]},
+    "replicaTimeoutSeconds": {"runner": CHANGES["runner"]},
     "resultRetentionDays": {"inputRetentionDays": CHANGES["inputRetentionDays"]},
+    "workloadProfile": {"runner": CHANGES["runner"]},
 }
 TOPIC: Final = "azure-native:eventgrid:SystemTopic"
 

@@ -13,8 +13,9 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 
 from infra.deployer.resource_manager import Answer, PassingError, RefusedError
-from infra.verification.azure import AzureGroups, keyed_storage, verify_through
-from infra.verification.canary import CanaryError, CanaryStorage, GroupFacts
+from infra.verification.azure import keyed_storage, verify_through
+from infra.verification.canary import CanaryError, CanaryStorage, RunnerFacts
+from infra.verification.runners import AzureGroups
 
 GROUP = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerInstance/containerGroups/worker-1"
 
@@ -62,7 +63,7 @@ class Manager:
         return Answer(body=answer, headers={}, status=200)
 
 
-def facts(manager: Manager) -> GroupFacts:
+def facts(manager: Manager) -> RunnerFacts:
     (found,) = AzureGroups(manager, [GROUP]).facts()  # type: ignore[arg-type] # It sends, and no more is needed.
     return found
 
@@ -82,7 +83,7 @@ def test_a_group_is_told_by_its_containers_newest_events_and_last_lines() -> Non
         }
     }
     manager = Manager(group, {"content": "one\ntwo\n"})
-    assert facts(manager) == GroupFacts(
+    assert facts(manager) == RunnerFacts(
         events=("2026-01-31T12:01:00Z Warning Failed to pull image", "2026-01-31T12:00:00Z Normal pulling"),
         log=("one", "two"),
         name="worker-1",
@@ -100,7 +101,7 @@ def test_what_cannot_be_told_now_takes_nothing_else_along() -> None:
     assert (told.state, told.log) == ("unknown", ("(its log cannot be read: logs answered 400: not yet)",))
     assert facts(Manager(PassingError("gone", status=404))).state is None
     for refused in (PassingError("answered 429", status=429), RefusedError("answered 401")):
-        assert facts(Manager(refused)) == GroupFacts(events=(str(refused),), name="worker-1", state="unknown")
+        assert facts(Manager(refused)) == RunnerFacts(events=(str(refused),), name="worker-1", state="unknown")
 
 
 @pytest.mark.parametrize("change", ["changed", "deleted"])

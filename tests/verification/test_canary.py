@@ -12,7 +12,7 @@ from infra.verification.canary import (
     BUILT_IN_NAME,
     Canary,
     CanaryError,
-    GroupFacts,
+    RunnerFacts,
     Watch,
     put_through,
 )
@@ -27,7 +27,7 @@ CANARY = Canary(content=BUILT_IN_CONTENT, image=IMAGE, must_succeed=False, name=
 OUTAGE = Outage(again_in=None, code="AuthorizationPermissionMismatch", doing="receive", problem="It is refused.")
 
 
-def verify(pipeline: Pipeline, canary: Canary = CANARY, groups: tuple[GroupFacts, ...] = ()) -> str:
+def verify(pipeline: Pipeline, canary: Canary = CANARY, groups: tuple[RunnerFacts, ...] = ()) -> str:
     def explain(watch: Watch) -> str:
         return diagnose(watch, gather(watch.name, pipeline, NAMES, None), NAMES, groups, MOMENT)
 
@@ -138,17 +138,17 @@ def test_it_waits_no_longer_than_it_may_and_not_at_all_for_what_was_put_aside() 
 @pytest.mark.parametrize(
     ("facts", "advice"),
     [
-        (GroupFacts(events=("Failed to pull image x: unauthorized",), name="worker-1", state="Waiting"), "AcrPull"),
-        (GroupFacts(events=("Failed to mount Azure File Volume.",), name="worker-1", state="Waiting"), "share"),
-        (GroupFacts(name="worker-1", state=None), "worker-1 does not exist"),
+        (RunnerFacts(events=("Failed to pull image x: unauthorized",), name="worker-1", state="Waiting"), "AcrPull"),
+        (RunnerFacts(events=("Failed to mount Azure File Volume.",), name="worker-1", state="Waiting"), "share"),
+        (RunnerFacts(name="worker-1", state=None), "worker-1 does not exist"),
         (
-            GroupFacts(log=(str(OUTAGE),), name="worker-1", state="Running"),
+            RunnerFacts(log=(str(OUTAGE),), name="worker-1", state="Running"),
             "may not use the storage account",
         ),
     ],
     ids=["image", "share", "missing", "role"],
 )
-def test_it_says_what_keeps_a_container_group_from_working(facts: GroupFacts, advice: str) -> None:
+def test_it_says_what_keeps_a_container_group_from_working(facts: RunnerFacts, advice: str) -> None:
     with pytest.raises(CanaryError) as raised:
         verify(Pipeline(steps=["event", "job"]), groups=(facts,))
     after = str(raised.value).partition("What to do")[2]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from infra.local.data.folder import DataFolder, disk_problem
 from infra.local.processes.supervisor import Supervisor
+from infra.local.services.apps_jobs import AppsJob, Delays
 from infra.local.services.arm import ArmServer
 from infra.local.services.azurite import StorageAccount, install
 from infra.local.services.containers import ContainerGroup
@@ -31,10 +33,27 @@ OUTPUTS: Final = "outputs.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run: ``containers`` asks for real images and containers; ``project`` is the program's folder."""
+    """How to run.
+
+    Attributes:
+        containers: asks for real images and containers.
+        delays: of the executions of a Container Apps job.
+        polling_seconds: the time between two looks of its scaler; None is as the stack has it.
+        project: the program's folder.
+    """
 
     containers: bool
+    delays: Delays = field(default_factory=Delays)
+    polling_seconds: float | None = None
     project: Path
+
+
+@dataclass(frozen=True)
+class AppsEnvironment:
+    """An environment of Container Apps: types of workload profiles and folders of storages, by their names."""
+
+    profiles: Mapping[str, str]
+    storages: dict[str, Path] = field(default_factory=dict)
 
 
 class Machine:
@@ -50,10 +69,12 @@ class Machine:
         self.artifact = data.root / "artifact"
         self.data = data
         self.directory = Directory()
+        self.environments: dict[str, AppsEnvironment] = {}
         self.grid = EventGrid(watcher, data.root / "events-delivered-until", self.lose_disk)
         self.groups: dict[str, ContainerGroup] = {}
         self.identities: dict[str, str] = {}
         self.images: dict[str, Image] = {}
+        self.jobs: dict[str, AppsJob] = {}
         self.lost: str | None = None
         self.role_names: set[str] = set()
         self.shares: dict[tuple[str, str], Path] = {}
@@ -80,7 +101,7 @@ class Machine:
             self.engine = ProcessEngine(containers, logs, data.root)
         self.authority_file = data.root / "authority.pem"
         self.tokens = TokenServer(self.directory)
-        self.arm = ArmServer(self.directory, self.groups, self.authority_file)
+        self.arm = ArmServer(self.directory, self.groups, self.authority_file, self.jobs)
         self.registry = RegistryServer(self.deployer_token(REGISTRY_AUDIENCE), int(data.suffix("registry port"), 16))
         for server in (self.arm, self.registry, self.tokens):
             name = type(server).__name__
@@ -150,6 +171,8 @@ class Machine:
     def close(self) -> None:
         """End everything, the newest first; storage goes last, so that workers can give their work back."""
         self._disk.close()
+        for job in self.jobs.values():
+            job.stop()
         self.supervisor.close()
         self.grid.close()
         for progress in self._progress:
@@ -159,6 +182,8 @@ class Machine:
             server.server_close()
         for group in self.groups.values():
             group.clear()
+        for job in self.jobs.values():
+            job.clear()
         for image in self.images.values():
             # Whoever removes the data folder may do so.
             if image.folder is not None:

@@ -9,6 +9,11 @@ from typing import Any, Final
 
 # The last placeholder is the resource's own name; those before it are its parents.
 PATHS: Final = {
+    "azure-native:app:Job": "Microsoft.App/jobs/{jobName}",
+    "azure-native:app:ManagedEnvironment": "Microsoft.App/managedEnvironments/{environmentName}",
+    "azure-native:app:ManagedEnvironmentsStorage": (
+        "Microsoft.App/managedEnvironments/{environmentName}/storages/{storageName}"
+    ),
     "azure-native:applicationinsights:Component": "Microsoft.Insights/components/{resourceName}",
     "azure-native:containerinstance:ContainerGroup": "Microsoft.ContainerInstance/containerGroups/{containerGroupName}",
     "azure-native:containerregistry:Registry": "Microsoft.ContainerRegistry/registries/{registryName}",

@@ -19,9 +19,10 @@ from infra.local.cloud.machine import OUTPUTS
 from infra.local.commands import interrupts
 from infra.local.commands.demo import Result, process, samples, show
 from infra.local.commands.operations import DEFAULT_DATA, backfill, explain, retry
-from infra.local.commands.run import PROJECT, LocalRun, RunOptions
+from infra.local.commands.run import POLLING_SECONDS, PROJECT, LocalRun, RunOptions
 from infra.local.data.folder import DataFolderError, disk_problem
 from infra.local.data.private import keep_private
+from infra.local.services.apps_jobs import Delays
 from infra.local.watching.disk import FULL_BYTES
 from infra.local.watching.view import View, choose
 from pipeline_app.worker.disk import is_full
@@ -36,17 +37,28 @@ Config = Annotated[
     list[str] | None, typer.Option("--config", "-c", help="Set a config key, as with pulumi up.", metavar="KEY=VALUE")
 ]
 Containers = Annotated[bool, typer.Option("--containers", help="Build and run the real image with a Docker engine.")]
+Start = Annotated[
+    float, typer.Option(help="Seconds from the start of a job's execution to its worker, as Azure takes some.", min=0)
+]
+End = Annotated[float, typer.Option(help="Seconds from the end of a job's worker to that of its execution.", min=0)]
+Polling = Annotated[float, typer.Option(help="Seconds between two looks of a job's scaler at the queue.", min=0.1)]
 Data = Annotated[Path, typer.Option(file_okay=False, help="Folder that keeps everything, also for the next run.")]
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Read Pulumi.NAME.yaml.", metavar="NAME")]
 
 
 @app.command()
 def up(
-    data: Data = DEFAULT_DATA, stack: StackName = "dev", config: Config = None, containers: Containers = False
+    data: Data = DEFAULT_DATA,
+    stack: StackName = "dev",
+    config: Config = None,
+    containers: Containers = False,
+    start_seconds: Start = 0.0,
+    end_seconds: End = 0.0,
+    polling_seconds: Polling = POLLING_SECONDS,
 ) -> None:
     """Serve until Ctrl-C, SIGTERM or the terminal is closed; DIR/outputs.json tells clients how to connect."""
     view = choose()
-    options = _options(data, stack, config, containers)
+    options = _options(data, stack, config, containers, Delays(start=start_seconds, end=end_seconds), polling_seconds)
 
     def serve(run: LocalRun, outputs: dict[str, Any]) -> int:
         view.say(f"Ready. How to connect is in {run.data.root / OUTPUTS}")
@@ -70,6 +82,9 @@ def demo(
     stack: StackName = "dev",
     config: Config = None,
     containers: Containers = False,
+    start_seconds: Start = 0.0,
+    end_seconds: End = 0.0,
+    polling_seconds: Polling = POLLING_SECONDS,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for all receipts.", min=1)] = 300.0,
 ) -> None:
     """Process the bundled files, or your own, show what came of them, and leave."""
@@ -79,7 +94,7 @@ def demo(
         # One of them would overwrite the other, which then gets no receipt.
         raise typer.BadParameter(f"Several files are called {name!r}. Rename them, or process them one by one.")
     kept: list[Result] = []
-    options = _options(data, stack, config, containers)
+    options = _options(data, stack, config, containers, Delays(start=start_seconds, end=end_seconds), polling_seconds)
     results = data.resolve() / "results"
 
     def once(_run: LocalRun, outputs: dict[str, Any]) -> int:
@@ -98,7 +113,9 @@ for command in (explain, retry, backfill):
     app.command()(command)
 
 
-def _options(data: Path, stack: str, config: list[str] | None, containers: bool) -> RunOptions:
+def _options(
+    data: Path, stack: str, config: list[str] | None, containers: bool, delays: Delays, polling_seconds: float
+) -> RunOptions:
     pairs = {}
     for item in config or []:
         key, separator, value = item.partition("=")
@@ -110,7 +127,9 @@ def _options(data: Path, stack: str, config: list[str] | None, containers: bool)
                 param_hint="--config",
             )
         pairs[key] = value
-    return RunOptions(config=pairs, containers=containers, data=data, stack=stack)
+    return RunOptions(
+        config=pairs, containers=containers, data=data, delays=delays, polling_seconds=polling_seconds, stack=stack
+    )
 
 
 def _run(options: RunOptions, view: View, work: Callable[[LocalRun, dict[str, Any]], int], interrupted: int) -> int:

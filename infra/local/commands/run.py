@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +15,14 @@ from infra.local.cloud.machine import AZURITE_FOLDER, OUTPUTS, Machine, Options
 from infra.local.cloud.program import read_stack, run_program
 from infra.local.data.folder import DataFolder, DataFolderError, write_private
 from infra.local.data.private import NotPrivateError, require_trusted
+from infra.local.services.apps_jobs import Delays
 from infra.local.services.containers import ContainerGroup
 from infra.local.watching.watcher import Watcher
 from infra.packages.function_package import BUILD_DIRECTORY
 from pipeline_app.contract import StorageNames
 
 LOCATION_KEY: Final = "azure-native:location"
+POLLING_SECONDS: Final = 1.0
 PROJECT: Final = Path(__file__).resolve().parents[3]
 
 
@@ -30,11 +32,17 @@ class RunError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a person chose on the command line."""
+    """What a person chose on the command line.
+
+    ``delays`` and ``polling_seconds`` are those of a Container Apps job; Azure's scaler looks every 30 seconds as a
+    rule, for which nobody waits here.
+    """
 
     config: Mapping[str, str]
     containers: bool
     data: Path
+    delays: Delays = field(default_factory=Delays)
+    polling_seconds: float = POLLING_SECONDS
     stack: str
 
 
@@ -74,7 +82,13 @@ class LocalRun:
         Raises:
             Exception: whatever the program, a handler or a process failed with.
         """
-        machine = Machine(Options(containers=self._options.containers, project=PROJECT), self.data, self._watcher)
+        options = Options(
+            containers=self._options.containers,
+            delays=self._options.delays,
+            polling_seconds=self._options.polling_seconds,
+            project=PROJECT,
+        )
+        machine = Machine(options, self.data, self._watcher)
         self.machine = machine
         overrides = {"artifactCache": str(machine.artifact), **self._options.config}
         stack = read_stack(PROJECT, self._options.stack, overrides)

@@ -1,4 +1,6 @@
-"""Azure Resource Manager for container groups: look, start, stop and restart, over TLS, as the real client asks.
+"""Azure Resource Manager for container groups, to look, start, stop and restart, and for the executions of jobs.
+
+It is served over TLS, as the real clients ask.
 
 Sources: https://learn.microsoft.com/rest/api/container-instances/container-groups/start for the answers, and
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling for throttling.
@@ -15,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +31,10 @@ GROUP: Final = re.compile(
     r"(?i)(?P<id>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerInstance/containerGroups/[^/]+)"
     r"(/(?P<action>restart|start|stop))?"
 )
+EXECUTIONS: Final = re.compile(
+    r"(?i)(?P<id>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.App/jobs/[^/]+)/executions"
+)
+EXECUTIONS_TYPE: Final = "Microsoft.App/jobs/executions"
 GROUP_TYPE: Final = "Microsoft.ContainerInstance/containerGroups"
 OPERATION: Final = re.compile(
     r"(?i)/subscriptions/[^/]+/providers/Microsoft\.ContainerInstance/locations/[^/]+/operations/(?P<id>[0-9a-f]+)"
@@ -75,6 +82,13 @@ class Group(Protocol):
         """Return it as the API shows it."""
 
 
+class Job(Protocol):
+    """A Container Apps job as this endpoint needs it."""
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Return its executions as the API shows them."""
+
+
 class Bucket:
     """How many requests a principal has left."""
 
@@ -100,11 +114,18 @@ class Bucket:
 class ArmServer(BoundedServer):
     """The endpoint, on a free port, with a certificate of an authority of its own."""
 
-    def __init__(self, directory: Directory, groups: Mapping[str, Group], authority_file: Path) -> None:
-        """Serve groups by their ARM id in lower case; write the authority's certificate for clients to trust."""
+    def __init__(
+        self,
+        directory: Directory,
+        groups: Mapping[str, Group],
+        authority_file: Path,
+        jobs: Mapping[str, Job] = MappingProxyType({}),
+    ) -> None:
+        """Serve groups and jobs by their ARM ids in lower case; write the certificate that clients are to trust."""
         self.buckets: dict[tuple[str, bool], Bucket] = {}
         self.directory = directory
         self.groups = groups
+        self.jobs = jobs
         self.operations: dict[str, threading.Event] = {}
         super().__init__(("127.0.0.1", 0), ArmHandler)
         authority = trustme.CA()
@@ -152,6 +173,14 @@ class ArmHandler(BoundedHandler):
                     HTTPStatus.ACCEPTED, {"status": "InProgress"}, {"Location": self._here(), "Retry-After": "1"}
                 )
             return
+        if match := EXECUTIONS.fullmatch(path):
+            if self._allowed(match["id"], f"{EXECUTIONS_TYPE}/read", read=True):
+                job = self.server.jobs.get(match["id"].lower())
+                if job is None:
+                    self._missing(match["id"])
+                else:
+                    self.answer(HTTPStatus.OK, {"value": job.executions()})
+            return
         if found := self._find(action=False):
             self.answer(HTTPStatus.OK, found[0].view())
 
@@ -196,31 +225,40 @@ class ArmHandler(BoundedHandler):
         if not match or bool(match["action"]) != action:
             self._error(HTTPStatus.NOT_FOUND, "InvalidResourceType", f"{self.command} {self.path} is not served here.")
             return None
+        asked = f"{match['action'].lower()}/action" if match["action"] else "read"
+        if not self._allowed(match["id"], f"{GROUP_TYPE}/{asked}", read=not action):
+            return None
+        group = self.server.groups.get(match["id"].lower())
+        if group is None:
+            self._missing(match["id"])
+            return None
+        return group, (match["action"] or "").lower()
+
+    def _allowed(self, resource_id: str, action: str, *, read: bool) -> bool:
+        """Tell whether the request may do this to a resource, or answer why not."""
         if not API_VERSION.fullmatch(self._version()):
             self._error(
                 HTTPStatus.BAD_REQUEST, "MissingApiVersionParameter", "The api-version query parameter is required."
             )
-            return None
+            return False
         if (principal := self._principal()) is None:
-            return None
-        if self.server.throttles(principal, read=not action):
+            return False
+        if self.server.throttles(principal, read=read):
             message = f"Number of requests for subscription and '{principal}' exceeded. Please try again later."
             self._error(HTTPStatus.TOO_MANY_REQUESTS, "SubscriptionRequestsThrottled", message, {"Retry-After": "1"})
-            return None
-        asked = f"{match['action'].lower()}/action" if match["action"] else "read"
-        if not self.server.directory.may(principal, f"{GROUP_TYPE}/{asked}", match["id"]):
+            return False
+        if not self.server.directory.may(principal, action, resource_id):
             message = (
-                f"The client '{principal}' does not have authorization to perform action '{GROUP_TYPE}/{asked}' over "
-                f"scope '{match['id']}'."
+                f"The client '{principal}' does not have authorization to perform action '{action}' over scope "
+                f"'{resource_id}'."
             )
             self._error(HTTPStatus.FORBIDDEN, "AuthorizationFailed", message)
-            return None
-        group = self.server.groups.get(match["id"].lower())
-        if group is None:
-            message = f"The Resource '{match['id'].split('/providers/')[1]}' was not found."
-            self._error(HTTPStatus.NOT_FOUND, "ResourceNotFound", message)
-            return None
-        return group, (match["action"] or "").lower()
+            return False
+        return True
+
+    def _missing(self, resource_id: str) -> None:
+        message = f"The Resource '{resource_id.split('/providers/')[1]}' was not found."
+        self._error(HTTPStatus.NOT_FOUND, "ResourceNotFound", message)
 
     def _here(self) -> str:
         return f"{self.server.url}{self.path}"

@@ -46,6 +46,12 @@ class Engine(Protocol):
     def clear(self, definition: Definition) -> None:
         """Remove what an ended or killed container left."""
 
+    def log_of(self, definition: Definition) -> Path:
+        """Return the file that what the container prints is written to."""
+
+    def remove(self, definition: Definition) -> None:
+        """Remove all that a container left that is not run again."""
+
 
 def _health(port: int) -> dict[str, str]:
     """Return what puts a worker's status on a port of loopback; a container here shares this machine's network."""
@@ -118,7 +124,7 @@ class ProcessEngine:
             arguments=arguments,
             environment=environment,
             directory=home,
-            log=self._logs / f"{definition.name}.log",
+            log=self.log_of(definition),
             # An application that writes there would fail in the image, so it does here.
             read_only=prefix,
         )
@@ -126,6 +132,15 @@ class ProcessEngine:
     def clear(self, definition: Definition) -> None:
         """Remove the temporary files, as they go with a container."""
         shutil.rmtree(self._folder / definition.name / "tmp", ignore_errors=True)
+
+    def log_of(self, definition: Definition) -> Path:
+        """Return the file that what the container prints is written to."""
+        return self._logs / f"{definition.name}.log"
+
+    def remove(self, definition: Definition) -> None:
+        """Remove all that a container left that is not run again."""
+        self.clear(definition)
+        shutil.rmtree(self._folder / definition.name, ignore_errors=True)
 
 
 class DockerEngine:
@@ -154,13 +169,22 @@ class DockerEngine:
             arguments=[*arguments, *names, *volumes, reference, *definition.command],
             environment={**os.environ, **environment},
             directory=folder,
-            log=self._logs / f"{definition.name}.log",
+            log=self.log_of(definition),
         )
 
     def clear(self, definition: Definition) -> None:
         """Remove the container, which outlives a client that was killed."""
         command = ["docker", "rm", "--force", self._name(definition)]
         subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603
+
+    def log_of(self, definition: Definition) -> Path:
+        """Return the file that what the container prints is written to."""
+        return self._logs / f"{definition.name}.log"
+
+    def remove(self, definition: Definition) -> None:
+        """Remove all that a container left that is not run again."""
+        self.clear(definition)
+        shutil.rmtree(self._folder / definition.name, ignore_errors=True)
 
     def _name(self, definition: Definition) -> str:
         return f"{self._prefix}-{definition.name}"

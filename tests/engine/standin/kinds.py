@@ -14,6 +14,7 @@ TENANT: Final = "99999999-8888-7777-6666-555555555555"
 
 GROUP: Final = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 ACCOUNT: Final = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
+APPS: Final = f"{GROUP}/providers/Microsoft.App/managedEnvironments"
 CONTAINER: Final = f"{ACCOUNT}/blobServices/default/containers/{{containerName}}"
 INSIGHTS: Final = f"{GROUP}/providers/Microsoft.Insights"
 SITES: Final = f"{GROUP}/providers/Microsoft.Web"
@@ -79,6 +80,28 @@ def _fill(template: str, inputs: Properties) -> str:
 
 
 KINDS: Final = {
+    "azure-native:app:Job": Kind(
+        path=f"{GROUP}/providers/Microsoft.App/jobs/{{jobName}}",
+        # Source: https://learn.microsoft.com/cli/azure/containerapp/job
+        name_pattern=r"(?!.*--)[a-z][a-z0-9-]{0,29}[a-z0-9]",
+        # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_app_job_resource.go
+        fixed=frozenset({"environmentId"}),
+    ),
+    "azure-native:app:ManagedEnvironment": Kind(
+        path=f"{APPS}/{{environmentName}}",
+        # Source: https://github.com/hashicorp/terraform-provider-azurerm, containerapps/validate
+        name_pattern=r"[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])",
+        # Profiles with GPUs come with the environment alone, which is taken for all.
+        # Source: https://learn.microsoft.com/azure/container-apps/workload-profiles-overview
+        fixed=frozenset({"workloadProfiles"}),
+    ),
+    "azure-native:app:ManagedEnvironmentsStorage": Kind(
+        path=f"{APPS}/{{environmentName}}/storages/{{storageName}}",
+        name_pattern=r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])",
+        # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_app_environment_storage_resource.go
+        fixed=frozenset({f"properties.azureFile.{each}" for each in ("accessMode", "accountName", "shareName")}),
+        secret=frozenset({"accountKey"}),
+    ),
     "azure-native:applicationinsights:Component": Kind(
         path=f"{INSIGHTS}/components/{{resourceName}}",
     ),

@@ -15,6 +15,10 @@ from collections.abc import Mapping
 from typing import Final
 
 UPDATED: Final[Mapping[str, frozenset[str]]] = {
+    # Source: https://github.com/hashicorp/terraform-provider-azurerm, container_app_job_resource.go and likewise below
+    "azure-native:app:Job": frozenset({"configuration", "identity", "tags", "template", "workloadProfileName"}),
+    "azure-native:app:ManagedEnvironment": frozenset({"tags"}),
+    "azure-native:app:ManagedEnvironmentsStorage": frozenset({"properties.azureFile.accountKey"}),
     "azure-native:applicationinsights:Component": frozenset({"disableLocalAuth", "tags", "workspaceResourceId"}),
     # Source: https://learn.microsoft.com/azure/role-based-access-control/conditions-role-assignments-rest
     "azure-native:authorization:RoleAssignment": frozenset({"condition"}),
@@ -72,6 +76,7 @@ UPDATED: Final[Mapping[str, frozenset[str]]] = {
 # What the program, or its SDK by itself, always says the same of: no setting and no other resource changes it, and
 # what Azure would do was not looked up, or a new resource would cost the files.
 CONSTANT: Final[Mapping[str, frozenset[str]]] = {
+    "azure-native:app:ManagedEnvironment": frozenset({"appLogsConfiguration"}),
     "azure-native:applicationinsights:Component": frozenset(
         {"applicationType", "flowType", "ingestionMode", "kind", "publicNetworkAccessForIngestion"}
         | {"publicNetworkAccessForQuery", "requestSource"}

@@ -50,6 +50,7 @@ class Query:
         columns: the columns of its tables that it names.
         compared: by the path of a field, the texts that it is compared with.
         fields: by the path of a field, the functions that it is given to.
+        given: the columns of an empty table that it has beside its tables.
         made: the columns that it makes itself.
         steps: what it does with a row: returns the next one, or None where it is left out.
         tables: what it reads.
@@ -58,6 +59,7 @@ class Query:
     columns: set[str] = field(default_factory=set)
     compared: dict[str, set[str]] = field(default_factory=dict)
     fields: dict[str, set[str]] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
     steps: list[Callable[[Row], Row | None]] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
@@ -103,14 +105,22 @@ class _Parser:
             for each in ("isfuzzy", "=", "true"):
                 self._take(each)
             if self._peek() == "(":
-                self._skip_datatable()
+                self._datatable()
         self.query.tables = [self._take(), *self._rest(self._take)]
 
-    def _skip_datatable(self) -> None:
-        while self._take() != "]":
-            pass
-        self._take(")")
-        self._take(",")
+    def _datatable(self) -> None:
+        """Read an empty table, whose columns are there whatever other tables have."""
+        for each in ("(", "datatable", "("):
+            self._take(each)
+        self._given()
+        self._rest(self._given)
+        for each in (")", "[", "]", ")", ","):
+            self._take(each)
+
+    def _given(self) -> None:
+        self.query.given.add(self._take())
+        self._take(":")
+        self._take()
 
     def _step(self, operator: str) -> None:
         if operator == "where":
@@ -191,6 +201,8 @@ class _Parser:
         return self._name(token)
 
     def _call(self, name: str) -> Value:
+        if name == "coalesce":
+            return self._coalesce()
         if name not in _CALLS:
             raise SyntaxError(f"The function {name!r} is not known here.")
         self._take("(")
@@ -199,6 +211,13 @@ class _Parser:
             self.query.fields[self._last].add(name)
         self._take(")")
         return lambda row: call(inner(row))
+
+    def _coalesce(self) -> Value:
+        self._take("(")
+        values = [self._value(), *self._rest(self._value)]
+        self._take(")")
+        # Of texts, the empty one counts as none.
+        return lambda row: next((found for value in values if (found := value(row)) not in (None, "")), None)
 
     def _name(self, path: str) -> Value:
         column, *steps = path.split(".")

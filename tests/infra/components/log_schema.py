@@ -16,7 +16,8 @@ from tests.infra.components.kusto import Query
 LEGACY: Final = frozenset({"Message", "TimeGenerated"})
 
 # Source: https://learn.microsoft.com/azure/azure-monitor/reference/tables/apptraces and likewise appexceptions,
-# containerevent, containerinstancelog and storagebloblogs, without columns that no query here has a use for.
+# containerappconsolelogs, containerevent, containerinstancelog and storagebloblogs, without columns that no query here
+# has a use for.
 TABLES: Final[Mapping[str, frozenset[str]]] = {
     "AppExceptions": frozenset(
         {
@@ -50,6 +51,19 @@ TABLES: Final[Mapping[str, frozenset[str]]] = {
             "OperationName",
             "Properties",
             "SeverityLevel",
+            "TimeGenerated",
+        }
+    ),
+    "ContainerAppConsoleLogs": frozenset(
+        {
+            "ContainerGroupName",
+            "ContainerImage",
+            "ContainerName",
+            "EnvironmentName",
+            "JobName",
+            "Location",
+            "Log",
+            "Stream",
             "TimeGenerated",
         }
     ),
@@ -110,7 +124,7 @@ def problems(query: Query) -> list[str]:
     """Return what a query names that is not there, or is not of the type that it is taken for."""
     found = [f"there is no table {table}" for table in query.tables if table not in TABLES]
     known = {table: TABLES.get(table, frozenset()) for table in query.tables}
-    for column in sorted(query.columns):
+    for column in sorted(query.columns - query.given):
         if not any(column in columns for columns in known.values()):
             found.append(f"no table of it has the column {column}")
     for table, columns in known.items():

@@ -32,7 +32,9 @@ from tests.memory.function import MemoryStorage as FunctionStorage
 from tests.memory.worker import MemoryQueue, MemoryStore
 from tests.worker.world import process
 
-ALERTS = log_alerts(backlog_events=500, backlog_jobs=1000, failed_files=10, silent_minutes=30)
+ALERTS = log_alerts(
+    backlog_events=500, backlog_jobs=1000, failed_files=10, runner="containerInstances", silent_minutes=30
+)
 QUERIES = {name: parse(alert.query) for name, alert in ALERTS.items()}
 SWEEPS = {"backlog", "silent-sweep", "waiting-events"}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
-from infra.components.alert_rules import log_alerts
+from infra.components.alert_rules import LogAlert, log_alerts
 from infra.operate.story import gather
 from infra.operate.telling import tell
 from pipeline_app.contract.log_lines import HEAD, KINDS
@@ -15,7 +16,9 @@ from tests.infra.components.log_schema import DECLARED, field_types, problems
 from tests.infra.recording import PROJECT_FOLDER
 from tests.memory.operate import MOMENT, NAMES, MemoryStorage
 
-ALERTS = log_alerts(backlog_events=500, backlog_jobs=1000, failed_files=10, silent_minutes=30)
+NUMBERS = {"backlog_events": 500, "backlog_jobs": 1000, "failed_files": 10, "silent_minutes": 30}
+ALERTS = log_alerts(**NUMBERS, runner="containerInstances")
+ALERTS_OF_JOB = log_alerts(**NUMBERS, runner="containerAppsJob")
 BLOCK = re.compile(r"^```kusto\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NAME = 'incoming/it\'s "quoted" ü.csv'
 
@@ -34,9 +37,12 @@ def of_explain() -> str:
     return line.partition("Log Analytics: ")[2]
 
 
-@pytest.mark.parametrize("name", ALERTS)
-def test_an_alert_names_only_what_is_there(name: str) -> None:
-    assert problems(parse(ALERTS[name].query)) == []
+@pytest.mark.parametrize(
+    ("alerts", "name"),
+    [(alerts, name) for alerts in (ALERTS, ALERTS_OF_JOB) for name in alerts],
+)
+def test_an_alert_names_only_what_is_there(alerts: Mapping[str, LogAlert], name: str) -> None:
+    assert problems(parse(alerts[name].query)) == []
 
 
 def test_a_query_for_people_names_only_what_is_there() -> None:

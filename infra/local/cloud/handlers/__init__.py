@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from infra.local.cloud.cloud import InvokeHandler, ResourceHandler
-from infra.local.cloud.handlers import compute, management, messaging, storage, verification
+from infra.local.cloud.handlers import compute, container_apps, management, messaging, storage, verification
 
 INVOKES: Final[Mapping[str, InvokeHandler]] = {
     **management.INVOKES,
@@ -15,6 +15,7 @@ INVOKES: Final[Mapping[str, InvokeHandler]] = {
 }
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
     **compute.RESOURCES,
+    **container_apps.RESOURCES,
     **management.RESOURCES,
     **messaging.RESOURCES,
     **storage.RESOURCES,

@@ -11,13 +11,12 @@ from azure.storage.blob import BlobClient
 
 from infra.local.cloud import flex
 from infra.local.cloud.cloud import CloudError, Declared, Properties, ResourceHandler, Scene
-from infra.local.cloud.settings import SettingsError, localize, mount
+from infra.local.cloud.handlers.common import client_ids, identity_of, image_of, localized, probe_of
+from infra.local.cloud.settings import mount
 from infra.local.services.containers import ContainerGroup
 from infra.local.services.engines import Definition
 from infra.local.services.functions import FunctionHost, Site, unpack
-from infra.local.services.images import Build, Image
-from infra.local.services.liveness import Probe
-from pipeline_app.worker.settings import HEALTH_PORT
+from infra.local.services.images import Build
 
 
 def container_group(scene: Scene, declared: Declared) -> Properties:
@@ -31,9 +30,14 @@ def container_group(scene: Scene, declared: Declared) -> Properties:
         variable["name"]: variable.get("value") or variable.get("secureValue") or ""
         for variable in container.get("environmentVariables") or []
     }
-    probe = _probe(declared, container, variables)
-    environment = _localized(scene, declared, variables)
-    image = _image(scene, container["image"])
+    probe = probe_of(declared, container.get("livenessProbe"), variables)
+    if probe and probe.port not in (each["port"] for each in container.get("ports") or ()):
+        raise CloudError(
+            f"{declared.title!r} has a liveness probe for port {probe.port}, which the container must declare, or "
+            "Azure would end it again and again."
+        )
+    environment = localized(scene, declared, variables)
+    image = image_of(scene, container["image"])
     definition = Definition(
         command=container.get("command") or (),
         container=container["name"],
@@ -51,7 +55,7 @@ def container_group(scene: Scene, declared: Declared) -> Properties:
     machine.directory.forget(declared.id)
     machine.groups[declared.id.lower()] = group
     group.start()
-    return {"identity": _identity(scene, declared), "location": scene.location, "provisioningState": "Succeeded"}
+    return {"identity": identity_of(scene, declared), "location": scene.location, "provisioningState": "Succeeded"}
 
 
 def image(scene: Scene, declared: Declared) -> Properties:
@@ -99,12 +103,12 @@ def web_app(scene: Scene, declared: Declared) -> Properties:
     machine, inputs = scene.machine, declared.inputs
     if problem := flex.refusal(inputs):
         raise CloudError(f"{declared.title!r} would be refused by Azure: {problem}")
-    client_ids = _client_ids(scene, declared)
+    assigned = set(client_ids(scene, declared))
     given = (inputs.get("siteConfig") or {}).get("appSettings") or []
-    settings = _localized(scene, declared, {setting["name"]: setting["value"] for setting in given})
-    header = machine.directory.add_site(set(client_ids))
+    settings = localized(scene, declared, {setting["name"]: setting["value"] for setting in given})
+    header = machine.directory.add_site(assigned)
     machine.sites[declared.id.lower()] = Site(
-        client_ids=frozenset(client_ids),
+        client_ids=frozenset(assigned),
         name=declared.name,
         settings={
             **settings,
@@ -117,14 +121,10 @@ def web_app(scene: Scene, declared: Declared) -> Properties:
     )
     return {
         "defaultHostName": f"{declared.name}.azurewebsites.net",
-        "identity": _identity(scene, declared),
+        "identity": identity_of(scene, declared),
         "location": scene.location,
         "state": "Running",
     }
-
-
-def _client_ids(scene: Scene, declared: Declared) -> list[str]:
-    return [each["clientId"] for each in _identity(scene, declared)["userAssignedIdentities"].values()]
 
 
 def _download(scene: Scene, declared: Declared, url: str) -> bytes:
@@ -137,35 +137,6 @@ def _download(scene: Scene, declared: Declared, url: str) -> bytes:
     raise CloudError(f"{declared.title!r} deploys {url!r}, which is in no storage account of this stack.")
 
 
-def _identity(scene: Scene, declared: Declared) -> Properties:
-    """Return the identities as the API does: by id, with what Azure knows of each."""
-    identity = declared.inputs.get("identity") or {}
-    found = {}
-    for resource_id in identity.get("userAssignedIdentities") or []:
-        if resource_id.lower() not in scene.machine.identities:
-            raise CloudError(f"{declared.title!r} uses the identity {resource_id!r}, which is none of this stack.")
-        found[resource_id] = {"clientId": scene.machine.identities[resource_id.lower()]}
-    return {"type": identity.get("type", "None"), "userAssignedIdentities": found}
-
-
-def _image(scene: Scene, reference: str) -> Image:
-    if reference in scene.machine.images:
-        return scene.machine.images[reference]
-    if scene.machine.options.containers:
-        return Image(digest="", environment={}, folder=None, name=reference)
-    raise CloudError(
-        f"The container runs the image {reference!r}, which this stack does not build. Leave out imageReference, or "
-        "run with --containers, which lets a Docker engine pull it."
-    )
-
-
-def _localized(scene: Scene, declared: Declared, settings: Mapping[str, str]) -> dict[str, str]:
-    try:
-        return localize(settings, scene.machine.accounts, _client_ids(scene, declared))
-    except SettingsError as error:
-        raise CloudError(f"{declared.title!r}: {error}") from error
-
-
 def _mounts(scene: Scene, declared: Declared, container: Mapping[str, Any]) -> dict[str, Path]:
     volumes = {volume["name"]: volume.get("azureFile") for volume in declared.inputs.get("volumes") or []}
     mounts = {}
@@ -176,19 +147,6 @@ def _mounts(scene: Scene, declared: Declared, container: Mapping[str, Any]) -> d
             raise CloudError(f"{declared.title!r} mounts {volume_mount['name']!r} with a wrong account, share or key.")
         mounts[volume_mount["mountPath"]] = scene.machine.shares[account.name, volume["shareName"]]
     return mounts
-
-
-def _probe(declared: Declared, container: Mapping[str, Any], variables: Mapping[str, str]) -> Probe | None:
-    if not container.get("livenessProbe"):
-        return None
-    probe = Probe.read(container["livenessProbe"])
-    served = int(variables.get("APP_HEALTH_PORT", HEALTH_PORT))
-    if probe.port != served or probe.port not in (each["port"] for each in container.get("ports") or ()):
-        raise CloudError(
-            f"{declared.title!r} has a liveness probe for port {probe.port}, which the container must both serve (it "
-            f"serves {served}) and declare, or Azure would end it again and again."
-        )
-    return probe
 
 
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {

@@ -15,9 +15,12 @@ from infra.settings.clouds import RESOURCE_MANAGER
 
 # The categories of logs of a container group, and of what else has logs by how its id ends. Sources:
 # https://learn.microsoft.com/azure/container-instances/monitor-azure-container-instances-reference,
-# https://learn.microsoft.com/azure/azure-monitor/reference/logs-index
+# https://learn.microsoft.com/azure/azure-monitor/reference/logs-index,
+# https://learn.microsoft.com/azure/azure-monitor/reference/supported-logs/microsoft-app-managedenvironments-logs
 GROUP_CATEGORIES: Final = {"ContainerEvent", "ContainerInstanceLog"}
+# The first of an environment of Container Apps are of its apps and jobs, the others of what is not used here.
 LOG_CATEGORIES: Final = {
+    r"/microsoft\.app/managedenvironments/[^/]+": {"ContainerAppConsoleLogs", "ContainerAppSystemLogs"},
     r"/microsoft\.keyvault/vaults/[^/]+": {"AuditEvent", "AzurePolicyEvaluationDetails"},
     r"/microsoft\.storage/storageaccounts/[^/]+/(blob|file|queue|table)services/default": {
         "StorageDelete",
@@ -59,8 +62,8 @@ def diagnostic_setting(scene: Scene, declared: Declared) -> Properties:
         categories = GROUP_CATEGORIES
     if categories is None:
         raise CloudError(
-            f"{declared.title!r} is on {owner!r}, which is no container group of this stack, and no vault or service "
-            "of a storage account either."
+            f"{declared.title!r} is on {owner!r}, which is no container group of this stack, and no environment, vault "
+            "or service of a storage account either."
         )
     if unknown := {each["category"] for each in declared.inputs.get("logs") or []} - categories:
         raise CloudError(f"{declared.title!r} asks for {sorted(unknown)}. Allowed: {sorted(categories)}.")
