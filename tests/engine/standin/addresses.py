@@ -11,7 +11,7 @@ from tests.engine.standin import sites
 from tests.engine.standin.cloud import Cloud
 from tests.engine.standin.data_plane import answer_data
 from tests.engine.standin.names import account_key
-from tests.engine.standin.pipeline import group_log, group_view
+from tests.engine.standin.pipeline import executions, group_log, group_view
 from tests.engine.standin.registries import answer_registry
 from tests.engine.standin.replies import Answer, json_answer, storage_error, storage_headers
 from tests.engine.standin.shares import answer_file
@@ -94,6 +94,8 @@ def _manage(cloud: Cloud, method: str, path: str, target: str, body: bytes) -> A
         with cloud.open() as content:
             key = account_key(content, name)
         return json_answer(200, {"keys": [{"keyName": "key1", "value": key}]})
+    if (method, operation) == ("GET", "executions"):
+        return json_answer(200, {"value": executions(cloud.read(), owner)})
     if "/containerGroups/" in owner and method == "GET":
         content = cloud.read()
         if not operation:

@@ -15,6 +15,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from tests.engine.standin import service
 from tests.engine.standin.cloud import Cloud, CloudError
+from tests.engine.standin.jobs import check_environment_deletion
 from tests.engine.standin.kinds import KINDS, Kind
 from tests.engine.standin.plugin import EMPTY, Context, PartlyCreatedError, Plugin, diff_response, refuse, serve
 from tests.engine.standin.roles import check_deletion
@@ -127,6 +128,7 @@ class AzureNative(Plugin):
                     # no rights. Source: ``keyVaultSecret`` in pulumi-azure-native's ``custom_keyvault.go``.
                     raise CloudError("Forbidden: Caller is not authorized to perform action on resource")
                 check_deletion(content, request.id)
+                check_environment_deletion(content, request.id)
                 users = [
                     each["name"] for each in resources.values() if each["inputs"].get("serverFarmId") == request.id
                 ]

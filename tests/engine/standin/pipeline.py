@@ -25,12 +25,14 @@ from pipeline_app.contract.worker_events import Outage, WorkerEnded
 from pipeline_app.rest.endpoint import StorageError
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.groups import check_group
+from tests.engine.standin.jobs import JOB, as_group
 from tests.engine.standin.names import named, stable_uuid
 from tests.engine.standin.roles import BLOBS, Wanted, may
 
 APP: Final = "azure-native:web:WebApp"
 GROUP: Final = "azure-native:containerinstance:ContainerGroup"
 MESSAGES: Final = "Microsoft.Storage/storageAccounts/queueServices/queues/messages"
+QUEUE_READ: Final = "Microsoft.Storage/storageAccounts/queueServices/queues/read"
 SUBSCRIPTION: Final = "azure-native:eventgrid:SystemTopicEventSubscription"
 TOPIC: Final = "azure-native:eventgrid:SystemTopic"
 
@@ -72,6 +74,14 @@ def group_view(content: dict[str, Any], group_id: str) -> dict[str, Any]:
     return {"properties": {"containers": containers, "instanceView": {"events": [], "state": "Succeeded"}}}
 
 
+def executions(content: dict[str, Any], job_id: str) -> list[dict[str, Any]]:
+    """Return the executions of a job as Resource Manager shows them: one that failed where it could not come up."""
+    problem = _group_problem(content, as_group(content, content["resources"][job_id]["inputs"]))
+    properties = {"startTime": "2026-01-31T12:00:00Z", "status": "Succeeded" if problem is None else "Failed"}
+    name = f"{job_id.rpartition('/')[2]}-abcdefg"
+    return [{"id": f"{job_id}/executions/{name}", "name": name, "properties": properties}]
+
+
 def group_log(content: dict[str, Any], group_id: str) -> str:
     """Return what a group's worker has written."""
     group = content["resources"][group_id]["inputs"]
@@ -101,11 +111,13 @@ def _process(content: dict[str, Any], account: str, container: str, name: str, b
     # Another stack may be in the same cloud.
     app = next((each for each in _of_type(content, APP).values() if f"//{account}.blob." in json.dumps(each)), None)
     groups = {
-        key: each
+        key: each["inputs"]
         for key, each in _of_type(content, GROUP).items()
         if each["inputs"]["volumes"][0]["azureFile"]["storageAccountName"] == account
     }
-    group = next(iter(groups.values()), None)
+    made = [as_group(content, each["inputs"]) for each in _of_type(content, JOB).values()]
+    of_jobs = [each for each in made if each["volumes"][0]["azureFile"]["storageAccountName"] == account]
+    group = next(iter([*groups.values(), *of_jobs]), None)
     events, jobs = f"{account}/events", f"{account}/jobs"
     event = json.dumps({"data": {"eTag": etag}, "id": "e", "subject": f"/containers/{container}/blobs/{name}"})
     message = base64.b64encode(event.encode()).decode()
@@ -119,14 +131,20 @@ def _process(content: dict[str, Any], account: str, container: str, name: str, b
         _put(content, f"{events}-poison", message)
         return
     job = FileJob(etag=etag, event_id="e", name=name, queued_at=now(), size=len(body)).encode()
-    if group is None or not _may_start(content, app["inputs"], groups) or _group_problem(content, group["inputs"]):
+    # The function starts groups; executions of a job are started by the scaler, which reads the queue as the worker.
+    started = group is not None and (
+        _may(content, group, QUEUE_READ, _queue(content, account, "jobs"))
+        if of_jobs and not groups
+        else _may_start(content, app["inputs"], groups)
+    )
+    if group is None or not started or _group_problem(content, group):
         _put(content, jobs, job)
         return
-    if not _worker_may(content, group["inputs"]):
+    if not _worker_may(content, group):
         # The worker claims it again and again.
         content["queues"].setdefault(jobs, []).append({"text": job, "visible": False})
         return
-    _answer(content, account, container, name, body, etag, group["inputs"])
+    _answer(content, account, container, name, body, etag, group)
 
 
 def _answer(

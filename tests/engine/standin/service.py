@@ -10,6 +10,7 @@ from typing import Any, Final
 from infra.local.cloud.flex import refusal
 from tests.engine.standin.cloud import CloudError
 from tests.engine.standin.groups import check_group
+from tests.engine.standin.jobs import ENVIRONMENT, JOB, check_environment, check_job
 from tests.engine.standin.kinds import KINDS, SUBSCRIPTION, TENANT, Kind
 from tests.engine.standin.names import MARKER, account_key, named, secret_of, stable_uuid
 from tests.engine.standin.roles import ASSIGNMENT, DEFINITION, check_assignment, check_definition, check_key
@@ -20,6 +21,7 @@ from tests.engine.standin.wire import Properties, difference
 # https://learn.microsoft.com/azure/azure-monitor/reference/logs-index
 LOG_CATEGORIES: Final = {
     r"/containerGroups/[^/]+": {"ContainerEvent", "ContainerInstanceLog"},
+    r"/managedEnvironments/[^/]+": {"ContainerAppConsoleLogs", "ContainerAppSystemLogs"},
     r"/vaults/[^/]+": {"AuditEvent", "AzurePolicyEvaluationDetails"},
     r"/storageAccounts/[^/]+/(blob|queue)Services/default": {"StorageDelete", "StorageRead", "StorageWrite"},
 }
@@ -102,6 +104,10 @@ def check_references(content: dict[str, Any], token: str, inputs: Properties) ->
             raise CloudError(f"LinkedInvalidPropertyId: there is no {reference}")
     if token == GROUP:
         check_group(content, inputs)
+    elif token == ENVIRONMENT:
+        check_environment(inputs)
+    elif token == JOB:
+        check_job(content, inputs)
     elif token == "azure-native:storage:StorageAccount":
         check_key(content, inputs)
     elif token == "azure-native:web:WebApp":
