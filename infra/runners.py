@@ -12,12 +12,15 @@ from infra.components.image_pull import ImagePull
 from infra.components.share_files import ShareFiles
 from infra.components.worker import Runner
 from infra.platform import Platform
+from infra.settings.runner_limits import runner_warnings
 
 
 def worker_runner(
     platform: Platform, image: pulumi.Input[str], pull: ImagePull, share_files: ShareFiles, identity: WorkloadIdentity
 ) -> Runner:
-    """Declare the runner that the configuration asks for."""
+    """Declare the runner that the configuration asks for, and say what it does worse than asked for."""
+    for warning in runner_warnings(platform.config):
+        pulumi.log.warn(warning)
     worker = wiring.worker(platform, image, pull, share_files, identity)
     if platform.config.runner == "containerAppsJob":
         return _job(WorkerJob("worker", wiring.worker_job(platform, worker)))

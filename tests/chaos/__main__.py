@@ -27,6 +27,7 @@ WIDTH: Final = 180
 class Scenario(StrEnum):
     """What is put to the test."""
 
+    JOB = "job"
     POISON = "poison"
     RUN = "run"
     WORKERS = "workers"
@@ -56,10 +57,16 @@ def main(
         folder = keep or Path(temporary)
         for scenario in Scenario if only is None else [only]:
             console.rule(scenario)
-            place = folder / scenario
+            place = folder / scenario.name.lower()
             place.mkdir(parents=True)
-            if scenario is Scenario.RUN:
-                run_plan = RunPlan(files=run_files, kills=run_kills, overwrite_rate=overwrite * 2, seed=chosen)
+            if scenario in (Scenario.JOB, Scenario.RUN):
+                run_plan = RunPlan(
+                    files=run_files,
+                    kills=run_kills,
+                    overwrite_rate=overwrite * 2,
+                    runner="containerAppsJob" if scenario is Scenario.JOB else "containerInstances",
+                    seed=chosen,
+                )
                 results[scenario] = RunUnderFire(run_plan, place).run(console.print)
                 continue
             if scenario is Scenario.POISON:

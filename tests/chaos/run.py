@@ -13,7 +13,7 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from infra.local.commands.run import PROJECT
 from infra.local.processes.supervisor import Supervisor
 from infra.local.processes.waiting import wait_until
 from infra.local.services.azurite import StorageAccount, install
+from infra.settings.runner_limits import RunnerKind
 from tests.chaos import victims
 from tests.chaos.application import ALIAS, Application
 from tests.chaos.checking import NAMES, Attempts, Checker, Findings
@@ -40,13 +41,17 @@ CONFIG: Final = (
     f"appFile={ALIAS}",
     "appInstallerFile=",
     "claimSeconds=10",
-    "containerGroupCount=2",
     "idleSeconds=2",
     "maxAttempts=100",
     "sweepGraceSeconds=5",
     "sweepPauseSeconds=10",
     "sweepSchedule=*/3 * * * * *",
 )
+# The executions of a job live for so short a time that they end amid the kills.
+OF_RUNNER: Final[Mapping[RunnerKind, tuple[str, ...]]] = {
+    "containerAppsJob": ("maxExecutions=2", "replicaTimeoutSeconds=62"),
+    "containerInstances": ("containerGroupCount=2",),
+}
 # How often each is killed, in proportion; the first ones have their turn in a short form, too.
 DECK: Final = (
     Victim.WORKER,
@@ -69,13 +74,17 @@ WHILE_DOWN: Final = "uploaded while the run was down, unheard"
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """How much happens; the rates are chances for each file, ``most_seconds`` is the longest wait before a kill."""
+    """How much happens, to which runner.
+
+    The rates are chances for each file, ``most_seconds`` is the longest wait before a kill.
+    """
 
     delete_rate: float = 0.05
     files: int
     kills: int
     most_seconds: float = 2.0
     overwrite_rate: float = 0.1
+    runner: RunnerKind = "containerInstances"
     seed: int
 
 
@@ -252,7 +261,8 @@ class RunUnderFire:
             f"exportConfigFile={self._application.export_config}",
             f"runtimeConfigFile={self._application.runtime_config}",
         )
-        return Run(self._data, *CONFIG, f"appWritablePaths={self._application.ledger}", *configs)
+        runner = (f"runner={self._plan.runner}", *OF_RUNNER[self._plan.runner])
+        return Run(self._data, *CONFIG, *runner, f"appWritablePaths={self._application.ledger}", *configs)
 
     def _connect(self) -> Account:
         self._connection.close()

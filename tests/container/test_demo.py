@@ -6,14 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.container.client import docker
 from tests.container.conftest import PROJECT
 
 
-def test_the_demo_runs_in_real_containers_and_leaves_none(base_image: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runner", ["containerAppsJob", "containerInstances"])
+def test_the_demo_runs_in_real_containers_and_leaves_none(base_image: str, tmp_path: Path, runner: str) -> None:
     command = [sys.executable, "-m", "infra.local", "demo", "--containers", "--data", str(tmp_path / "data")]
     demo = subprocess.run(
-        [*command, "--config", f"baseImage={base_image}"],
+        [*command, "--config", f"baseImage={base_image}", "--config", f"runner={runner}"],
         capture_output=True,
         check=False,
         cwd=PROJECT,
