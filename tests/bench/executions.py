@@ -70,6 +70,9 @@ class Engine:
     def clear(self, definition: Definition) -> None:
         """Leave it as it is; all of it is removed."""
 
+    def clear_all(self) -> None:
+        """Leave it as it is; there was no run before."""
+
     def log_of(self, definition: Definition) -> Path:
         """Return where a log would be; the receipts tell enough."""
         return self._folder / f"{definition.name}.log"
