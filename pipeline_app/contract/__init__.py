@@ -11,6 +11,11 @@ from pipeline_app.contract.forms import (
     now,
     plain_etag,
 )
+from pipeline_app.contract.lifetimes import (
+    least_lifetime,
+    margin_seconds,
+    usable_seconds,
+)
 from pipeline_app.contract.messages import (
     EVENTS_POISON_QUEUE,
     EVENTS_QUEUE,
@@ -92,10 +97,13 @@ __all__ = [
     "StorageConnection",
     "StorageNames",
     "is_folder_marker",
+    "least_lifetime",
+    "margin_seconds",
     "name_problem",
     "now",
     "overlap",
     "plain_etag",
     "require",
     "stored_name",
+    "usable_seconds",
 ]

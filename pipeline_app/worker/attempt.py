@@ -61,6 +61,7 @@ class Claimed:
         outside: has the time, ids and chance.
         resources: closed when the message is settled, whatever became of it.
         unseen: the message was never claimed before.
+        whole: it is the first thing that its slot does, and next to all of the worker's life is left for it.
     """
 
     claim: Claim
@@ -71,6 +72,7 @@ class Claimed:
     outside: Outside = OUTSIDE
     resources: ExitStack
     unseen: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ class Fetched(Claimed):
     """A claimed job whose input is on disk.
 
     Attributes:
+        fetch_seconds: how long that took.
         first: nothing was published or begun for this input before, as far as is known.
         input_file: the input, unless there is a refusal.
         lasting: no later attempt would be without the refusal.
@@ -89,6 +92,7 @@ class Fetched(Claimed):
         version: the version of the input.
     """
 
+    fetch_seconds: float = 0.0
     first: bool
     input_file: Path
     lasting: bool
@@ -104,6 +108,7 @@ class Fetched(Claimed):
 class Ran(Fetched):
     """A job whose application has ended, as ``result`` says; ``size`` is what its folder takes in bytes."""
 
+    ran_seconds: float = 0.0
     result: RunResult
     size: int
     started_at: str

@@ -15,6 +15,7 @@ from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.isolation import Isolation
 from pipeline_app.worker.keepers import NotConfined
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
@@ -64,6 +65,7 @@ class Drain:
         claim_seconds: int,
         idle_seconds: float,
         is_transient: Callable[[Exception], bool],
+        lifetime: Lifetime | None = None,
         outside: Outside = OUTSIDE,
         slots: int,
     ) -> None:
@@ -72,6 +74,7 @@ class Drain:
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
         self._isolation = Isolation(stopping, outside)
+        self._lifetime = lifetime or Lifetime(outside=outside)
         self._lock = threading.Lock()
         self._outage_until = 0.0
         self._outside = outside
@@ -188,7 +191,7 @@ class Drain:
 
     def _work(self, number: int, failures: list[BaseException]) -> None:
         try:
-            Slot(number, self._processor, self, self._status, self._outside).work()
+            Slot(number, self._processor, self, self._status, self._lifetime, self._outside).work()
         except Refused as error:
             failures.append(error)
             self._stopping.set()
