@@ -32,6 +32,7 @@ from pipeline_app.worker.scratch import worker_scratch
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.share_log import PrintableFormatter, ShareLog
 from pipeline_app.worker.status import Status
+from pipeline_app.worker.told import Told
 
 # The log on the share is read by people, and has what applications print beside it.
 SHARE_FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
@@ -52,14 +53,18 @@ def main() -> int:
         return _failed(EXIT_SETTINGS, str(error))
     if settings.log_file is not None:
         _log_to(ShareLog(settings.log_file), PrintableFormatter(SHARE_FORMAT, SHARE_MOMENT))
-    ended, parting, stopping = threading.Event(), Parting(), threading.Event()
+    ended, parting, told = threading.Event(), Parting(), Told()
+    stopping = told.stopping
 
     def stop(number: int, frame: object) -> None:
         tell(_log, WorkerStopping(signal=signal.Signals(number).name))
         stopping.set()
+        # It keeps the moment.
+        told()
 
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    told.listen()
     parting.watch(stopping, ended, os._exit)
     adopt_orphans()
     close_to_others()
@@ -81,9 +86,7 @@ def main() -> int:
             lifetime = Lifetime(settings.lifetime_seconds, age=process_age(), bound=lambda: bound_seconds(settings))
             drain = Drain(
                 queue,
-                JobProcessor(
-                    settings, store, queue, scratch, stopping.is_set, keepers, lifetime=lifetime, parting=parting
-                ),
+                JobProcessor(settings, store, queue, scratch, told, keepers, lifetime=lifetime, parting=parting),
                 status,
                 stopping,
                 claim_seconds=settings.claim_seconds,

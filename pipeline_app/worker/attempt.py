@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -106,8 +107,12 @@ class Fetched(Claimed):
 
 @dataclass(frozen=True, kw_only=True)
 class Ran(Fetched):
-    """A job whose application has ended, as ``result`` says; ``size`` is what its folder takes in bytes."""
+    """A job whose application has ended, as ``result`` says, at the monotonic moment ``ended``.
 
+    ``size`` is what its folder takes in bytes.
+    """
+
+    ended: float = -math.inf
     ran_seconds: float = 0.0
     result: RunResult
     size: int

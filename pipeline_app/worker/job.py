@@ -35,6 +35,7 @@ from pipeline_app.worker.scratch import require_whole
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.settling import give_back, guarded
 from pipeline_app.worker.storage import BlobStore, JobQueue, Message
+from pipeline_app.worker.told import Told
 from pipeline_app.worker.working import WorkedOn
 
 # After the last attempt only the receipt of the failure is left to write; if even that is refused, a person is needed.
@@ -174,10 +175,17 @@ class JobProcessor:
                 result = collect_results(
                     result, fetched.scratch, fetched.directory, self._settings.max_output_files, log
                 )
-        ran_seconds = self._outside.monotonic() - began
+        ended = self._outside.monotonic()
         if not fetched.refusal:
-            self._lifetime.note(fetched.fetch_seconds + ran_seconds)
-        return Ran(**known(fetched), ran_seconds=ran_seconds, result=result, size=size, started_at=started_at)
+            self._lifetime.note(fetched.fetch_seconds + ended - began)
+        return Ran(
+            **known(fetched),
+            ended=ended,
+            ran_seconds=ended - began,
+            result=result,
+            size=size,
+            started_at=started_at,
+        )
 
     def _apply(self, fetched: Fetched) -> tuple[RunResult, int]:
         """Run the application; return how it ended, and the bytes that it left."""
@@ -194,7 +202,7 @@ class JobProcessor:
                         place=place,
                         watch=watch,
                     )
-                    self._require_own_end(result)
+                    self._wait_for_word(result)
                 return replace(result, confined=place.keeper.confines), watch.size
             except Interrupted:
                 if claim.pointless is not None and not claim.lost:
@@ -203,11 +211,11 @@ class JobProcessor:
             finally:
                 place.stage.strike(scratch)
 
-    def _require_own_end(self, result: RunResult) -> None:
-        """See that an application ended by itself, whatever it made of being told to; half a result is none.
+    def _wait_for_word(self, result: RunResult) -> None:
+        """Wait a moment for being told to stop, where an application ended as if it had been.
 
         Raises:
-            Interrupted: it may have been told to end, since the worker is to stop.
+            Interrupted: the worker is to stop.
         """
         until = self._outside.monotonic() + TOLD_SECONDS
         while result.exit_code in TERMINATED and not self._stopping() and self._outside.monotonic() < until:
@@ -215,9 +223,25 @@ class JobProcessor:
         if self._stopping():
             raise Interrupted
 
+    def _require_own_end(self, ran: Ran) -> None:
+        """See that an application ended by itself, and did not make something of being told to; half a result is none.
+
+        Raises:
+            Interrupted: the worker was told to stop a moment later at most.
+        """
+        # Where none was run, nobody can have told it.
+        if not ran.refusal and self._stopping() and self._told_at() - ran.ended <= TOLD_SECONDS:
+            raise Interrupted
+
+    def _told_at(self) -> float:
+        """Return when the worker was told to stop, or now."""
+        return self._stopping.since if isinstance(self._stopping, Told) else self._outside.monotonic()
+
     def _publish(self, ran: Ran) -> Processed:
         began = self._outside.monotonic()
-        processed = end(ran, self._scratch, self._settings, self._stopping)
+        self._require_own_end(ran)
+        publication = replace(ran.publication, last_look=lambda: self._require_own_end(ran))
+        processed = end(replace(ran, publication=publication), self._scratch, self._settings, self._stopping)
         if not ran.refusal:
             self._lifetime.note(ran.fetch_seconds + ran.ran_seconds + self._outside.monotonic() - began)
         return processed

@@ -20,6 +20,7 @@ from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message, code_of
+from pipeline_app.worker.told import deaf
 
 # Only a group that has terminated costs nothing, so a worker does not wait for ever for a storage that lets it do
 # nothing: no role, no token, no queue, no network. A fresh role is in force after ten minutes at most.
@@ -112,8 +113,9 @@ class Drain:
             threading.Thread(target=self._work, args=(number, failures), name=f"slot-{number}")
             for number in range(self._slots)
         ]
-        for thread in threads:
-            thread.start()
+        with deaf():
+            for thread in threads:
+                thread.start()
         for thread in threads:
             thread.join()
         if failures and isinstance(failures[0], Refused):

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from pipeline_app.contract import FileJob
-from pipeline_app.worker.attempt import Outcome, Processed
+from pipeline_app.worker.attempt import Outcome, Processed, Ran
+from pipeline_app.worker.job import TOLD_SECONDS
+from pipeline_app.worker.outside import Outside
+from pipeline_app.worker.publication import Publication
+from pipeline_app.worker.told import Told
 from tests.worker.world import World, begin
 
 
-def run(world: World, stopping: Callable[[], bool]) -> Processed:
+def run(
+    world: World, stopping: Callable[[], bool], before_publishing: Callable[[Ran], None] = lambda ran: None
+) -> Processed:
     """Take a file through its stages in a worker that is told to stop when the test says."""
     processor = world.processor()
     processor._stopping = stopping
@@ -23,7 +29,10 @@ def run(world: World, stopping: Callable[[], bool]) -> Processed:
     fetched = processor.fetch(claimed)
     assert not isinstance(fetched, Processed)
     ran = processor.run(fetched)
-    return ran if isinstance(ran, Processed) else processor.publish(ran)
+    if isinstance(ran, Processed):
+        return ran
+    before_publishing(ran)
+    return processor.publish(ran)
 
 
 @pytest.mark.parametrize("end", ["exit 0", "exit 1", "kill -TERM $$"])
@@ -62,3 +71,33 @@ def test_an_application_that_ends_itself_so_has_failed(world: World) -> None:
     assert run(world, lambda: False).outcome is Outcome.GIVEN_BACK
     (message,) = world.queue.messages
     assert FileJob.decode(message.content).failed == 1
+
+
+@pytest.mark.parametrize(("later", "outcome"), [(TOLD_SECONDS, Outcome.GIVEN_BACK), (2.0, Outcome.SUCCEEDED)])
+@pytest.mark.parametrize("at", ["before the results go out", "before they are final"])
+def test_who_is_told_to_stop_a_moment_after_an_application_ended_does_not_publish_what_it_left(
+    world: World, monkeypatch: pytest.MonkeyPatch, at: str, later: float, outcome: Outcome
+) -> None:
+    world.app('echo half > "$2/result"')
+    world.upload()
+    now = [0.0]
+    told = Told(Outside(monotonic=lambda: now[0]))
+    put_output = Publication.put_output
+
+    def tell(ran: Ran) -> None:
+        now[0] = ran.ended + later
+        told.stopping.set()
+
+    def before_publishing(ran: Ran) -> None:
+        if at == "before the results go out":
+            tell(ran)
+            return
+
+        def put(self: Publication, *arguments: object) -> None:
+            put_output(self, *arguments)  # type: ignore[arg-type]
+            tell(ran)
+
+        monkeypatch.setattr(Publication, "put_output", put)
+
+    assert run(world, told, before_publishing).outcome is outcome
+    assert ("outgoing/a/b.csv/receipt.json" in world.store.blobs) is (outcome is Outcome.SUCCEEDED)

@@ -18,6 +18,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, FileJob, Receipt, StorageNames, now, plain_etag
+from pipeline_app.worker.job import TOLD_SECONDS
 from tests.worker.relay import relayed
 
 NAMES = StorageNames(container="parting", input_path="incoming", output_path="outgoing")
@@ -156,6 +157,8 @@ def test_results_that_are_on_their_way_when_the_worker_is_told_to_stop_get_there
     with relayed(pipeline.connection_string, blobs=UPLOAD) as (through, blobs, _):
         worker = pipeline.start(through)
         assert blobs.stalled.wait(SECONDS)
+        # An application that ended within this time may have been told as well.
+        time.sleep(TOLD_SECONDS)
         worker.send_signal(signal.SIGTERM)
         assert worker.stdout is not None
         told = next(line for line in worker.stdout if "worker_stopping" in line)
