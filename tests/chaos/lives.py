@@ -104,6 +104,8 @@ class Lives:
             folders = [self._folder / f"worker-{number}" for number in range(self._plan.workers)]
             with ExitStack() as stack:
                 nurseries = [stack.enter_context(self._nursery(folder)) for folder in folders]
+                for nursery in nurseries:
+                    nursery.begin()
                 self._measure(nurseries, files, jobs)
                 say(f"A life lasts {self._life:.1f} seconds.")
                 members = [threading.Thread(target=self._member, args=(nursery,)) for nursery in nurseries]
@@ -158,10 +160,10 @@ class Lives:
             # What takes long is rare enough to come where nobody expects it.
             long = self._chance.random() < 0.3
             seconds = self._chance.uniform(0.2, 0.35) * self._life if long else self._chance.uniform(0.05, 0.15)
+            if not self._plan.groups and number % 12 == 5:
+                seconds = self._life * self._chance.uniform(1.1, 3)
+                self.findings.counts[TOO_LONG] += 1
         kind = self._chance.choices(("plain", "polite", "stubborn"), (8, 3, 1))[0]
-        if not self._plan.groups and number % 12 == 5:
-            seconds = self._life * self._chance.uniform(1.1, 3)
-            self.findings.counts[TOO_LONG] += 1
         self.findings.counts["files"] += 1
         name = f"incoming/{number % 7}/{number}.csv"
         content = f"{number} {seconds:.2f} {kind}\n".encode()

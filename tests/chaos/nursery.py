@@ -23,6 +23,7 @@ import os, sys
 from pipeline_app.worker import __main__
 
 told = int(sys.argv[1])
+os.write(told, b"0\\n")
 for lifetime in sys.stdin:
     pid = os.fork()
     if not pid:
@@ -67,6 +68,10 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait()
         os.close(self._told)
+
+    def begin(self) -> None:
+        """Wait until it has read the program."""
+        self._number()
 
     def bear(self, lifetime: float) -> int:
         """Start a worker that believes in a life of so many seconds, 0 for no end; return its process id."""
