@@ -219,7 +219,7 @@ def test_configs_that_no_life_is_long_enough_for_fail_each_file_at_once(bound: f
     assert (reason is not None) is fails
     if reason is not None:
         assert "timeout_seconds of the configs come to 970.5 seconds" in reason
-        assert "Raise replicaTimeoutSeconds to 1001, lower timeout_seconds, or set runner" in reason
+        assert "Raise replicaTimeoutSeconds to 1031, lower timeout_seconds, or set runner" in reason
         # One worker gives all of them their receipts.
         clock.now += 900
         assert life.allows(first=False)

@@ -240,7 +240,7 @@ def test_configs_that_let_a_file_take_longer_than_a_life_fail_it_before_it_is_be
     error = world.receipt().error
     assert error is not None
     assert "The timeout_seconds of the configs come to 2000 seconds" in error
-    assert "Raise replicaTimeoutSeconds to 2030" in error
+    assert "Raise replicaTimeoutSeconds to 2060" in error
     assert not (tmp_path / "notes" / "begun").exists()
 
 
