@@ -81,6 +81,10 @@ class SweepState:
         number = next(number for number, each in enumerate(self.segments) if each is segment)
         return self.segments[number + 1].start if number + 1 < len(self.segments) else None
 
+    def has(self, segment: Segment) -> bool:
+        """Tell whether a segment is one of the pass, and was not given up."""
+        return any(segment is each for each in self.segments)
+
     def list_alone(self) -> list[Segment]:
         """Let the first segment have all the names, where the service cannot begin a listing at one of them.
 

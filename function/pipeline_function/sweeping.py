@@ -95,7 +95,9 @@ def _go_on(services: Services, backlog: Backlog, state: SweepState) -> None:
                 if not ended:
                     # The next page comes while this one is judged.
                     run.list_on(segment, page.next)
-                blobs = [blob for blob in page.blobs if end is None or not is_beyond(blob.name, end)]
+                blobs = page.blobs
+                if ended and end is not None:
+                    blobs = [blob for blob in blobs if not is_beyond(blob.name, end)]
                 judge(services, state, blobs, horizon, idle=idle, pool=pool)
                 if page.anew:
                     segment.restart()
@@ -138,9 +140,10 @@ class _Run:
         wait(self.under_way, return_when=FIRST_COMPLETED)
         done = [future for future in self.under_way if future.done()]
         found = [(self.under_way.pop(future), future.result()) for future in done]
-        if any(not page.starts and segment is not self._state.segments[0] for segment, page in found):
+        if any(not page.starts and self._state.has(segment) for segment, page in found):
             self._waiting = deque(self._state.list_alone())
-        return [(segment, page) for segment, page in found if any(segment is each for each in self._state.segments)]
+        self.fill()
+        return [(segment, page) for segment, page in found if self._state.has(segment)]
 
     def save(self) -> None:
         """Keep how far the pass came, now and then, so that a run that is killed has lost little."""

@@ -257,3 +257,36 @@ def test_whatever_inputs_are_called_and_however_often_a_run_breaks_off_each_open
             assert len(names) == len(set(names))
         queued.update(f"incoming/{name}" for name in names)
     assert queued == due
+
+
+@given(
+    old=st.sets(INPUTS, min_size=4, max_size=30),
+    new=st.sets(INPUTS, min_size=1, max_size=10),
+    order=st.sampled_from([flat, flat_units, tree]),
+    starts_from=st.booleans(),
+    at_once=st.integers(1, 3),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_what_is_new_is_found_in_one_pass_wherever_it_is_among_the_segments(
+    monkeypatch: pytest.MonkeyPatch,
+    old: set[str],
+    new: set[str],
+    order: Callable[[str], Any],
+    starts_from: bool,
+    at_once: int,
+) -> None:
+    monkeypatch.setattr(listings, "INPUTS_PER_PAGE", 2)
+    monkeypatch.setattr(segments, "MIN_PAGES", 1)
+    monkeypatch.setattr(sweeping, "LISTINGS", at_once)
+    storage = MemoryStorage()
+    services = Services(
+        grace=GRACE, names=NAMES, pause=timedelta(0), storage=storage, wake_ups=FakeWakeUps(storage.calls)
+    )
+    storage.memory.blobs.order = order
+    have(storage, *(replace(blob("x"), name=name) for name in old), done=True)
+    assert sweep(services, storage) == []
+    storage.memory.blobs.starts_from = starts_from
+    have(storage, *(replace(blob("x", "0x2", age=-MINUTE), name=name) for name in new))
+    found = sweep(services, storage, 4 * MINUTE)
+    assert state_of(storage).over
+    assert found == sorted(name.removeprefix("incoming/") for name in new)
