@@ -13,7 +13,7 @@ from azure.storage.blob import BlobSasPermissions, StandardBlobTier, generate_bl
 from azure.storage.queue import QueueClient
 from rich.console import Console
 
-from infra.local.commands.operations import show
+from infra.local.commands.operations import looking, show
 from infra.local.commands.run import PROJECT
 from infra.local.processes.waiting import wait_until
 from infra.operate.telling import Section
@@ -293,3 +293,18 @@ def test_control_characters_are_shown_and_not_sent() -> None:
         show([Section(heading="Receipt", lines=("\x1b[2J\x1b]0;pwned\x07",), mood="bad")], console)
     assert "\\x1b[2J\\x1b]0;pwned\\x07" in capture.get()
     assert "\x1b[2J" not in capture.get()
+
+
+def test_how_many_inputs_were_looked_at_is_told_in_lines_where_there_is_no_terminal() -> None:
+    console = Console(force_terminal=False, width=80)
+    with console.capture() as capture, looking(console, every=100) as looked:
+        for count in (50, 99, 100, 150, 320):
+            looked(count)
+    assert capture.get().splitlines() == ["100 inputs looked at", "320 inputs looked at"]
+
+
+def test_how_many_inputs_were_looked_at_moves_on_a_terminal() -> None:
+    console = Console(force_terminal=True, color_system=None, width=80)
+    with console.capture() as capture, looking(console) as looked:
+        looked(12_345)
+    assert "12,345 inputs looked at" in capture.get()
