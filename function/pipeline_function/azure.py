@@ -106,6 +106,11 @@ class AzureStorage:
             return False
         return is_folder_marker(name, int(answer.headers["Content-Length"]), answer.metadata())
 
+    def is_version(self, blob: InputBlob) -> bool:
+        """Tell whether an input is still there in this version."""
+        answer = self._find("HEAD", f"{self._container}/{blob.name}")
+        return answer is not None and plain_etag(answer.headers["ETag"]) == blob.etag
+
     def job_count(self) -> int:
         """Count the jobs, those in progress among them; raises ``RunnersUnavailable``."""
         try:

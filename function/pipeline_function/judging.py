@@ -50,10 +50,31 @@ def judge(
         is_due = progress is Progress.UNKNOWN and _is_due(blob, state, services.grace, idle=idle)
         queued = state.known.get(blob.fingerprint, False)
         state.note(blob, queued=is_due or queued)
+        if progress is Progress.UNKNOWN and not is_due and not queued:
+            state.doubt(blob)
         # One that was queued before and got no receipt is looked at again when it is twice as old.
         state.unsettled |= is_due or not queued
         if is_due:
             due.append(blob)
+    _queue_all(services, due, pool)
+
+
+def judge_doubted(services: Services, state: SweepState, horizon: datetime, pool: Executor) -> list[InputBlob]:
+    """Look a second time at the inputs that the run before was in doubt about, wherever the pass is.
+
+    They need not wait for the next pass, which may be an hour away. What cannot be told now is left to that pass.
+
+    Returns:
+        Those that were queued, which are no matter of this run any more.
+    """
+    doubted, state.doubted = [blob for blob in state.doubted if blob.modified <= horizon - services.grace], []
+    found = zip(doubted, pool.map(services.storage.progress, doubted), strict=True)
+    lost = [blob for blob, progress in found if progress is Progress.UNKNOWN and services.storage.is_version(blob)]
+    _queue_all(services, lost, pool)
+    return lost
+
+
+def _queue_all(services: Services, due: Sequence[InputBlob], pool: Executor) -> None:
     try:
         for job in pool.map(lambda blob: _queue(services, blob), due):
             tell(LOGGER, Requeued(etag=job.etag, event_id=job.event_id, name=job.name, size=job.size))
@@ -79,8 +100,8 @@ def _is_due(blob: InputBlob, state: SweepState, grace: timedelta, *, idle: bool)
     """Tell whether to queue a job for an input that has no receipt and that no worker says it is at.
 
     With both queues empty nobody can be at it, so it is queued at once. Otherwise a worker may just have taken it, so
-    it has to be found like this twice. One that was queued before is queued again each time its age has doubled: for
-    one that can never have a receipt, this is seldom enough to harm nobody.
+    it has to be found like this twice, here or by ``judge_doubted``. One that was queued before is queued again each
+    time its age has doubled: for one that can never have a receipt, this is seldom enough to harm nobody.
     """
     queued = state.known.get(blob.fingerprint)
     if queued:

@@ -108,6 +108,9 @@ class Storage(Protocol):
     def is_folder(self, name: str) -> bool:
         """Tell whether a blob of this name is there that has no bytes and stands for a folder."""
 
+    def is_version(self, blob: InputBlob) -> bool:
+        """Tell whether an input is still there in this version."""
+
     def job_count(self) -> int:
         """Count the jobs, those in progress among them; never lower than the true number.
 

@@ -20,6 +20,8 @@ LOGGER = logging.getLogger(__name__)
 
 # So many inputs without a receipt are remembered one by one, 40 bytes each; beyond, they are looked at in every pass.
 MAX_OPEN: Final = 2000
+# So many of them are looked at again by the next run, for which their names are remembered.
+MAX_DOUBTED: Final = 100
 VERSION: Final = 2
 # Of an earlier release, whose passes had one segment.
 VERSION_OF_TOKENS: Final = 1
@@ -36,6 +38,7 @@ class SweepState:
     Attributes:
         started: when this pass began, by the service's clock.
         calm: how many passes in a row found nothing to do and nothing to look at again.
+        doubted: inputs without a receipt that a worker may just have taken, for the next run to look at again.
         ended: when the pass ended; None while it is under way.
         horizon: inputs of this pass that changed before this had no message waiting for its turn.
         open: fingerprints of the inputs that this pass found without a receipt; true if a job was queued for it.
@@ -50,6 +53,7 @@ class SweepState:
     started: datetime
     horizon: datetime
     calm: int = 0
+    doubted: list[InputBlob] = field(default_factory=list)
     ended: datetime | None = None
     known: dict[str, bool] = field(default_factory=dict)
     open: dict[str, bool] = field(default_factory=dict)
@@ -70,6 +74,11 @@ class SweepState:
             self.open[blob.fingerprint] = queued
         else:
             self.unlisted = min(self.unlisted or blob.modified, blob.modified)
+
+    def doubt(self, blob: InputBlob) -> None:
+        """Have an input looked at again by the next run, if there is room for it."""
+        if len(self.doubted) < MAX_DOUBTED:
+            self.doubted.append(blob)
 
     def end(self, moment: datetime) -> None:
         """Note that the pass has come to the end of the listing."""
@@ -136,6 +145,7 @@ class SweepState:
         moments = ("ended", "horizon", "previous", "settled", "started", "unlisted")
         record: dict[str, Any] = {name: getattr(self, name) and getattr(self, name).isoformat() for name in moments}
         record |= {name: getattr(self, name) for name in ("calm", "known", "open", "unsettled")}
+        record["doubted"] = [asdict(blob) | {"modified": blob.modified.isoformat()} for blob in self.doubted]
         record["segments"] = [asdict(segment) for segment in self.segments]
         return json.dumps(record | {"version": VERSION}, sort_keys=True)
 
@@ -151,6 +161,7 @@ class SweepState:
             return cls(
                 # An earlier release had no pauses, so its state has none of these.
                 calm=int(record.get("calm", 0)),
+                doubted=[_blob(each) for each in record.get("doubted", [])],
                 ended=_moment(record["ended"]) if record.get("ended") else None,
                 unsettled=bool(record.get("unsettled")),
                 horizon=_moment(record["horizon"]),
@@ -166,6 +177,15 @@ class SweepState:
             said = f"The state of the last sweep cannot be read, so all inputs are looked at: {error}."
             tell(LOGGER, Log(text=said), logging.WARNING)
             return None
+
+
+def _blob(record: dict[str, Any]) -> InputBlob:
+    return InputBlob(
+        etag=str(record["etag"]),
+        modified=_moment(record["modified"]),
+        name=str(record["name"]),
+        size=int(record["size"]),
+    )
 
 
 def _flags(record: dict[str, Any]) -> dict[str, bool]:

@@ -19,9 +19,9 @@ from typing import Final
 from pipeline_app.contract.audit import is_beyond
 from pipeline_app.contract.function_events import Sweep
 from pipeline_app.contract.log_lines import tell
-from pipeline_function.judging import judge
+from pipeline_function.judging import judge, judge_doubted
 from pipeline_function.segments import Segment
-from pipeline_function.services import Backlog, InputPage, Services
+from pipeline_function.services import Backlog, InputBlob, InputPage, Services
 from pipeline_function.sweep_state import SweepState
 
 LOGGER = logging.getLogger(__name__)
@@ -53,17 +53,32 @@ def sweep(services: Services) -> None:
     if not _RUNNING.acquire(blocking=False):
         return
     try:
-        state = _state(services, backlog)
+        state = SweepState.decode(services.storage.load_state())
+        again = [] if state is None or not state.doubted else _look_again(services, backlog, state)
+        state = _begun(services, backlog, state)
         if state is not None:
+            for blob in again:
+                state.note(blob, queued=True)
+                state.unsettled = True
             _go_on(services, backlog, state)
             services.storage.save_state(state.encode())
     finally:
         _RUNNING.release()
 
 
-def _state(services: Services, backlog: Backlog) -> SweepState | None:
+def _look_again(services: Services, backlog: Backlog, state: SweepState) -> list[InputBlob]:
+    """Look at what the run before was in doubt about; keep what came of it, and return what was queued."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        queued = judge_doubted(services, state, backlog.oldest or backlog.moment, pool)
+    # The pass that is over may be the last one for a while.
+    for blob in queued:
+        state.note(blob, queued=True)
+    services.storage.save_state(state.encode())
+    return queued
+
+
+def _begun(services: Services, backlog: Backlog, state: SweepState | None) -> SweepState | None:
     """Return the state with which the pass goes on, or the next one begins; None where there is a pause."""
-    state = SweepState.decode(services.storage.load_state())
     if state is None:
         return SweepState(horizon=backlog.moment, segments=[Segment()], started=backlog.moment)
     if not state.over:

@@ -187,6 +187,7 @@ def test_a_run_that_breaks_off_is_repeated_by_the_next(services: Services, stora
 def test_the_state_survives_its_text() -> None:
     state = SweepState(
         calm=3,
+        doubted=[blob("ü.csv")],
         ended=MOMENT,
         horizon=MOMENT,
         known={"a": True},
