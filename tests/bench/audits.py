@@ -1,0 +1,172 @@
+"""How long the sweep takes to find what was lost among very many inputs, what memory it takes, and what that costs.
+
+A million inputs are gone through; of 100 million one run is made, and a pass is as many of them as its pages need.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from matplotlib.figure import Figure
+
+from pipeline_function.segments import MIN_PAGES
+from pipeline_function.sweep_state import PAGES_PER_SECOND
+from pipeline_function.sweeping import LISTINGS, RUN_SECONDS
+from tests.bench.audit_account import PAGE_SECONDS, PER_PAGE
+from tests.bench.audit_run import GRACE, MINUTE, Pass
+from tests.bench.idle import BLOB_WRITE_OR_LIST, FUNCTION_GB_SECOND, INSTANCE_GB, MINUTES_PER_MONTH
+from tests.bench.measurement import Result, Row, Samples, Target
+from tests.bench.processes import PROJECT
+from tests.bench.setting import Setting
+
+TOPIC: Final = "audit"
+
+CURVE: Final = "audit.svg"
+MANY: Final = 1_000_000
+MOST: Final = 100_000_000
+# Of the default of sweepPauseSeconds.
+PAUSE_MINUTES: Final = 15.0
+QUICK: Final = 10_000
+
+FIRST_PASS: Final = Target("at most", 10)
+MEMORY: Final = Target("at most", 200)
+REPAIRS: Final[Mapping[int, Target]] = {MANY: Target("at most", 5), MOST: Target("at most", 60)}
+
+
+class Audit(NamedTuple):
+    """What is known of so many inputs: minutes of the first pass, of one that knows its segments, and of its runs."""
+
+    inputs: int
+    first: float
+    settled: float
+    running: float
+
+    @property
+    def cycle(self) -> float:
+        """Minutes from the beginning of a pass to that of the next, where something is always to do."""
+        return max(1.0, math.ceil(self.settled), self.inputs / PER_PAGE / PAGES_PER_SECOND / MINUTE)
+
+    @property
+    def repair(self) -> float:
+        """Minutes after which an input whose event was lost is queued at the latest, while files come.
+
+        It is left alone for ``sweepGraceSeconds``; the pass may just have gone by, so that the next one finds it at its
+        end; and with a worker about, the run after that looks again.
+        """
+        return GRACE.total_seconds() / MINUTE + self.cycle + self.settled + 1
+
+    def dollars(self, pause: float = 0) -> tuple[float, float]:
+        """Return what listing and what the function's time costs in a month, with so many minutes between passes."""
+        passes = MINUTES_PER_MONTH / max(self.cycle, self.settled + pause)
+        listing = passes * math.ceil(self.inputs / PER_PAGE) * BLOB_WRITE_OR_LIST
+        return listing, passes * self.running * MINUTE * INSTANCE_GB * FUNCTION_GB_SECOND
+
+
+def measure(setting: Setting) -> Result:
+    """Go through a million inputs, make one run over 100 million, and draw what comes of it."""
+    many, most = (QUICK, QUICK * 10) if setting.quick else (MANY, MOST)
+    seconds = 0.01 if setting.quick else PAGE_SECONDS
+    setting.say(f"{TOPIC}: {many:,} inputs")
+    first, settled, lost = run(many, seconds, "first")
+    setting.say(f"{TOPIC}: {most:,} inputs")
+    (one,) = run(most, seconds, "run")
+    audits = [Audit(many, first.seconds / MINUTE, settled.seconds / MINUTE, settled.running / MINUTE)]
+    audits.append(projected(most, first.running / many, one))
+    folder = PROJECT / ".build"
+    folder.mkdir(exist_ok=True)
+    curve([projected(10**power, first.running / many, one) for power in range(4, 9)], folder / CURVE)
+    result = Result(details=[f"The curve is in {folder / CURVE}."])
+    notes = ("measured", f"{one.pages:,} pages in one run, which a pass of {most // PER_PAGE:,} repeats")
+    for audit, note in zip(audits, notes, strict=True):
+        result.rows += rows(audit, note, first_note=note if audit is audits[0] else "as many pages as a million has")
+    pages = max(1, lost.pages)
+    result.rows += [
+        _row("memory of the sweep", max(lost.mebibytes, one.mebibytes), "MiB", "whole process, at most", MEMORY),
+        _row("processor time for a page of 5,000", lost.processor / pages * 1000, "ms", "settled"),
+        _row("what the sweep remembers", one.state_bytes / 1024, "KiB", "48 segments"),
+    ]
+    return result
+
+
+def run(count: int, seconds: float, what: str) -> list[Pass]:
+    """Serve an account of so many inputs, and sweep over it in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'function'}"}
+    pages = str(math.ceil(count / PER_PAGE))
+    serve = [sys.executable, "-m", "tests.bench.audit_account", pages, str(seconds)]
+    with subprocess.Popen(serve, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            port = (server.stdout.readline() if server.stdout else "").strip()
+            sweep = [sys.executable, "-m", "tests.bench.audit_run", port, pages, what]
+            done = subprocess.run(sweep, capture_output=True, check=False, cwd=PROJECT, env=environment, text=True)
+        finally:
+            server.terminate()
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(sweep)} failed:\n{done.stderr}")
+    return [Pass(*each) for each in json.loads(done.stdout)]
+
+
+def projected(count: int, seconds: float, one: Pass) -> Audit:
+    """Return what so many inputs take, by a first pass's seconds for an input and by one run of a pass of more.
+
+    A first pass is listed from its beginning to its end, so it grows with its pages. Another has as many listings side
+    by side as there are segments, and at most as many pages a second as the run had.
+    """
+    pages = math.ceil(count / PER_PAGE)
+    rate = one.pages / one.running * min(1.0, max(1, pages // MIN_PAGES) / LISTINGS)
+    settled = pages / rate
+    return Audit(count, _with_gaps(seconds * count) / MINUTE, _with_gaps(settled) / MINUTE, settled / MINUTE)
+
+
+def rows(audit: Audit, note: str, first_note: str) -> list[Row]:
+    """Return the rows of so many inputs."""
+    of = f", {audit.inputs:,} inputs"
+    first = FIRST_PASS if audit.inputs == MANY else None
+    busy, quiet = audit.dollars(), audit.dollars(PAUSE_MINUTES)
+    late = audit.repair + PAUSE_MINUTES - 1
+    return [
+        _row(f"first pass{of}", audit.first, "min", first_note, first),
+        _row(f"a pass with everything settled{of}", audit.settled, "min", note),
+        _row(f"a lost event repaired{of}", audit.repair, "min", "at the latest, by these", REPAIRS.get(audit.inputs)),
+        _row(f"a lost event repaired in quiet{of}", late, "min", "with sweepPauseSeconds as it is by default"),
+        _row(f"listing{of}", busy[0], "$ per month", "one pass after the other, as while files come"),
+        _row(f"the function's time{of}", busy[1], "$ per month", f"{INSTANCE_GB:g} GB, one pass after the other"),
+        _row(f"listing in quiet{of}", quiet[0], "$ per month", "with sweepPauseSeconds as it is by default"),
+        _row(f"the function's time in quiet{of}", quiet[1], "$ per month", "the same, beyond the run of each minute"),
+    ]
+
+
+def curve(audits: Sequence[Audit], path: Path) -> None:
+    """Draw how minutes and dollars grow with the inputs."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    counts = [audit.inputs for audit in audits]
+    minutes, money = figure.subplots(1, 2)
+    minutes.plot(counts, [audit.first for audit in audits], label="first pass", marker="o")
+    minutes.plot(counts, [audit.repair for audit in audits], label="a lost event repaired", marker="o")
+    minutes.set_ylabel("minutes")
+    for label, pause in (("while files come", 0.0), ("in quiet", PAUSE_MINUTES)):
+        money.plot(counts, [sum(audit.dollars(pause)) for audit in audits], label=label, marker="o")
+    money.set_ylabel("$ per month")
+    for axes in (minutes, money):
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("inputs")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _with_gaps(seconds: float) -> float:
+    """Return how long runs take that begin each minute and list for less."""
+    whole, rest = divmod(seconds, RUN_SECONDS)
+    return whole * max(MINUTE, RUN_SECONDS) + rest
+
+
+def _row(measure: str, value: float, unit: str, note: str, target: Target | None = None) -> Row:
+    return Row(measure=measure, note=note, ours=Samples((value,)), target=target, topic=TOPIC, unit=unit)
