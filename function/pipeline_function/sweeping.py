@@ -31,7 +31,7 @@ RUN_SECONDS: Final = 50.0
 # A run that is killed has lost no more than this.
 SAVE_SECONDS: Final = 10.0
 # So many pages of inputs are listed at once, of 4 MB each. With a second for each they take one processor's time.
-LISTINGS: Final = 24
+LISTINGS: Final = 20
 # So many requests for single blobs are under way at once; each takes some milliseconds, nearly all of them waiting.
 PARALLEL: Final = 16
 

@@ -15,31 +15,17 @@ import time
 from contextlib import closing
 from datetime import timedelta
 from http.client import HTTPConnection
-from typing import Final, NamedTuple
 
 from pipeline_app.contract import StorageConnection
 from pipeline_app.rest.endpoint import open_account
 from pipeline_function import sweeping
 from pipeline_function.azure import AzureStorage
-from pipeline_function.segments import MAX_SEGMENTS, Segment
+from pipeline_function.segments import MAX_SEGMENTS, MIN_PAGES, Segment
 from pipeline_function.services import Services
-from pipeline_function.sweep_state import SweepState
+from pipeline_function.sweep_state import PAGES_PER_SECOND, SweepState
+from tests.bench.audit_figures import GRACE, MINUTE, Limits, Pass
 from tests.bench.storage import NAMES
 from tests.memory.account import EPOCH
-
-GRACE: Final = timedelta(seconds=120)
-MINUTE: Final = 60.0
-
-
-class Pass(NamedTuple):
-    """A pass: its seconds with a run each minute, the seconds of its runs and of its processor, pages, and memory."""
-
-    seconds: float
-    running: float
-    processor: float
-    pages: int
-    mebibytes: float
-    state_bytes: int
 
 
 class Wakes:
@@ -123,4 +109,5 @@ def one_run(far: Far) -> list[Pass]:
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     asked = Far(int(sys.argv[1]), int(sys.argv[2]))
-    print(json.dumps((first if sys.argv[3] == "first" else one_run)(asked)))
+    limits = Limits(sweeping.LISTINGS, MAX_SEGMENTS, MIN_PAGES, PAGES_PER_SECOND, sweeping.RUN_SECONDS)
+    print(json.dumps([limits, (first if sys.argv[3] == "first" else one_run)(asked)]))

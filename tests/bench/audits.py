@@ -1,6 +1,7 @@
 """How long the sweep takes to find what was lost among very many inputs, what memory it takes, and what that costs.
 
-A million inputs are gone through; of 100 million one run is made, and a pass is as many of them as its pages need.
+A million inputs are gone through. 100 million are a simulation of the service's latency and of the processor's time for
+a page, as the million had it; one run over so many is made all the same, for its memory and for its pages.
 """
 
 from __future__ import annotations
@@ -16,11 +17,8 @@ from typing import Final, NamedTuple
 
 from matplotlib.figure import Figure
 
-from pipeline_function.segments import MIN_PAGES
-from pipeline_function.sweep_state import PAGES_PER_SECOND
-from pipeline_function.sweeping import LISTINGS, RUN_SECONDS
 from tests.bench.audit_account import PAGE_SECONDS, PER_PAGE
-from tests.bench.audit_run import GRACE, MINUTE, Pass
+from tests.bench.audit_figures import GRACE, MINUTE, Limits, Pass
 from tests.bench.idle import BLOB_WRITE_OR_LIST, FUNCTION_GB_SECOND, INSTANCE_GB, MINUTES_PER_MONTH
 from tests.bench.measurement import Result, Row, Samples, Target
 from tests.bench.processes import PROJECT
@@ -41,17 +39,21 @@ REPAIRS: Final[Mapping[int, Target]] = {MANY: Target("at most", 5), MOST: Target
 
 
 class Audit(NamedTuple):
-    """What is known of so many inputs: minutes of the first pass, of one that knows its segments, and of its runs."""
+    """What is known of so many inputs: minutes of the first pass, of one that knows its segments, and of its runs.
+
+    No more than ``pages_per_second`` are listed on average.
+    """
 
     inputs: int
     first: float
     settled: float
     running: float
+    pages_per_second: int
 
     @property
     def cycle(self) -> float:
         """Minutes from the beginning of a pass to that of the next, where something is always to do."""
-        return max(1.0, math.ceil(self.settled), self.inputs / PER_PAGE / PAGES_PER_SECOND / MINUTE)
+        return max(1.0, math.ceil(self.settled), self.inputs / PER_PAGE / self.pages_per_second / MINUTE)
 
     @property
     def repair(self) -> float:
@@ -74,28 +76,31 @@ def measure(setting: Setting) -> Result:
     many, most = (QUICK, QUICK * 10) if setting.quick else (MANY, MOST)
     seconds = 0.01 if setting.quick else PAGE_SECONDS
     setting.say(f"{TOPIC}: {many:,} inputs")
-    first, settled, lost = run(many, seconds, "first")
+    limits, (first, settled, lost) = run(many, seconds, "first")
     setting.say(f"{TOPIC}: {most:,} inputs")
-    (one,) = run(most, seconds, "run")
-    audits = [Audit(many, first.seconds / MINUTE, settled.seconds / MINUTE, settled.running / MINUTE)]
-    audits.append(projected(most, first.running / many, one))
+    _, (one,) = run(most, seconds, "run")
+    processor = settled.processor / max(1, settled.pages)
+
+    def simulated(count: int) -> Audit:
+        return projected(count, first.running / many, processor, seconds, limits)
+
     folder = PROJECT / ".build"
     folder.mkdir(exist_ok=True)
-    curve([projected(10**power, first.running / many, one) for power in range(4, 9)], folder / CURVE)
+    curve([simulated(10**power) for power in range(4, 9)], folder / CURVE)
     result = Result(details=[f"The curve is in {folder / CURVE}."])
-    notes = ("measured", f"{one.pages:,} pages in one run, which a pass of {most // PER_PAGE:,} repeats")
-    for audit, note in zip(audits, notes, strict=True):
-        result.rows += rows(audit, note, first_note=note if audit is audits[0] else "as many pages as a million has")
-    pages = max(1, lost.pages)
+    took = (first.seconds / MINUTE, settled.seconds / MINUTE, settled.running / MINUTE)
+    measured = Audit(many, *took, limits.pages_per_second)
+    result.rows += [*rows(measured, "measured"), *rows(simulated(most), "simulated")]
     result.rows += [
         _row("memory of the sweep", max(lost.mebibytes, one.mebibytes), "MiB", "whole process, at most", MEMORY),
-        _row("processor time for a page of 5,000", lost.processor / pages * 1000, "ms", "settled"),
-        _row("what the sweep remembers", one.state_bytes / 1024, "KiB", "48 segments"),
+        _row("processor time for a page of 5,000", processor * 1000, "ms", "settled"),
+        _row(f"pages in one run, {most:,} inputs", one.pages, "pages", f"in {one.running:.0f} s here, not simulated"),
+        _row("what the sweep remembers", one.state_bytes / 1024, "KiB", f"{limits.max_segments} segments"),
     ]
     return result
 
 
-def run(count: int, seconds: float, what: str) -> list[Pass]:
+def run(count: int, seconds: float, what: str) -> tuple[Limits, list[Pass]]:
     """Serve an account of so many inputs, and sweep over it in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'function'}"}
     pages = str(math.ceil(count / PER_PAGE))
@@ -109,29 +114,39 @@ def run(count: int, seconds: float, what: str) -> list[Pass]:
             server.terminate()
     if done.returncode:
         raise RuntimeError(f"{' '.join(sweep)} failed:\n{done.stderr}")
-    return [Pass(*each) for each in json.loads(done.stdout)]
+    limits, passes = json.loads(done.stdout)
+    return Limits(*limits), [Pass(*each) for each in passes]
 
 
-def projected(count: int, seconds: float, one: Pass) -> Audit:
-    """Return what so many inputs take, by a first pass's seconds for an input and by one run of a pass of more.
+def projected(count: int, begun: float, processor: float, latency: float, limits: Limits) -> Audit:
+    """Return what so many inputs take.
 
     A first pass is listed from its beginning to its end, so it grows with its pages. Another has as many listings side
-    by side as there are segments, and at most as many pages a second as the run had.
+    by side as there are segments, and no more pages than one processor has time for.
+
+    Args:
+        count: of inputs.
+        begun: seconds of a first pass for one of them.
+        processor: seconds of the processor for a page.
+        latency: seconds of the service for a page.
+        limits: what the sweep goes by.
     """
     pages = math.ceil(count / PER_PAGE)
-    rate = one.pages / one.running * min(1.0, max(1, pages // MIN_PAGES) / LISTINGS)
-    settled = pages / rate
-    return Audit(count, _with_gaps(seconds * count) / MINUTE, _with_gaps(settled) / MINUTE, settled / MINUTE)
+    listings = min(limits.listings, max(1, pages // limits.min_pages))
+    settled = pages * max((latency + processor) / listings, processor)
+    first = _with_gaps(begun * count, limits.run_seconds)
+    passed = _with_gaps(settled, limits.run_seconds)
+    return Audit(count, first / MINUTE, passed / MINUTE, settled / MINUTE, limits.pages_per_second)
 
 
-def rows(audit: Audit, note: str, first_note: str) -> list[Row]:
+def rows(audit: Audit, note: str) -> list[Row]:
     """Return the rows of so many inputs."""
     of = f", {audit.inputs:,} inputs"
     first = FIRST_PASS if audit.inputs == MANY else None
     busy, quiet = audit.dollars(), audit.dollars(PAUSE_MINUTES)
     late = audit.repair + PAUSE_MINUTES - 1
     return [
-        _row(f"first pass{of}", audit.first, "min", first_note, first),
+        _row(f"first pass{of}", audit.first, "min", note, first),
         _row(f"a pass with everything settled{of}", audit.settled, "min", note),
         _row(f"a lost event repaired{of}", audit.repair, "min", "at the latest, by these", REPAIRS.get(audit.inputs)),
         _row(f"a lost event repaired in quiet{of}", late, "min", "with sweepPauseSeconds as it is by default"),
@@ -162,10 +177,10 @@ def curve(audits: Sequence[Audit], path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def _with_gaps(seconds: float) -> float:
+def _with_gaps(seconds: float, run_seconds: float) -> float:
     """Return how long runs take that begin each minute and list for less."""
-    whole, rest = divmod(seconds, RUN_SECONDS)
-    return whole * max(MINUTE, RUN_SECONDS) + rest
+    whole, rest = divmod(seconds, run_seconds)
+    return whole * max(MINUTE, run_seconds) + rest
 
 
 def _row(measure: str, value: float, unit: str, note: str, target: Target | None = None) -> Row:
