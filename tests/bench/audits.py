@@ -87,7 +87,7 @@ def measure(setting: Setting) -> Result:
     folder = PROJECT / ".build"
     folder.mkdir(exist_ok=True)
     curve([simulated(10**power) for power in range(4, 9)], folder / CURVE)
-    result = Result(details=[f"The curve is in {folder / CURVE}."])
+    result = Result(details=[f"The curve is in .build/{CURVE}."])
     took = (first.seconds / MINUTE, settled.seconds / MINUTE, settled.running / MINUTE)
     measured = Audit(many, *took, limits.pages_per_second)
     result.rows += [*rows(measured, "measured"), *rows(simulated(most), "simulated")]
