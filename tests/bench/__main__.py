@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from tests.bench import (
+    audits,
     executions,
     idle,
     images,
@@ -48,6 +49,7 @@ TOPICS: Final[Mapping[str, Callable[[Setting], Result]]] = {
     "starts": starts.measure,
     "image": images.measure,
     "sweep": sweeps.measure,
+    "audit": audits.measure,
     "table": tables.measure,
 }
 
