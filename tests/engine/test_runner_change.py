@@ -67,6 +67,13 @@ def test_a_new_image_updates_the_job_in_place(deployment: Deployment) -> None:
     assert up.order("verification-canary") == ["update"]
 
 
+def test_its_scale_and_its_time_are_updated_in_place(deployment: Deployment) -> None:
+    deployment.configure(maxExecutions="20", pollingSeconds="60", queueLength="2", replicaTimeoutSeconds="10800")
+    preview = deployment.preview()
+    # The worker is told of its time, so the next file proves it.
+    assert preview.changes == {"verification-canary": "update", "worker-job": "update"}
+
+
 def test_another_profile_makes_a_new_environment_and_moves_the_job_there(deployment: Deployment) -> None:
     deployment.configure(workloadProfile="Consumption-GPU-NC8as-T4")
     up = deployment.up()
