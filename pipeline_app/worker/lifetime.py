@@ -130,7 +130,7 @@ class Lifetime:
         if not self.limited:
             return job
         left, cuts = self._ends - self._outside.monotonic(), job.cuts
-        # Of a life that was half over before it began to look for work, no file had the whole.
+        # Where a worker's start took half of its life, no file had the whole.
         if whole and left <= MORE_SHARE * self._seconds and seconds >= BLIND_SHARE * self._seconds:
             seconds = max(seconds, self._seconds)
         elif whole and left <= BLIND_SHARE * self._seconds:

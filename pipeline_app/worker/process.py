@@ -22,7 +22,7 @@ from pipeline_app.worker.run_log import RunLog
 EXCESS_GRACE_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 # When the worker itself is to stop, its own grace is counted.
-HURRIED_GRACE_SECONDS = 3.0
+HURRIED_GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 
 _log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Keeper:
             exceeded: asked a few times a second; a sentence ends the application and is its error.
             interrupted: asked a few times a second; true ends the application.
             log: gets standard output and standard error, in the order they came.
-            timeout_seconds: after this the process group gets SIGTERM, and SIGKILL five seconds later; three where it
+            timeout_seconds: after this the process group gets SIGTERM, and SIGKILL five seconds later; two where it
                 was interrupted.
 
         Raises:

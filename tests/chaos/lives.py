@@ -37,6 +37,7 @@ IDLE_SECONDS: Final = 1.0
 # A life lasts so long at least, and so many times as long as a worker takes here from its start through a small file.
 LEAST_LIFE_SECONDS: Final = 3.0
 LIFE_TIMES: Final = 3
+LOOK_SECONDS: Final = 2.0
 PROJECT: Final = Path(__file__).parents[2]
 RESULTS: Final = 2
 TELL_SECONDS: Final = 15.0
@@ -135,11 +136,13 @@ class Lives:
         self._life = max(self._life, LIFE_TIMES * (time.monotonic() - began - IDLE_SECONDS))
 
     def _work(self, files: ContainerClient, jobs: QueueClient, say: Callable[[str], None]) -> None:
-        attempts, told, calm_since = Attempts(self.findings), 0.0, 0.0
+        attempts, told, looked, calm_since = Attempts(self.findings), 0.0, 0.0, 0.0
         while True:
             ended = self.findings.counts["lives that were ended"]
             left = jobs.get_queue_properties().approximate_message_count or 0
-            attempts.sample(files)
+            if time.monotonic() - looked > LOOK_SECONDS:
+                attempts.sample(files)
+                looked = time.monotonic()
             if time.monotonic() - told > TELL_SECONDS:
                 told = time.monotonic()
                 say(f"{ended} lives were ended, {self.findings.counts['files']} files, {left} messages left")

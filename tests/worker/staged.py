@@ -116,6 +116,7 @@ class StagedWorker:
         self.queue = MemoryQueue()
         for content in contents:
             self.queue.put(content)
+        self.idle_seconds = 0.0
         self.lifetime: Lifetime | None = None
         self.processor = StagedProcessor(self.queue)
         self.slots = slots
@@ -134,7 +135,7 @@ class StagedWorker:
             self.status,
             self.stopping,
             claim_seconds=1,
-            idle_seconds=0,
+            idle_seconds=self.idle_seconds,
             is_transient=lambda error: isinstance(error, Outage),
             lifetime=self.lifetime,
             slots=self.slots,

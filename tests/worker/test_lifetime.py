@@ -185,6 +185,13 @@ def test_a_message_says_how_long_its_file_was_worked_on(passed: float, whole: bo
     assert life.cut(cut(2000), 600.0, whole=whole).cut_milliseconds == 2_000_000
 
 
+def test_a_file_that_had_less_than_half_of_a_life_has_not_had_the_whole() -> None:
+    clock = Clock()
+    life = clock.lifetime(age=LIFE * 0.6)
+    clock.now += LIFE * 0.4
+    assert life.cut(JOB, LIFE * 0.4, whole=True) == cut(400, cuts=1)
+
+
 def test_a_file_that_a_whole_life_was_not_enough_for_fails_with_the_seconds_and_the_fix() -> None:
     clock = Clock()
     life = clock.lifetime()

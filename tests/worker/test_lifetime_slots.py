@@ -9,12 +9,12 @@ import pytest
 
 from pipeline_app.contract import FileJob
 from pipeline_app.contract.end_events import WorkerDrains
-from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed
+from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran
 from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.outside import Outside
 from tests.logged import logged
 from tests.worker.suspects import World as Slots
-from tests.worker.world import World, process
+from tests.worker.world import World
 
 LIFE = 1000.0
 
@@ -42,6 +42,8 @@ def test_a_worker_whose_end_is_near_gives_back_what_is_ahead_and_ends_by_itself(
         world.life.note(600.0)
         world.passes(600)
 
+    # It does not wait for others either.
+    world.idle_seconds = 3600.0
     world.life.note(10.0)
     world.act("run", "a", run)
     assert world.run() is True
@@ -258,5 +260,14 @@ def test_a_file_is_remembered_from_its_download_to_its_receipt(world: World) -> 
     processor._outside = Outside(monotonic=monotonic)
     message = world.queue.receive(60)
     assert message is not None
-    assert process(processor, message).outcome is Outcome.SUCCEEDED
-    assert 30 <= world.lifetime._need() < LIFE / 2
+    claimed = processor.claim(message)
+    assert isinstance(claimed, Claimed)
+    fetched = processor.fetch(claimed)
+    assert isinstance(fetched, Fetched)
+    assert world.lifetime._need() == LIFE / 2
+    ran = processor.run(fetched)
+    assert isinstance(ran, Ran)
+    until_its_end = world.lifetime._need()
+    assert 0 < until_its_end < LIFE / 2
+    assert processor.publish(ran).outcome is Outcome.SUCCEEDED
+    assert until_its_end < world.lifetime._need() < LIFE / 2

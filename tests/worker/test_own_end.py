@@ -73,6 +73,21 @@ def test_an_application_that_ends_itself_so_has_failed(world: World) -> None:
     assert FileJob.decode(message.content).failed == 1
 
 
+def test_a_failure_right_before_the_worker_was_told_to_stop_is_not_counted(world: World) -> None:
+    world.app("exit 1")
+    world.upload()
+    now = [0.0]
+    told = Told(Outside(monotonic=lambda: now[0]))
+
+    def tell(ran: Ran) -> None:
+        now[0] = ran.ended + TOLD_SECONDS
+        told.stopping.set()
+
+    assert run(world, told, tell).outcome is Outcome.GIVEN_BACK
+    (message,) = world.queue.messages
+    assert (FileJob.decode(message.content).failed, FileJob.decode(message.content).given_back) == (0, 1)
+
+
 @pytest.mark.parametrize(("later", "outcome"), [(TOLD_SECONDS, Outcome.GIVEN_BACK), (2.0, Outcome.SUCCEEDED)])
 @pytest.mark.parametrize("at", ["before the results go out", "before they are final"])
 def test_who_is_told_to_stop_a_moment_after_an_application_ended_does_not_publish_what_it_left(

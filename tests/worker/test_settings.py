@@ -43,6 +43,7 @@ def test_configs_are_compared_where_the_stack_says_what_they_are_and_else_taken_
         ("APP_MAX_ATTEMPTS", "0", "APP_MAX_ATTEMPTS is '0'; it must be a number from 1 to 100"),
         ("APP_MAX_ATTEMPTS", "many", "APP_MAX_ATTEMPTS is 'many'"),
         ("APP_IDLE_SECONDS", "nan", "APP_IDLE_SECONDS is 'nan'"),
+        ("APP_LIFETIME_SECONDS", "-1", "APP_LIFETIME_SECONDS is '-1'; it must be a number from 0"),
         ("APP_CLAIM_SECONDS", "604801", "from 1 to 604800"),
         ("APP_RUNTIME_CONFIG_SHA256", "abc", "APP_RUNTIME_CONFIG_SHA256 is 'abc'; it must be a SHA-256"),
     ],
