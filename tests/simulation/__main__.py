@@ -1,0 +1,56 @@
+"""``make simulate``: what the pipeline carries, by its own decisions in virtual time; the same seed, the same bytes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from tests.bench.chart import draw
+from tests.simulation import telling
+from tests.simulation.figures import Figures
+from tests.simulation.scenarios import SCENARIOS, Scenario
+from tests.simulation.world import World
+
+# Where the output goes to a file, the tables need not fold.
+WIDTH: Final = 220
+
+
+def main(
+    seed: Annotated[int, typer.Option(help="What chance decides; the same seed gives the same bytes.")] = 1,
+    markdown: Annotated[Path | None, typer.Option(dir_okay=False, help="Also write the tables as Markdown.")] = None,
+    chart: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw how far targets are, as SVG.")] = None,
+) -> None:
+    """Simulate all scenarios; exit 1 if a target is missed."""
+    for option, path in {"--chart": chart, "--markdown": markdown}.items():
+        if path and not path.parent.is_dir():
+            raise typer.BadParameter(f"there is no folder {str(path.parent)!r}. Make it first.", param_hint=option)
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    found = [(scenario, simulate(scenario, seed)) for scenario in SCENARIOS]
+    lines = [(scenario.name, telling.cells(figures)) for scenario, figures in found]
+    telling.show(f"Simulated, seed {seed}", telling.COLUMNS, lines, console)
+    rows = [row for scenario, figures in found for row in scenario.rows(figures)]
+    for row in rows:
+        console.print(f"{row.measure}: {row.verdict}", highlight=False)
+    if markdown:
+        markdown.write_text(telling.markdown(telling.COLUMNS, lines), encoding="utf-8")
+        console.print(f"The tables are in {markdown}.")
+    if chart:
+        draw(rows, chart)
+        console.print(f"The chart is in {chart}.")
+    sys.exit(0 if all(row.verdict == "met" for row in rows) else 1)
+
+
+def simulate(scenario: Scenario, seed: int) -> Figures:
+    """Return the figures of a scenario."""
+    return World(replace(scenario.plan, seed=seed)).run()
+
+
+if __name__ == "__main__":
+    typer.run(main)
