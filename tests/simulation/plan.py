@@ -50,6 +50,8 @@ class Plan:
         end_seconds: from the end of a worker until Azure says that its execution or its group has ended.
         lost_events: which share of the uploads has no event.
         losses_per_hour: how often a worker is killed, in each hour that it runs.
+        inputs_stay: whether inputs that are done stay in the listing of a sweep, or leave it, as with the setting
+            ``afterSuccess``; what it costs to list many, the benchmark measures.
         call_seconds: what a request to the storage takes: next to nothing in the same region.
         event_seconds: from an upload to its event on the queue.
         seed: the same one gives the same run.
@@ -75,6 +77,7 @@ class Plan:
     end_seconds: float = 15.0
     lost_events: float = 0.0
     losses_per_hour: float = 0.0
+    inputs_stay: bool = False
     call_seconds: float = 0.01
     event_seconds: float = 1.0
     seed: int = 1
@@ -92,6 +95,15 @@ class Plan:
             else:
                 yield number * each
 
+    def arrived(self, moment: float) -> float:
+        """Return how many files have come until a moment, where they are so many that chance has no weight."""
+        if moment < 0:
+            return 0.0
+        if moment >= self.arrival_seconds:
+            return self.files
+        share = moment / self.arrival_seconds
+        return self.files * (come_by(share) if self.pattern == "day and night" else share)
+
     def app_time(self, chance: random.Random) -> float:
         """Return what the application takes for one file."""
         if not self.spread:
@@ -105,6 +117,13 @@ def moment_of_day(share: float) -> float:
     step = min(max(bisect_right(come, share) - 1, 0), _STEPS - 1)
     within = come[step + 1] - come[step]
     return (step + (share - come[step]) / within) / _STEPS
+
+
+def come_by(share: float) -> float:
+    """Return which share of a day's files has come by so much of it; the other way round it is ``moment_of_day``."""
+    step = min(int(share * _STEPS), _STEPS - 1)
+    come = _come()
+    return come[step] + (share * _STEPS - step) * (come[step + 1] - come[step])
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +23,7 @@ from tests.simulation.requests import Requests
 from tests.simulation.storage import SimulatedStorage
 from tests.simulation.timeline import Timeline
 
+JITTER_SECONDS: Final = 0.5
 KILLED: Final = 137
 
 
@@ -75,8 +77,9 @@ class _Run:
 class Starter:
     """Lets workers live between the delays that Azure has, and keeps the bill."""
 
-    def __init__(self, plan: Plan, timeline: Timeline, make: MakeWorker) -> None:
+    def __init__(self, plan: Plan, timeline: Timeline, make: MakeWorker, chance: random.Random) -> None:
         self.bill = Bill()
+        self._chance = chance
         self._make = make
         self._plan = plan
         self._timeline = timeline
@@ -86,7 +89,9 @@ class Starter:
         self.bill.runs += 1
         self.bill.at_work += 1
         self.bill.most = max(self.bill.most, self.bill.at_work)
-        self._timeline.after(self._plan.start_seconds, partial(self._arrive, run))
+        # Of workers that began at the same instant, the same one would be the first at the queue each time.
+        seconds = self._plan.start_seconds + self._chance.uniform(-JITTER_SECONDS, JITTER_SECONDS)
+        self._timeline.after(max(0.0, seconds), partial(self._arrive, run))
 
     def _arrive(self, run: _Run) -> None:
         run.running()
@@ -116,15 +121,15 @@ class JobRunner:
         storage: SimulatedStorage,
         requests: Requests,
         make: MakeWorker,
-        phase: float,
+        chance: random.Random,
     ) -> None:
-        self._phase = phase
+        self._phase = chance.uniform(0, plan.polling_seconds)
         self._plan = plan
         self._requests = requests
         self._scale = Scale(
             max_executions=plan.most, polling_seconds=plan.polling_seconds, queue_length=plan.queue_length
         )
-        self._starter = Starter(plan, timeline, make)
+        self._starter = Starter(plan, timeline, make, chance)
         self._storage = storage
         self._timeline = timeline
         self.waking: Waking = ScalerWatch(job_id(), self, storage.waiting_jobs)
@@ -160,11 +165,17 @@ class GroupsRunner:
     """Container groups, as Azure Resource Manager shows them to the function, which starts them."""
 
     def __init__(
-        self, plan: Plan, timeline: Timeline, storage: SimulatedStorage, requests: Requests, make: MakeWorker
+        self,
+        plan: Plan,
+        timeline: Timeline,
+        storage: SimulatedStorage,
+        requests: Requests,
+        make: MakeWorker,
+        chance: random.Random,
     ) -> None:
         ids = [group_id(f"worker-{number + 1}") for number in range(plan.most)]
         self._requests = requests
-        self._starter = Starter(plan, timeline, make)
+        self._starter = Starter(plan, timeline, make, chance)
         self._states = dict.fromkeys(ids, _off(killed=False))
         self._timeline = timeline
 

@@ -25,9 +25,6 @@ from tests.simulation.timeline import Timeline
 
 ETAG: Final = "0x1"
 CONTENT: Final = b"x"
-# Of more files than these, one that is done leaves the listing, as with the setting ``afterSuccess``; what listing them
-# all costs a sweep is the benchmark's to tell.
-KEPT: Final = 20_000
 # A worker reads an input, looks for its receipt, and writes a result, the log and the receipt.
 BLOBS_BEFORE: Final = 2
 BLOBS_AFTER: Final = 3
@@ -36,9 +33,9 @@ BLOBS_AFTER: Final = 3
 class SimulatedStorage(MemoryStorage):
     """The function's storage, and what users and workers do to its blobs."""
 
-    def __init__(self, timeline: Timeline, requests: Requests, files: int) -> None:
+    def __init__(self, timeline: Timeline, requests: Requests, *, inputs_stay: bool) -> None:
         super().__init__()
-        self._keeps = files <= KEPT
+        self._inputs_stay = inputs_stay
         self._requests = requests
         self._timeline = timeline
         self.memory.before = self._note
@@ -52,7 +49,7 @@ class SimulatedStorage(MemoryStorage):
 
     def finish(self, name: str) -> None:
         """Let an input have its receipt."""
-        if self._keeps:
+        if self._inputs_stay:
             receipt = f"{NAMES.container}/{NAMES.receipt_name(name)}"
             self.memory.upload(receipt, b"{}", {RECEIPT_ETAG_METADATA: ETAG}, at=self._timeline.now)
         else:

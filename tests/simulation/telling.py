@@ -10,7 +10,6 @@ from rich.table import Table
 
 from tests.bench.measurement import number
 from tests.simulation.figures import Figures
-from tests.simulation.plan import Plan
 
 COLUMNS: Final = (
     "files",
@@ -75,11 +74,6 @@ def row(line: Line) -> str:
     """Return a line of a table as Markdown."""
     name, values = line
     return f"| {' | '.join((name, *values))} |"
-
-
-def settings(plan: Plan) -> str:
-    """Return what distinguishes a plan in a grid of settings."""
-    return f"queueLength {plan.queue_length}, idleSeconds {plan.idle_seconds}"
 
 
 def _time(seconds: float) -> str:

@@ -18,7 +18,16 @@ from tests.simulation.scenarios import SCENARIOS, TRICKLE, Scenario
 from tests.simulation.world import World
 
 HARD = Plan(
-    app_seconds=8, files=200, losses_per_hour=12, lost_events=0.1, most=6, queue_length=2, slots=2, spread=1.0, seed=7
+    app_seconds=8,
+    files=200,
+    inputs_stay=True,
+    losses_per_hour=12,
+    lost_events=0.1,
+    most=6,
+    queue_length=2,
+    slots=2,
+    spread=1.0,
+    seed=7,
 )
 BOTH = ("containerAppsJob", "containerInstances")
 

@@ -52,7 +52,7 @@ class World:
         self._seconds: dict[str, float] = {}
         self._timeline = Timeline()
         self._useful = 0.0
-        self.storage = SimulatedStorage(self._timeline, self.requests, plan.files)
+        self.storage = SimulatedStorage(self._timeline, self.requests, inputs_stay=plan.inputs_stay)
         self._queue = SimulatedQueue(self.storage, self._timeline, self.requests)
         self.runner = self._runner()
         services = Services(grace=GRACE, names=NAMES, pause=PAUSE, storage=self.storage, wake_ups=self.runner.waking)
@@ -113,10 +113,8 @@ class World:
         )
 
     def _runner(self) -> Runner:
-        if self.plan.runner == "containerInstances":
-            return GroupsRunner(self.plan, self._timeline, self.storage, self.requests, self._worker)
-        phase = self._chance["scaler"].uniform(0, self.plan.polling_seconds)
-        return JobRunner(self.plan, self._timeline, self.storage, self.requests, self._worker, phase)
+        kind = GroupsRunner if self.plan.runner == "containerInstances" else JobRunner
+        return kind(self.plan, self._timeline, self.storage, self.requests, self._worker, self._chance["runner"])
 
     def _worker(self, ended: Callable[[], None]) -> SimulatedWorker:
         uniform = self._chance["backoff"].uniform
@@ -146,7 +144,7 @@ class World:
         self._next_arrival(arrivals, self._timeline.now)
 
 
-_CHANCES: Final = ("application", "arrivals", "backoff", "events", "losses", "scaler")
+_CHANCES: Final = ("application", "arrivals", "backoff", "events", "losses", "runner")
 
 
 @contextmanager
