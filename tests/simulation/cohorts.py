@@ -27,7 +27,7 @@ from tests.simulation.storage import BLOBS_AFTER, BLOBS_BEFORE
 
 STEP: Final = 1.0
 # Of files that are begun in one step, so many take what chance says, and the others the same as one of them.
-DRAWS: Final = 64
+DRAWS: Final = 16
 BATCH: Final = HOST["extensions"]["queues"]["batchSize"]
 # Less than half a file or execution is none where something is decided; far less is not kept.
 HALF: Final = 0.5
@@ -67,11 +67,13 @@ class Cohorts:
         self._ending: deque[tuple[float, float]] = deque()
         self._function_seconds = 0.0
         self._idle: list[_Idle] = []
+        self._in_work = 0.0
         self._last_done = 0.0
         self._living: deque[list[float]] = deque()
         self._now = 0.0
         self._oldest = 0.0
         self._plan = plan
+        self._queued = 0.0
         self._polls = _polls(plan.idle_seconds + plan.claim_seconds)
         self._sent = 0.0
         self._starting: deque[tuple[float, float]] = deque()
@@ -118,6 +120,7 @@ class Cohorts:
             return
         self._sent += count
         self._waiting.append([self._now, count])
+        self._queued += count
         self.requests.note("blob writes", count)
         # The host takes them in batches one after the other, and looks in vain once it has come to the end.
         batches = max(count / BATCH, min(2 * count, STEP / DISPATCH_SECONDS))
@@ -147,7 +150,7 @@ class Cohorts:
     def _begin(self, step: int) -> None:
         """Let slots that have nothing to do take what waits."""
         free = sum(each.count for each in self._idle)
-        waiting = sum(count for _, count in self._waiting)
+        waiting = self._queued
         if free < NOTHING or waiting < NOTHING:
             return
         mean = self._cycle(self._plan.app_seconds)
@@ -183,10 +186,12 @@ class Cohorts:
         self.requests.note("jobs", files * (2 + renewals))
         self.requests.note("blob reads", files * BLOBS_BEFORE)
         self.requests.note("blob writes", files * BLOBS_AFTER)
+        self._in_work += files
         self._work[step + max(1, round(seconds / STEP))].append(_Work(slots, files, files * app_seconds))
 
     def _take(self, files: float) -> None:
-        while files > NOTHING:
+        self._queued -= files
+        while files > NOTHING and self._waiting:
             first = self._waiting[0]
             self._oldest = max(self._oldest, self._now - first[0] + self._plan.event_seconds)
             taken = min(files, first[1])
@@ -200,6 +205,7 @@ class Cohorts:
         for work in self._work.pop(step, ()):
             slots += work.slots
             self.done += work.files
+            self._in_work -= work.files
             self._useful += work.seconds
             self._last_done = self._now
         if slots:
@@ -245,14 +251,15 @@ class Cohorts:
                 idle.count *= 1 - share
             if back > NOTHING:
                 self._waiting.appendleft([self._waiting[0][0] if self._waiting else self._now, back])
+                self._in_work -= back
+                self._queued += back
             self._leave(count)
 
     def _leave(self, executions: float) -> None:
         self._ending.append((self._now + self._plan.end_seconds, executions))
 
     def _messages(self) -> float:
-        working = sum(work.files for works in self._work.values() for work in works)
-        return working + sum(count for _, count in self._waiting)
+        return self._in_work + self._queued
 
     def _cycle(self, app_seconds: float) -> float:
         """Return what a slot takes for a file: of a short one, the input is there before its turn comes."""

@@ -53,7 +53,12 @@ class Requests:
             return
         limit, moment = LIMITS[kind], self._clock()
         level, before = self._levels[kind]
-        level = max(0.0, level - limit.rate * (moment - before)) + count
-        self._levels[kind] = level, moment
+        if limit.burst > limit.rate:
+            # A bucket, into which the rate flows.
+            level, before = max(0.0, level - limit.rate * (moment - before)), moment
+        elif moment - before >= 1:
+            level, before = 0.0, moment
+        level += count
+        self._levels[kind] = level, before
         if level > self.shares[kind] * limit.burst:
             self.shares[kind] = level / limit.burst

@@ -46,7 +46,7 @@ BURST: Final = Plan(app_seconds=20, files=1000, most=100, queue_length=10)
 QUICK: Final = Plan(app_seconds=0.2, files=1000, most=100, queue_length=100)
 TRICKLE: Final = Plan(app_seconds=20, arrival_seconds=4 * HOURS, files=240, pattern="trickle", queue_length=2)
 MILLION: Final = Plan(
-    app_seconds=2, arrival_seconds=DAY, files=1_000_000, most=100, pattern="day and night", queue_length=10, spread=0.5
+    app_seconds=2, arrival_seconds=DAY, files=1_000_000, most=100, pattern="day and night", queue_length=30, spread=0.5
 )
 
 _FEW: Final = ("executions", Target("at most", 110))
@@ -79,12 +79,12 @@ SCENARIOS: Final = (
     Scenario("a day of 1,000,000 files of 2 s", MILLION, by_cohorts=True),
     Scenario(
         "a day of 30,000,000 files of 0.2 s",
-        replace(MILLION, app_seconds=0.2, files=30_000_000, most=300),
+        replace(MILLION, app_seconds=0.2, files=30_000_000, most=300, queue_length=300),
         by_cohorts=True,
     ),
     Scenario(
         "a day of 100,000,000 files of 0.2 s",
-        replace(MILLION, app_seconds=0.2, files=100_000_000, most=1000),
+        replace(MILLION, app_seconds=0.2, files=100_000_000, most=1000, queue_length=300),
         by_cohorts=True,
     ),
 )
