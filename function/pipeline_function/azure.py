@@ -6,6 +6,7 @@ import base64
 import functools
 import logging
 import os
+from collections.abc import Container
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -27,6 +28,7 @@ from pipeline_app.contract import (
     is_folder_marker,
     plain_etag,
 )
+from pipeline_app.contract.audit import OutputPage
 from pipeline_app.contract.log_lines import Log, tell
 from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
@@ -34,6 +36,7 @@ from pipeline_app.rest.exchange import Answer
 from pipeline_app.rest.proxies import keep_near
 from pipeline_function.azure_executions import AzureExecutions
 from pipeline_function.azure_groups import AzureGroups
+from pipeline_function.listings import Listings
 from pipeline_function.runners import RunnersUnavailable, ensure_running
 from pipeline_function.scaler import ScalerWatch
 from pipeline_function.services import Backlog, InputBlob, InputPage, Progress, Services, Waking
@@ -45,11 +48,9 @@ LOGGER = logging.getLogger(__name__)
 # The SDKs log every request with its headers at level INFO, which would drown the function's own lines.
 logging.getLogger("azure").setLevel(logging.WARNING)
 
-INPUTS_PER_PAGE: Final = 2000
 STATE_PATH: Final = f"{STATE_CONTAINER}/sweep.json"
 # After waits of 2, 4 and 8 seconds the event goes back to its queue.
 STORAGE_RETRIES: Final = 3
-BAD_REQUEST: Final = 400
 
 _LOCK = Lock()
 
@@ -61,6 +62,7 @@ class AzureStorage:
         self._account = account
         self._blobs, self._queues = blobs, queues
         self._container = names.container
+        self._listings = Listings(blobs, names)
         self._names = names
 
     @classmethod
@@ -86,22 +88,11 @@ class AzureStorage:
         self._blobs.close()
         self._queues.close()
 
-    def inputs(self, token: str | None) -> InputPage:
-        """List the blobs below the input path from where ``token`` says, in the order of their names."""
-        prefix = f"{self._names.input_path}/"
-        try:
-            page = operations.list_page(self._blobs, self._container, prefix, marker=token or "", most=INPUTS_PER_PAGE)
-        except StorageError as error:
-            if token is None or error.status != BAD_REQUEST:
-                raise
-            # A token is only good for the container that gave it, which may have been restored or made anew.
-            said = f"The listing of inputs begins anew, since its token is refused: {error}"
-            tell(LOGGER, Log(text=said), logging.WARNING)
-            return self.inputs(None)
-        blobs = [
-            InputBlob(etag=blob.etag, modified=blob.modified, name=blob.name, size=blob.size) for blob in page.blobs
-        ]
-        return InputPage(blobs=blobs, next=page.marker or None)
+    def inputs(
+        self, token: str | None, start: str | None = None, since: datetime | None = None, known: Container[str] = ()
+    ) -> InputPage:
+        """List a page of the blobs below the input path, as the protocol says."""
+        return self._listings.inputs(token, start, since, known)
 
     def is_folder(self, name: str) -> bool:
         """Tell whether a blob of this name is there that has no bytes and stands for a folder."""
@@ -109,6 +100,11 @@ class AzureStorage:
         if answer is None:
             return False
         return is_folder_marker(name, int(answer.headers["Content-Length"]), answer.metadata())
+
+    def is_version(self, blob: InputBlob) -> bool:
+        """Tell whether an input is still there in this version."""
+        answer = self._find("HEAD", f"{self._container}/{blob.name}")
+        return answer is not None and plain_etag(answer.headers["ETag"]) == blob.etag
 
     def job_count(self) -> int:
         """Count the jobs, those in progress among them; raises ``RunnersUnavailable``."""
@@ -147,6 +143,10 @@ class AzureStorage:
         # The host expects what Event Grid writes, which is base64.
         content = base64.b64encode(WAKE_UP).decode()
         operations.put_message(self._queues, EVENTS_QUEUE, content, seconds)
+
+    def receipts(self, start: str) -> OutputPage | None:
+        """List the outputs from a name on, or return None where the service cannot begin there."""
+        return self._listings.receipts(start)
 
     def save_state(self, text: str) -> None:
         """Keep a text from one sweep to the next."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
 from pipeline_app.contract import FileJob, StorageNames
+from pipeline_app.contract.audit import OutputPage
 
 
 class Progress(Enum):
@@ -48,17 +50,41 @@ class InputBlob:
     size: int
     modified: datetime
 
+    @property
+    def fingerprint(self) -> str:
+        """What the sweep remembers of this version."""
+        return fingerprint(self.etag, self.name)
+
+
+def fingerprint(etag: str, name: str) -> str:
+    """Return 16 hex characters for one version of one input; a clash only delays the repair of one of the two."""
+    # An ETag has no line break, so no two pairs give the same text.
+    return hashlib.blake2b(f"{etag}\n{name}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class InputPage:
-    """Part of the listing of inputs, and the token of the part that comes next; None after the last."""
+    """A page of the listing of inputs.
+
+    Attributes:
+        blobs: those that were asked for.
+        first: the name of the first of all of its blobs, asked for or not; empty where it has none.
+        last: that of the last.
+        next: the token of the page that comes next; None after the last.
+        anew: the token was refused, so this is the first page from the start on.
+        starts: the page begins where it was asked to, as far as its names tell.
+    """
 
     blobs: Sequence[InputBlob]
+    first: str = ""
+    last: str = ""
     next: str | None
+    anew: bool = False
+    starts: bool = True
 
 
 class Storage(Protocol):
-    """The application storage account. ``progress`` and ``put`` are called from several threads."""
+    """The application storage account; what reads and ``put`` are called from several threads."""
 
     @property
     def account(self) -> str:
@@ -67,11 +93,23 @@ class Storage(Protocol):
     def backlog(self) -> Backlog:
         """Look at both queues without taking anything from them."""
 
-    def inputs(self, token: str | None) -> InputPage:
-        """List the blobs below the input path from where ``token`` says, in the order of their names."""
+    def inputs(
+        self, token: str | None, start: str | None = None, since: datetime | None = None, known: Container[str] = ()
+    ) -> InputPage:
+        """List a page of the blobs below the input path, in the order of their names.
+
+        Args:
+            token: where the page begins; None at ``start``.
+            start: the name where the listing began; None at its very beginning.
+            since: what did not change after this is left out, if it is not known.
+            known: the fingerprints of versions that are never left out.
+        """
 
     def is_folder(self, name: str) -> bool:
         """Tell whether a blob of this name is there that has no bytes and stands for a folder."""
+
+    def is_version(self, blob: InputBlob) -> bool:
+        """Tell whether an input is still there in this version."""
 
     def job_count(self) -> int:
         """Count the jobs, those in progress among them; never lower than the true number.
@@ -88,6 +126,9 @@ class Storage(Protocol):
 
     def put(self, job: FileJob) -> None:
         """Put a job on the queue, without expiry."""
+
+    def receipts(self, start: str) -> OutputPage | None:
+        """List the outputs from a name on, or return None where the service cannot begin there."""
 
     def save_state(self, text: str) -> None:
         """Keep a text from one sweep to the next."""

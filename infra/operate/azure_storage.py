@@ -22,7 +22,7 @@ from azure.storage.queue import QueueServiceClient
 
 from infra.operate.places import Place
 from infra.operate.properties import plain
-from infra.operate.storage import Blob, OperateError, OverwrittenError, Peeked
+from infra.operate.storage import Blob, OperateError, OverwrittenError, Page, Peeked
 from infra.settings.naming import DEAD_LETTER_CONTAINER
 from pipeline_app.contract import JOBS_QUEUE, MAX_PEEKED, NEVER_EXPIRES, FileJob, plain_etag
 from pipeline_app.worker.holds import LEASED_CODES, explain, lease_of
@@ -73,6 +73,14 @@ class AzureStorage:
         with _explained(self._local):
             for properties in self._container.list_blobs(include=["metadata"], name_starts_with=prefix):
                 yield self._blob(properties.name, properties)
+
+    def page(self, prefix: str, start: str) -> Page:
+        """Return a page of the blobs whose name starts with ``prefix``, from ``start`` on."""
+        with _explained(self._local):
+            found = self._container.list_blobs(include=["metadata"], name_starts_with=prefix, start_from=start)
+            pages: Any = found.by_page()
+            blobs = tuple(self._blob(properties.name, properties) for properties in next(pages, ()))
+            return Page(blobs=blobs, more=bool(pages.continuation_token))
 
     def peek(self, queue: str) -> Peeked:
         """Look at a queue without taking anything from it."""

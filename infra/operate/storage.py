@@ -60,6 +60,14 @@ def archive_problem(blob: Blob) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page of a listing, and whether more comes after it."""
+
+    blobs: tuple[Blob, ...]
+    more: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Peeked:
     """The first visible messages of a queue as they are stored, and about how many there are in all.
 
@@ -84,6 +92,12 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> Iterator[Blob]:
         """Iterate over the blobs of the files container whose name starts with ``prefix``, with their metadata."""
+
+    def page(self, prefix: str, start: str) -> Page:
+        """Return a page of the blobs whose name starts with ``prefix``, from ``start`` on, with their metadata.
+
+        A service that cannot begin there, as emulators, begins with the first of them.
+        """
 
     def peek(self, queue: str) -> Peeked:
         """Look at a queue without taking anything from it."""

@@ -17,7 +17,7 @@ from infra.settings import naming
 from infra.settings.checks import between, files
 from infra.settings.clouds import cloud_problems
 from infra.settings.naming import SHARE_MOUNT
-from infra.settings.runner_limits import RunnerKind, lifetime_seconds
+from infra.settings.runner_limits import RunnerKind
 from infra.settings.schedule import schedule_problem
 from infra.settings.values import (
     BlobContainer,
@@ -53,7 +53,7 @@ from infra.settings.values import (
     named,
     paths_problem,
 )
-from pipeline_app.contract import StorageNames
+from pipeline_app.contract import StorageNames, lifetime_of
 
 EXPORT_CONFIG: Final = "config/export.json"
 RUNTIME_CONFIG: Final = "config/runtime.json"
@@ -215,7 +215,7 @@ class StackConfig(BaseModel):
             "APP_SLOTS": str(self.slots),
         }
         if self.runner == "containerAppsJob":
-            environment["APP_LIFETIME_SECONDS"] = str(lifetime_seconds(self.replica_timeout_seconds))
+            environment["APP_LIFETIME_SECONDS"] = str(lifetime_of(self.replica_timeout_seconds))
         if self.app_writable_paths:
             environment["APP_WRITABLE_PATHS"] = self.app_writable_paths
         if self.require_confinement:

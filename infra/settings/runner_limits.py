@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from pipeline_app.contract import ARRIVAL_SECONDS, least_replica_timeout, lifetime_of, usable_seconds
 
 if TYPE_CHECKING:
     from infra.settings.config import StackConfig
@@ -26,12 +27,8 @@ CONSUMPTION_GIB_PER_CPU: Final = 2.0
 # By cores at most, in GiB. Source: https://learn.microsoft.com/azure/container-apps/storage-mounts#ephemeral-storage
 REPLICA_DISK_GIB: Final = ((0.25, 1.0), (0.5, 2.0), (1.0, 4.0), (float("inf"), 8.0))
 
-# Azure counts a replica's time from the start of its execution, before the image has come; no document says how long
-# that takes, and some 30 seconds were seen. Source: https://learn.microsoft.com/azure/container-apps/cold-start
-ARRIVAL_SECONDS: Final = 30
-# How long a worker takes to publish and to give back, for which the end of its replica leaves it time.
-PUBLISHING_SECONDS: Final = 30
-SPARE_SECONDS: Final = ARRIVAL_SECONDS + PUBLISHING_SECONDS
+# The least of a worker's life that is there for files.
+WORKING_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -80,11 +77,6 @@ def nearest_pair(cpu: float, memory_gib: float) -> tuple[float, float]:
     return found, found * CONSUMPTION_GIB_PER_CPU
 
 
-def lifetime_seconds(replica_timeout_seconds: int) -> int:
-    """Return how long a worker may count on, from its own start, in a replica that is ended after so many seconds."""
-    return replica_timeout_seconds - ARRIVAL_SECONDS
-
-
 def replica_disk_gib(cpu: float) -> float:
     """Return the disk that a replica with so many cores has, in GiB."""
     return next(disk for most, disk in REPLICA_DISK_GIB if cpu <= most)
@@ -105,14 +97,14 @@ def timeout_problems(config: StackConfig, limits: Mapping[str, float | None]) ->
         limits: ``timeout_seconds`` by the key of its config; None where that leaves it out.
     """
     wanted = sum(limit for limit in limits.values() if limit)
-    most = config.replica_timeout_seconds - SPARE_SECONDS
+    most = usable_seconds(lifetime_of(config.replica_timeout_seconds))
     if config.runner != "containerAppsJob" or wanted <= most:
         return []
     keys = " and ".join(key for key, limit in limits.items() if limit)
     return [
         f"replicaTimeoutSeconds is {config.replica_timeout_seconds}, and {keys} let a file take {wanted:g} seconds. An "
         f"execution is ended before such a file is done. Set replicaTimeoutSeconds to "
-        f"{math.ceil(wanted) + SPARE_SECONDS} or more, or timeout_seconds to {most:g} or less."
+        f"{least_replica_timeout(wanted)} or more, or timeout_seconds to {most:g} or less."
     ]
 
 
@@ -187,10 +179,10 @@ def _not_of_groups(config: StackConfig) -> list[str]:
 
 
 def _times(config: StackConfig) -> list[str]:
-    least = config.idle_seconds + SPARE_SECONDS
+    least = config.idle_seconds + ARRIVAL_SECONDS + WORKING_SECONDS
     if config.replica_timeout_seconds < least:
         return [
             f"replicaTimeoutSeconds is {config.replica_timeout_seconds}, and an execution needs {least} for "
-            f"idleSeconds ({config.idle_seconds}) and to publish. Allowed: {least} and more."
+            f"idleSeconds ({config.idle_seconds}) and to work. Allowed: {least} and more."
         ]
     return []

@@ -11,6 +11,14 @@ from pipeline_app.contract.forms import (
     now,
     plain_etag,
 )
+from pipeline_app.contract.lifetimes import (
+    ARRIVAL_SECONDS,
+    least_lifetime,
+    least_replica_timeout,
+    lifetime_of,
+    margin_seconds,
+    usable_seconds,
+)
 from pipeline_app.contract.messages import (
     EVENTS_POISON_QUEUE,
     EVENTS_QUEUE,
@@ -59,6 +67,7 @@ from pipeline_app.contract.signals import (
 )
 
 __all__ = [
+    "ARRIVAL_SECONDS",
     "CANARY_FOLDER",
     "EVENTS_POISON_QUEUE",
     "EVENTS_QUEUE",
@@ -92,10 +101,15 @@ __all__ = [
     "StorageConnection",
     "StorageNames",
     "is_folder_marker",
+    "least_lifetime",
+    "least_replica_timeout",
+    "lifetime_of",
+    "margin_seconds",
     "name_problem",
     "now",
     "overlap",
     "plain_etag",
     "require",
     "stored_name",
+    "usable_seconds",
 ]

@@ -1,8 +1,8 @@
 """What worker and function log: events with fixed fields, each on a line of JSON that machines read.
 
-Each kind is declared once, in ``worker_events`` or ``function_events``. A line has ``event``, ``text`` (the sentence
-that a person reads) and the event's fields; the worker's also have ``time``, ``level``, ``logger`` and, of an
-exception, its ``traceback``. Of the function's, Azure keeps time and level in columns of their own.
+Each kind is declared once, in ``worker_events``, ``end_events`` or ``function_events``. A line has ``event``, ``text``
+(the sentence that a person reads) and the event's fields; the worker's also have ``time``, ``level``, ``logger`` and,
+of an exception, its ``traceback``. Of the function's, Azure keeps time and level in columns of their own.
 """
 
 from __future__ import annotations

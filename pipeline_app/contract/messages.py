@@ -22,6 +22,9 @@ MESSAGE_VERSION: Final = 1
 # The Queue service deletes a message after 7 days, unless its time to live says this.
 NEVER_EXPIRES: Final = -1
 
+# What an older release may not have written.
+_COUNTS: Final = ("cut_milliseconds", "cuts", "failed", "given_back", "isolated")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileJob:
@@ -36,7 +39,12 @@ class FileJob:
         given_back: how many claims ended without being an attempt (the worker was told to stop).
         failed: how many claims ended as an attempt, by a worker that lived to say so.
         isolated: how many claims a worker began that had nothing else in hand, and did not give back: it was lost, or
-            is at it now. Workers of older releases know neither of the last two and drop them as they give it back.
+            is at it now.
+        cut_milliseconds: for how long it was worked on when a worker's end cut that, the longest of all times; a whole
+            life of a worker where it had one. Of workers whose life is limited alone.
+        cuts: how often it was cut though it was the first thing that a worker did, in the later half of its life.
+
+    Workers of older releases know none of the last four and drop them as they give a message back.
     """
 
     name: str
@@ -47,6 +55,8 @@ class FileJob:
     given_back: int = 0
     failed: int = 0
     isolated: int = 0
+    cut_milliseconds: int = 0
+    cuts: int = 0
 
     def encode(self) -> str:
         """Return the message as JSON in ASCII, which is safe in the XML of the Queue service."""
@@ -69,7 +79,7 @@ class FileJob:
             size=_natural(message, "size"),
             event_id=field(message, "event_id", str, "the job message"),
             queued_at=field(message, "queued_at", str, "the job message"),
-            **{name: _natural(message, name) for name in ("given_back", "failed", "isolated") if name in message},
+            **{name: _natural(message, name) for name in _COUNTS if name in message},
         )
 
 

@@ -51,7 +51,12 @@ def list_page(
         query["marker"] = marker
     if metadata:
         query["include"] = "metadata"
-    record = parsed(endpoint.call("GET", container, query))
+    return read_page(endpoint.call("GET", container, query))
+
+
+def read_page(answer: Answer) -> ListedPage:
+    """Return the page of a listing that an answer has; raises StorageUnreachable where it has none."""
+    record = parsed(answer)
     return ListedPage(
         blobs=[_listed(blob) for blob in record.iterfind("Blobs/Blob")], marker=record.findtext("NextMarker", "")
     )

@@ -19,16 +19,20 @@ from pipeline_app.contract.log_lines import JsonLines, tell
 from pipeline_app.contract.worker_events import WorkerEnded, WorkerFailed, WorkerStarted, WorkerStopping
 from pipeline_app.rest.proxies import keep_near
 from pipeline_app.worker import health
+from pipeline_app.worker.application import bound_seconds
 from pipeline_app.worker.azure_storage import connect
 from pipeline_app.worker.confinement.privileges import adopt_orphans, close_to_others
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.keepers import Keepers, NotConfined
+from pipeline_app.worker.lifetime import Lifetime, process_age
 from pipeline_app.worker.loop import Drain, Refused
+from pipeline_app.worker.parting import Parting
 from pipeline_app.worker.scratch import worker_scratch
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.share_log import PrintableFormatter, ShareLog
 from pipeline_app.worker.status import Status
+from pipeline_app.worker.told import Told
 
 # The log on the share is read by people, and has what applications print beside it.
 SHARE_FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
@@ -49,14 +53,19 @@ def main() -> int:
         return _failed(EXIT_SETTINGS, str(error))
     if settings.log_file is not None:
         _log_to(ShareLog(settings.log_file), PrintableFormatter(SHARE_FORMAT, SHARE_MOMENT))
-    stopping = threading.Event()
+    ended, parting, told = threading.Event(), Parting(), Told()
+    stopping = told.stopping
 
     def stop(number: int, frame: object) -> None:
         tell(_log, WorkerStopping(signal=signal.Signals(number).name))
         stopping.set()
+        # It keeps the moment.
+        told()
 
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    told.listen()
+    parting.watch(stopping, ended, os._exit)
     adopt_orphans()
     close_to_others()
     status = Status(image=settings.image, release=settings.release, slots=settings.slots)
@@ -74,14 +83,16 @@ def main() -> int:
             Keepers(settings, scratch) as keepers,
         ):
             tell(_log, WorkerStarted(port=port, release=settings.release))
+            lifetime = Lifetime(settings.lifetime_seconds, age=process_age(), bound=lambda: bound_seconds(settings))
             drain = Drain(
                 queue,
-                JobProcessor(settings, store, queue, scratch, stopping.is_set, keepers),
+                JobProcessor(settings, store, queue, scratch, told, keepers, lifetime=lifetime, parting=parting),
                 status,
                 stopping,
                 claim_seconds=settings.claim_seconds,
                 idle_seconds=settings.idle_seconds,
                 is_transient=store.is_transient,
+                lifetime=lifetime,
                 slots=settings.slots,
             )
             completed = drain.run()
@@ -100,6 +111,7 @@ def main() -> int:
         )
     store.close()
     queue.close()
+    ended.set()
     code = 0 if completed else 1
     tell(_log, WorkerEnded(counts=status.snapshot()["counts"], exit_code=code))
     return code

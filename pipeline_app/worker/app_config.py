@@ -41,11 +41,13 @@ class StepConfig:
 
     Attributes:
         args: arguments after the command, with placeholders not yet filled in.
+        bounded: whether ``timeout_seconds`` is the config's own, which says how long the application may need.
         env: variables added to the application's environment.
         timeout_seconds: when the step is killed.
     """
 
     args: tuple[str, ...] = DEFAULT_ARGS
+    bounded: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
@@ -64,6 +66,12 @@ class AppConfig:
     runtime: StepConfig
     export: StepConfig | None
     sha256: str
+
+    @property
+    def bound_seconds(self) -> float | None:
+        """How long the steps may take together, where each config says so itself; None where one leaves it open."""
+        steps = [step for step in (self.runtime, self.export) if step is not None]
+        return sum(step.timeout_seconds for step in steps) if all(step.bounded for step in steps) else None
 
 
 def load(
@@ -116,7 +124,7 @@ def parse(text: str | bytes, source: str) -> StepConfig:
             problems.append(str(error))
     if problems:
         raise AppConfigError(" ".join(problems))
-    return StepConfig(**values)
+    return StepConfig(bounded="timeout_seconds" in config, **values)
 
 
 def _load_step(path: Path, seen: Callable[[bytes], None], expected: Mapping[Path, str]) -> StepConfig:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline_app.contract import EXPORT_PROBLEM
 from pipeline_app.worker import app_config
-from pipeline_app.worker.app_config import AppConfig, AppConfigError
+from pipeline_app.worker.app_config import AppConfig, AppConfigError, ConfigRefused
 from pipeline_app.worker.keepers import Place
 from pipeline_app.worker.local_file import LocalFile
 from pipeline_app.worker.outputs import OutputError, collect, left_elsewhere
@@ -93,6 +93,16 @@ def run_application(
             return RunResult(config_sha256=config.sha256, error=reason, exit_code=exit_code)
         log.line(f"[{name}] exited with code 0")
     return RunResult(config_sha256=config.sha256, error=None, exit_code=exit_code)
+
+
+def bound_seconds(settings: WorkerSettings) -> float | None:
+    """Return how long the application may take by its configs as they are now, in seconds; None if they do not say."""
+    try:
+        config = app_config.load(settings.runtime_config, settings.export_config, settings.config_sha256)
+    except (AppConfigError, ConfigRefused):
+        # What is wrong with them is told where a file is to be run.
+        return None
+    return config.bound_seconds
 
 
 def collect_results(result: RunResult, scratch: Path, directory: str, max_files: int, log: RunLog) -> RunResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -61,6 +62,7 @@ class Claimed:
         outside: has the time, ids and chance.
         resources: closed when the message is settled, whatever became of it.
         unseen: the message was never claimed before.
+        whole: it is the first thing that its slot does, and next to all of the worker's life is left for it.
     """
 
     claim: Claim
@@ -71,6 +73,7 @@ class Claimed:
     outside: Outside = OUTSIDE
     resources: ExitStack
     unseen: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,7 @@ class Fetched(Claimed):
     """A claimed job whose input is on disk.
 
     Attributes:
+        fetch_seconds: how long that took.
         first: nothing was published or begun for this input before, as far as is known.
         input_file: the input, unless there is a refusal.
         lasting: no later attempt would be without the refusal.
@@ -89,6 +93,7 @@ class Fetched(Claimed):
         version: the version of the input.
     """
 
+    fetch_seconds: float = 0.0
     first: bool
     input_file: Path
     lasting: bool
@@ -102,8 +107,13 @@ class Fetched(Claimed):
 
 @dataclass(frozen=True, kw_only=True)
 class Ran(Fetched):
-    """A job whose application has ended, as ``result`` says; ``size`` is what its folder takes in bytes."""
+    """A job whose application has ended, as ``result`` says, at the monotonic moment ``ended``.
 
+    ``size`` is what its folder takes in bytes.
+    """
+
+    ended: float = -math.inf
+    ran_seconds: float = 0.0
     result: RunResult
     size: int
     started_at: str

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline_app.contract import FileJob, InputVersion, is_folder_marker
 from pipeline_app.worker.attempt import Claimed, Fetched, Processed, known
 from pipeline_app.worker.disk import Disk, is_full
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.publication import Publication
 from pipeline_app.worker.results import remove_strays
 from pipeline_app.worker.run_log import RunLog
@@ -18,7 +19,7 @@ from pipeline_app.worker.working import WorkingMark
 
 
 def fetch(
-    claimed: Claimed, disk: Disk, folder: Path, settings: WorkerSettings, store: BlobStore
+    claimed: Claimed, disk: Disk, folder: Path, lifetime: Lifetime, settings: WorkerSettings, store: BlobStore
 ) -> Fetched | Processed:
     """Bring the input to this machine, and see whether there is anything to do at all.
 
@@ -26,6 +27,7 @@ def fetch(
         claimed: the job.
         disk: has the room for it.
         folder: the worker's scratch folder.
+        lifetime: knows what takes longer than any worker lives.
         settings: how many attempts there may be.
         store: has the input and what attempts before have left.
 
@@ -34,7 +36,7 @@ def fetch(
         DiskFull: the disk was full before.
         WorkedOn: another attempt is at it.
     """
-    job, history = claimed.job, claimed.history
+    job, history, began = claimed.job, claimed.history, claimed.outside.monotonic()
     # The application that ran last may have removed it, which must cost no other file an attempt.
     put_back(folder)
     disk.require()
@@ -44,6 +46,8 @@ def fetch(
     try:
         if history.attempt > settings.max_attempts:
             info, refusal, lasting = _find(job.name, store), history.verdict(), True
+        elif verdict := lifetime.verdict(job):
+            info, refusal, lasting = _find(job.name, store), verdict, True
         else:
             info, refusal, lasting = _download(job, input_file, disk, store)
     except BlobMissing:
@@ -82,6 +86,7 @@ def fetch(
     version = InputVersion(etag=info.etag, name=job.name, sha256=info.sha256 or None, size=info.size)
     return Fetched(
         **known(claimed),
+        fetch_seconds=claimed.outside.monotonic() - began,
         first=first,
         input_file=input_file,
         lasting=lasting,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,16 +27,25 @@ from pipeline_app.worker.ending import end
 from pipeline_app.worker.fetching import fetch
 from pipeline_app.worker.history import History
 from pipeline_app.worker.keepers import Keepers
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.outside import OUTSIDE, Outside
+from pipeline_app.worker.parting import Parting
 from pipeline_app.worker.process import Interrupted
 from pipeline_app.worker.scratch import require_whole
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.settling import give_back, guarded
 from pipeline_app.worker.storage import BlobStore, JobQueue, Message
+from pipeline_app.worker.told import Told
 from pipeline_app.worker.working import WorkedOn
 
 # After the last attempt only the receipt of the failure is left to write; if even that is refused, a person is needed.
 MAX_RECEIPT_TRIES = 10
+# What an application ends with that SIGTERM has ended, by itself or by its shell.
+TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
+# The platform may send SIGTERM to every process of a container, and an application get it before its worker does.
+# Sources: https://github.com/microsoft/azure-container-apps/issues/1635,
+# https://github.com/microsoft/azure-container-apps/issues/1493
+TOLD_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -54,12 +64,16 @@ class JobProcessor:
         stopping: Callable[[], bool],
         keepers: Keepers,
         outside: Outside = OUTSIDE,
+        lifetime: Lifetime | None = None,
+        parting: Parting | None = None,
     ) -> None:
         self._disk = Disk(scratch, settings)
         self._in_hand: set[str] = set()
         self._keepers = keepers
+        self._lifetime = lifetime or Lifetime(outside=outside)
         self._lock = threading.Lock()
         self._outside = outside
+        self._parting = parting or Parting()
         self._settings = settings
         self._store = store
         self._queue = queue
@@ -98,6 +112,7 @@ class JobProcessor:
         resources.enter_context(claim)
 
         def take() -> Claimed:
+            resources.enter_context(self._parting.holding(claimed))
             resources.enter_context(self._alone(job.name))
             tell(_log, JobClaimed(attempt=number, event_id=job.event_id, name=job.name))
             return claimed
@@ -135,10 +150,10 @@ class JobProcessor:
         return self._guarded(claimed, lambda: give_back(claimed, reason, delay=delay, counted=False))
 
     def _fetch(self, claimed: Claimed) -> Fetched | Processed:
-        return fetch(claimed, self._disk, self._scratch, self._settings, self._store)
+        return fetch(claimed, self._disk, self._scratch, self._lifetime, self._settings, self._store)
 
     def _run(self, fetched: Fetched) -> Ran:
-        started_at, log = self._outside.now(), fetched.log
+        began, started_at, log = self._outside.monotonic(), self._outside.now(), fetched.log
         log.line(
             f"[pipeline] {fetched.job.name!r} version {fetched.version.etag} attempt {fetched.number} "
             f"started {started_at}"
@@ -149,13 +164,28 @@ class JobProcessor:
             log.line(f"[pipeline] {fetched.refusal}")
         else:
             require_whole(fetched.scratch, fetched.input_file, fetched.version.size)
-            result, size = self._apply(fetched)
+            try:
+                result, size = self._apply(fetched)
+            except Interrupted as cut:
+                seconds = fetched.fetch_seconds + self._outside.monotonic() - began
+                cut.job = self._lifetime.cut(fetched.job, seconds, whole=fetched.whole)
+                raise
             if not result.confined:
                 # The application of the next file could change what this one left.
                 result = collect_results(
                     result, fetched.scratch, fetched.directory, self._settings.max_output_files, log
                 )
-        return Ran(**known(fetched), result=result, size=size, started_at=started_at)
+        ended = self._outside.monotonic()
+        if not fetched.refusal:
+            self._lifetime.note(fetched.fetch_seconds + ended - began)
+        return Ran(
+            **known(fetched),
+            ended=ended,
+            ran_seconds=ended - began,
+            result=result,
+            size=size,
+            started_at=started_at,
+        )
 
     def _apply(self, fetched: Fetched) -> tuple[RunResult, int]:
         """Run the application; return how it ended, and the bytes that it left."""
@@ -172,6 +202,7 @@ class JobProcessor:
                         place=place,
                         watch=watch,
                     )
+                    self._wait_for_word(result)
                 return replace(result, confined=place.keeper.confines), watch.size
             except Interrupted:
                 if claim.pointless is not None and not claim.lost:
@@ -180,8 +211,40 @@ class JobProcessor:
             finally:
                 place.stage.strike(scratch)
 
+    def _wait_for_word(self, result: RunResult) -> None:
+        """Wait a moment for being told to stop, where an application ended as if it had been.
+
+        Raises:
+            Interrupted: the worker is to stop.
+        """
+        until = self._outside.monotonic() + TOLD_SECONDS
+        while result.exit_code in TERMINATED and not self._stopping() and self._outside.monotonic() < until:
+            self._outside.sleep(0.02)
+        if self._stopping():
+            raise Interrupted
+
+    def _require_own_end(self, ran: Ran) -> None:
+        """See that an application ended by itself, and did not make something of being told to; half a result is none.
+
+        Raises:
+            Interrupted: the worker was told to stop a moment later at most.
+        """
+        # Where none was run, nobody can have told it.
+        if not ran.refusal and self._stopping() and self._told_at() - ran.ended <= TOLD_SECONDS:
+            raise Interrupted
+
+    def _told_at(self) -> float:
+        """Return when the worker was told to stop, or now."""
+        return self._stopping.since if isinstance(self._stopping, Told) else self._outside.monotonic()
+
     def _publish(self, ran: Ran) -> Processed:
-        return end(ran, self._scratch, self._settings, self._stopping)
+        began = self._outside.monotonic()
+        self._require_own_end(ran)
+        publication = replace(ran.publication, last_look=lambda: self._require_own_end(ran))
+        processed = end(replace(ran, publication=publication), self._scratch, self._settings, self._stopping)
+        if not ran.refusal:
+            self._lifetime.note(ran.fetch_seconds + ran.ran_seconds + self._outside.monotonic() - began)
+        return processed
 
     def _guarded(self, claimed: Claimed, stage: Callable[[], T | Processed]) -> T | Processed:
         return guarded(claimed, stage, self._store.is_transient)

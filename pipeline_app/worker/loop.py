@@ -15,10 +15,12 @@ from pipeline_app.worker.attempt import Outcome, Processed
 from pipeline_app.worker.disk import DiskFull
 from pipeline_app.worker.isolation import Isolation
 from pipeline_app.worker.keepers import NotConfined
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.slot import Processor, Slot
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import JobQueue, Message, code_of
+from pipeline_app.worker.told import deaf
 
 # Only a group that has terminated costs nothing, so a worker does not wait for ever for a storage that lets it do
 # nothing: no role, no token, no queue, no network. A fresh role is in force after ten minutes at most.
@@ -64,6 +66,7 @@ class Drain:
         claim_seconds: int,
         idle_seconds: float,
         is_transient: Callable[[Exception], bool],
+        lifetime: Lifetime | None = None,
         outside: Outside = OUTSIDE,
         slots: int,
     ) -> None:
@@ -72,6 +75,7 @@ class Drain:
         self._idle_seconds = idle_seconds
         self._is_transient = is_transient
         self._isolation = Isolation(stopping, outside)
+        self._lifetime = lifetime or Lifetime(outside=outside)
         self._lock = threading.Lock()
         self._outage_until = 0.0
         self._outside = outside
@@ -109,8 +113,9 @@ class Drain:
             threading.Thread(target=self._work, args=(number, failures), name=f"slot-{number}")
             for number in range(self._slots)
         ]
-        for thread in threads:
-            thread.start()
+        with deaf():
+            for thread in threads:
+                thread.start()
         for thread in threads:
             thread.join()
         if failures and isinstance(failures[0], Refused):
@@ -187,7 +192,7 @@ class Drain:
 
     def _work(self, number: int, failures: list[BaseException]) -> None:
         try:
-            Slot(number, self._processor, self, self._status, self._outside).work()
+            Slot(number, self._processor, self, self._status, self._lifetime, self._outside).work()
         except Refused as error:
             failures.append(error)
             self._stopping.set()

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pipeline_app.contract import FileJob
 from pipeline_app.worker.confinement.rights import Rights
 from pipeline_app.worker.keeper_process import KeeperLost, KeeperProcess, environment
 from pipeline_app.worker.run_log import RunLog
@@ -20,13 +21,21 @@ from pipeline_app.worker.run_log import RunLog
 # An application that fills the disk has little time to end by itself, since it may go on filling it.
 EXCESS_GRACE_SECONDS = 0.5
 GRACE_SECONDS = 5.0
+# When the worker itself is to stop, its own grace is counted.
+HURRIED_GRACE_SECONDS = 3.0
 POLL_SECONDS = 0.2
 
 _log = logging.getLogger(__name__)
 
 
 class Interrupted(Exception):
-    """The application was ended before its time because the worker asked for it."""
+    """The application was ended before its time because the worker asked for it.
+
+    Attributes:
+        job: what its message is to say from now on, where that is something else.
+    """
+
+    job: FileJob | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +100,8 @@ class Keeper:
             exceeded: asked a few times a second; a sentence ends the application and is its error.
             interrupted: asked a few times a second; true ends the application.
             log: gets standard output and standard error, in the order they came.
-            timeout_seconds: after this the process group gets SIGTERM, and SIGKILL five seconds later.
+            timeout_seconds: after this the process group gets SIGTERM, and SIGKILL five seconds later; three where it
+                was interrupted.
 
         Raises:
             Interrupted: ``interrupted`` turned true.
@@ -120,7 +130,7 @@ class Keeper:
                 stopped = interrupted()
                 timed_out = time.monotonic() >= deadline
                 if stopped or timed_out:
-                    ended = self._process.terminate(GRACE_SECONDS)
+                    ended = self._process.terminate(HURRIED_GRACE_SECONDS if stopped else GRACE_SECONDS)
                     break
                 if excess := exceeded():
                     ended = self._process.terminate(EXCESS_GRACE_SECONDS)

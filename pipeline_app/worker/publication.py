@@ -6,6 +6,7 @@ Every write is conditional on the ETag that its writer saw; in which order they 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -39,6 +40,8 @@ class Publication:
     input_etag: str
     # Of this attempt, in hex, and nobody else's.
     id: str
+    # Asked right before all becomes final; it raises where that is not to be.
+    last_look: Callable[[], None] = lambda: None
 
     @property
     def owner(self) -> str:
@@ -127,6 +130,7 @@ class Publication:
 
     def put_log(self, log: Path, record_bytes: int, expected: str | None) -> None:
         """Commit: write the log, of which the last bytes are the receipt's; raises Conflict and BlobHeld."""
+        self.last_look()
         self.store.put_file(
             self.log_name,
             log,

@@ -15,6 +15,8 @@ from pipeline_app.worker.confinement.rights import NETWORKS, Network
 HEALTH_PORT = 5000
 # Queue storage refuses a visibility timeout of more than seven days.
 MAX_CLAIM_SECONDS = 7 * 24 * 3600
+# What no replica timeout comes near; a life that long is as good as none.
+MAX_LIFETIME_SECONDS = 366 * 24 * 3600
 MAX_SCRATCH_BYTES = 1024**5
 
 
@@ -32,6 +34,8 @@ class WorkerSettings:
         health_port: TCP port of the health and status endpoint; 0 takes a free one.
         idle_seconds: how long an empty queue is watched before the worker exits.
         image: the image reference by digest, for receipts.
+        lifetime_seconds: so long after its start the worker's process is ended, as an execution of a Container Apps job
+            is at its replica timeout; 0 where nothing ends it.
         log_file: path of the log on the share; None to log to the console alone.
         max_attempts: how often a file is tried before it is failed.
         max_output_files: how many result files a run may leave.
@@ -55,6 +59,7 @@ class WorkerSettings:
     health_port: int
     idle_seconds: float
     image: str
+    lifetime_seconds: float
     log_file: Path | None
     max_attempts: int
     max_output_files: int
@@ -94,6 +99,7 @@ class WorkerSettings:
             health_port=int(_number(environment, "APP_HEALTH_PORT", HEALTH_PORT, 0, 65535)),
             idle_seconds=_number(environment, "APP_IDLE_SECONDS", 15, 0, 86400),
             image=environment.get("APP_IMAGE", "unknown"),
+            lifetime_seconds=_number(environment, "APP_LIFETIME_SECONDS", 0, 0, MAX_LIFETIME_SECONDS),
             log_file=_path(environment, "APP_LOG_FILE"),
             max_attempts=int(_number(environment, "APP_MAX_ATTEMPTS", 3, 1, 100)),
             max_output_files=int(_number(environment, "APP_MAX_OUTPUT_FILES", 10_000, 1, 100_000)),

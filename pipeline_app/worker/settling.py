@@ -45,7 +45,8 @@ def guarded(
         if claim.lost:
             tell(_log, Lost(attempt=number, name=job.name, reason="another worker has the message"))
         else:
-            outcome = give_back(claimed, "the worker is stopping", delay=0.0, counted=False, error=error)
+            told = replace(claimed, job=error.job or job)
+            outcome = give_back(told, "the worker is stopping", delay=0.0, counted=False, error=error)
     except (DiskFull, NotConfined) as error:
         # Something that was written outside of its attempt's folder is still there, or the machine lacks something: a
         # new worker, in Azure on a new disk, has to go on, and this file has nothing to do with it.

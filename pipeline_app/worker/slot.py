@@ -12,10 +12,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from pipeline_app.worker.attempt import Claimed, Fetched, Processed, Ran
 from pipeline_app.worker.isolation import patience
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.outside import OUTSIDE, Outside
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import Message
@@ -27,6 +29,7 @@ BEHIND = 2
 HOLD_SECONDS = 10.0
 # How often a slot looks whether all others have work, so that it may take a job ahead.
 LOOK_SECONDS = 0.05
+TOO_LATE = "it might not come to its end before this worker does"
 
 T = TypeVar("T")
 
@@ -94,11 +97,19 @@ class Slot:
     """Takes jobs through their stages, one application at a time."""
 
     def __init__(
-        self, number: int, processor: Processor, source: Source, status: Status, outside: Outside = OUTSIDE
+        self,
+        number: int,
+        processor: Processor,
+        source: Source,
+        status: Status,
+        lifetime: Lifetime,
+        outside: Outside = OUTSIDE,
     ) -> None:
         self._ahead: tuple[Future[Claimed | Processed | None], threading.Event] | None = None
         self._behind: list[Future[None]] = []
+        self._first = True
         self._last_seconds = 0.0
+        self._lifetime = lifetime
         self._number = number
         self._outside = outside
         self._processor = processor
@@ -117,7 +128,7 @@ class Slot:
 
     def _work(self, fetcher: ThreadPoolExecutor, publisher: ThreadPoolExecutor) -> None:
         polls = 0
-        while not self._source.stopping:
+        while not self._source.stopping and (self._ahead or self._lifetime.allows(first=self._first)):
             self._status.beat(self._number)
             self._reap()
             step = self._next()
@@ -131,6 +142,8 @@ class Slot:
                 self._source.settle(step)
             elif self._source.stopping:
                 self._source.settle(self._give_up(step))
+            elif not self._lifetime.fits(step):
+                self._source.settle(self._give_up(step, TOO_LATE))
             elif not isinstance(step, Fetched):
                 self._source.settle(self._isolate(step))
             elif self._source.closed:
@@ -147,7 +160,7 @@ class Slot:
             self._ahead = None
             wanted.set()
             step = future.result()
-        if step is None:
+        if step is None and self._lifetime.allows(first=self._first):
             step = self._claim()
         if not isinstance(step, Claimed):
             return step
@@ -158,7 +171,7 @@ class Slot:
 
     def _isolate(self, suspect: Claimed) -> Processed:
         """Take a suspect from its claim to its receipt while nothing else is in hand, or give it back."""
-        given_back = suspect.job.given_back
+        given_back, self._first = suspect.job.given_back, False
         if not self._source.alone(patience(given_back), lambda: suspect.claim.lost or self._broken()):
             delay = 0.0 if self._source.stopping else self._outside.backoff(given_back)
             return self._give_up(suspect, "others took too long for it to be alone", delay)
@@ -170,13 +183,16 @@ class Slot:
             fetched = self._fetch(step)
             if isinstance(fetched, Processed):
                 return fetched
+            if not self._lifetime.fits(fetched):
+                return self._give_back(fetched, TOO_LATE, 0.0)
             ran = stage(lambda: self._processor.run(fetched))
             return ran if isinstance(ran, Processed) else stage(lambda: self._processor.publish(ran))
         finally:
             self._source.open()
 
     def _run(self, fetched: Fetched, fetcher: ThreadPoolExecutor, publisher: ThreadPoolExecutor) -> None:
-        if self._last_seconds <= HOLD_SECONDS:
+        self._first = False
+        if self._last_seconds <= HOLD_SECONDS and self._lifetime.allows(ahead=True, first=False):
             wanted = threading.Event()
             self._ahead = fetcher.submit(self._take_ahead, wanted), wanted
         started = self._outside.monotonic()
@@ -205,16 +221,22 @@ class Slot:
             if isinstance(fetched, Processed):
                 return fetched
             step = fetched
-        return step if wanted.wait(HOLD_SECONDS) else self._give_up(step)
+        return step if wanted.wait(min(HOLD_SECONDS, max(self._lifetime.spare, 0.0))) else self._give_up(step)
 
     def _claim(self) -> Claimed | Processed | None:
         message = self._source.receive()
         if message is None:
             return None
+        whole = self._lifetime.whole(first=self._first)
         step = self._source.stage(lambda: self._processor.claim(message))
+        if isinstance(step, Claimed):
+            step = replace(step, whole=whole)
         suspect = isinstance(step, Claimed) and step.history.suspect
-        if self._source.admit(suspect=suspect) or isinstance(step, Processed):
+        admitted = self._source.admit(suspect=suspect)
+        if isinstance(step, Processed):
             return step
+        if admitted:
+            return step if self._lifetime.fits(step) else self._give_up(step, TOO_LATE)
         delay = self._outside.backoff(step.job.given_back)
         return self._give_back(step, "another file is alone in this worker", delay)
 

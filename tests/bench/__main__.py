@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 
 from tests.bench import (
+    audits,
+    executions,
     idle,
     images,
     large_files,
@@ -40,12 +42,14 @@ TOPICS: Final[Mapping[str, Callable[[Setting], Result]]] = {
     "small": small_files.measure,
     "latency": waiting.measure,
     "parallel": parallel.measure,
+    "executions": executions.measure,
     "large": large_files.measure,
     "upload": uploads.measure,
     "idle": idle.measure,
     "starts": starts.measure,
     "image": images.measure,
     "sweep": sweeps.measure,
+    "audit": audits.measure,
     "table": tables.measure,
 }
 
@@ -56,7 +60,9 @@ def main(
     only: Only = None,
     rounds: Annotated[int, typer.Option(help="Rounds of each measurement.", min=1)] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="Do the least that gives each number once.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Also what takes many minutes: 100,000 blobs.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also what takes many minutes: 100,000 blobs, 20,000 files.")
+    ] = False,
     with_az: Annotated[
         bool, typer.Option("--with-az/--no-az", help="Compare with the Azure CLI, which is installed for it.")
     ] = True,

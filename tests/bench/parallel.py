@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline_app.contract import Receipt
 from tests.bench.applications import Application, Ledger, burning
 from tests.bench.http_calls import Account
 from tests.bench.latency import AWAY, AWAY_SECONDS, delayed
 from tests.bench.measurement import Result, Row, Samples, Target
 from tests.bench.setting import Setting
-from tests.bench.storage import CONTAINER, NAMES, Storage, input_names, running_storage
+from tests.bench.storage import Storage, input_names, running_storage
 
 TOPIC: Final = "side by side"
 
@@ -95,16 +94,5 @@ def _wall(
     runs = ledger.read()
     if sorted(run.name for run in runs) != [name.rpartition("/")[2] for name in names]:
         raise RuntimeError(f"The application ran {len(runs)} times for {count} files: {runs}")
-    _check(storage, names)
+    storage.check_receipts(names)
     return max(run.end for run in runs) - runs[0].start
-
-
-def _check(storage: Storage, names: list[str]) -> None:
-    """See that each file has a receipt of its first attempt."""
-    connection = storage.blobs()
-    for name in names:
-        answer = connection.must("GET", f"{CONTAINER}/{NAMES.receipt_name(name)}")
-        receipt = Receipt.decode(answer.body.decode())
-        if receipt.attempt != 1 or receipt.status != "succeeded":
-            raise RuntimeError(f"The receipt of {name!r} is of attempt {receipt.attempt} and {receipt.status}.")
-    connection.close()

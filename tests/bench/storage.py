@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from xml.sax.saxutils import escape
 
 from infra.local.services.azurite import Access
-from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, FileJob, StorageNames, now, plain_etag
+from pipeline_app.contract import JOBS_POISON_QUEUE, JOBS_QUEUE, FileJob, Receipt, StorageNames, now, plain_etag
 from tests.accounts import running_account
 from tests.bench.http_calls import Account, Connection
 
@@ -71,6 +71,20 @@ class Storage:
         time.sleep(0.05)
         with self._lock:
             return list(self._seen)
+
+    def check_receipts(self, names: Iterable[str]) -> None:
+        """See that each input has a receipt of its first attempt, which succeeded.
+
+        Raises:
+            RuntimeError: one has another.
+        """
+        connection = self.blobs()
+        for name in names:
+            answer = connection.must("GET", f"{CONTAINER}/{NAMES.receipt_name(name)}")
+            receipt = Receipt.decode(answer.body.decode())
+            if receipt.attempt != 1 or receipt.status != "succeeded":
+                raise RuntimeError(f"The receipt of {name!r} is of attempt {receipt.attempt} and {receipt.status}.")
+        connection.close()
 
     def wait_for(self, condition: Callable[[list[Seen]], bool], seconds: float) -> None:
         """Wait until the requests that were seen fulfil a condition."""

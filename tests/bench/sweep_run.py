@@ -73,7 +73,7 @@ def _sweep() -> Done:
     services = _services()
     _, seconds, processor = _timed(lambda: sweep(services))
     state = SweepState.decode(services.storage.load_state())
-    return Done(seconds, processor, state is not None and state.token is None)
+    return Done(seconds, processor, state is not None and state.over)
 
 
 def _restart() -> Done:

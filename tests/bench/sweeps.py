@@ -32,8 +32,8 @@ class Bounds(NamedTuple):
     rounds: int
 
 
-# Azurite takes 6 ms for each look where there are 10,000 files, and 80 ms where there are 100,000. A run looks for
-# 2,000 receipts, so the 50 runs of a first pass over 100,000 files would take two hours.
+# Azurite takes 6 ms for each look where there are 10,000 files, and 80 ms where there are 100,000. It cannot begin a
+# listing at a receipt, so each is looked for, and the first pass over 100,000 files would take two hours.
 BOUNDS: Final = Bounds(runs=3, rounds=3)
 BOUNDS_OF_MANY: Final = Bounds(runs=1, rounds=2)
 MANY: Final = 100_000

@@ -23,6 +23,8 @@ from tests.bench.rows import row
 CORES = len(os.sched_getaffinity(0))
 # What each topic tells at least, as the beginnings of its measures.
 MEASURES = {
+    "audit": ["first pass, 10,000", "a lost event repaired, 100,000", "listing, 10,000", "memory of the sweep"],
+    "executions": ["speed-up of 4 executions", "requests for each file"],
     "idle": ["requests of an idle worker", "its requests", "polls of the function's host", "runs of the sweep"],
     "large": ["download", "upload", "download, 30 ms away", "upload, 30 ms away", "memory of the worker"],
     "latency": ["application runs, 30 ms away", "application runs, on loopback"],

@@ -15,6 +15,7 @@ from rich.console import Console
 from tests.accounts import running_account
 from tests.chaos import poison
 from tests.chaos.checking import Findings
+from tests.chaos.lives import Lives, LivesPlan
 from tests.chaos.poison import PoisonResult
 from tests.chaos.run import RunPlan, RunUnderFire
 from tests.chaos.telling import show, show_poisons
@@ -27,13 +28,16 @@ WIDTH: Final = 180
 class Scenario(StrEnum):
     """What is put to the test."""
 
+    GROUPS = "groups"
     JOB = "job"
+    LIVES = "lives"
     POISON = "poison"
     RUN = "run"
     WORKERS = "workers"
 
 
 def main(
+    ends: Annotated[int, typer.Option(help="Replica timeouts, and four times the stops of groups.", min=4)] = 500,
     files: Annotated[int, typer.Option(help="Inputs of the workers' scenario.", min=1)] = 1600,
     harm: Annotated[float, typer.Option(help="Chance of each request to go wrong.", max=0.5, min=0)] = 0.02,
     keep: Annotated[Path | None, typer.Option(help="Folder, made anew, that keeps all data and logs.")] = None,
@@ -45,7 +49,7 @@ def main(
     seed: Annotated[int | None, typer.Option(help="Repeat the decisions of an earlier run.")] = None,
     workers: Annotated[int, typer.Option(help="Workers side by side.", min=1)] = 8,
 ) -> None:
-    """Kill, break and poison; exit 1 if a file is lost, done twice, torn or mixed, or if anything is left over."""
+    """Kill, end, break and poison; exit 1 if a file is lost, done twice, torn or mixed, or if anything is left over."""
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
@@ -72,6 +76,12 @@ def main(
             if scenario is Scenario.POISON:
                 with running_account("poison", place) as account:
                     poisoned = poison.run(account.connection_string, place, console.print)
+                continue
+            if scenario in (Scenario.GROUPS, Scenario.LIVES):
+                groups = scenario is Scenario.GROUPS
+                lives_plan = LivesPlan(ends=ends // 4 if groups else ends, groups=groups, seed=chosen, workers=workers)
+                with running_account("lives", place) as account:
+                    results[scenario] = Lives(lives_plan, account.connection_string, place).run(console.print)
                 continue
             plan = Plan(
                 every_step=True,

@@ -16,7 +16,7 @@ from azure.storage.queue import QueueClient, QueueServiceClient
 
 from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE, STATE_CONTAINER, FileJob, StorageConnection
 from pipeline_app.rest.endpoint import StorageError
-from pipeline_function import azure, handlers, sweeping
+from pipeline_function import azure, handlers, listings, sweeping
 from pipeline_function.azure import STATE_PATH, AzureStorage
 from pipeline_function.events import Ignored, job_of_event
 from pipeline_function.services import InputBlob, Progress, Services
@@ -160,7 +160,7 @@ def test_a_young_input_is_left_to_its_event(
 def test_the_listing_goes_on_where_it_ended(
     storage: AzureStorage, container: ContainerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure, "INPUTS_PER_PAGE", 2)
+    monkeypatch.setattr(listings, "INPUTS_PER_PAGE", 2)
     names = [f"incoming/{number}.csv" for number in range(5)]
     for name in names:
         container.upload_blob(name, b"abc")

@@ -10,10 +10,10 @@ import pytest
 
 from pipeline_app.contract.function_events import Sweep
 from pipeline_app.rest.endpoint import StorageUnreachable
-from pipeline_function import azure, sweep_state, sweeping
+from pipeline_function import sweep_state
+from pipeline_function.segments import Segment
 from pipeline_function.services import InputBlob, Progress, Services
 from pipeline_function.sweep_state import SweepState
-from pipeline_function.sweeping import MAX_LOOKUPS, MAX_PAGES
 from tests.function.fakes import GRACE, MOMENT
 from tests.function.sweeps import MINUTE, blob, have, sweep
 from tests.logged import logged
@@ -128,46 +128,6 @@ def test_what_changes_after_a_pass_has_gone_by_is_looked_at_in_the_next(
     assert storage.calls.count("progress") == 2
 
 
-def test_a_run_lists_and_looks_up_a_bounded_number_and_the_next_goes_on(
-    services: Services, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(azure, "INPUTS_PER_PAGE", 100)
-    have(storage, *(blob(f"{number:06}.csv") for number in range(6000)), done=True)
-    lost = blob("zzz.csv")
-    have(storage, lost)
-    costs = []
-    for minute in range(20):
-        found = sweep(services, storage, minute * MINUTE)
-        costs.append((storage.calls.count("inputs"), storage.calls.count("progress")))
-        if found:
-            break
-    # Looking at 6,001 receipts takes three runs, limited by pages of 100 here.
-    assert found == ["zzz.csv"]
-    assert costs == [(20, 2000), (20, 2000), (20, 2000), (1, 1)]
-    assert max(pages for pages, _ in costs) <= MAX_PAGES
-    assert max(looked for _, looked in costs) < MAX_LOOKUPS + 100
-    storage.come(lost, Progress.DONE)
-    for minute in range(20, 25):
-        assert sweep(services, storage, minute * MINUTE) == []
-    # Once all is known to be done, a run lists and looks up nothing.
-    assert (storage.calls.count("inputs"), storage.calls.count("progress")) == (MAX_PAGES, 0)
-
-
-def test_more_inputs_than_a_run_lists_cost_it_its_pages_alone_once_all_are_done(
-    services: Services, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(azure, "INPUTS_PER_PAGE", 20)
-    monkeypatch.setattr(sweeping, "MAX_LOOKUPS", 20)
-    have(storage, *(blob(f"{number:06}.csv", age=60 * MINUTE) for number in range(1000)), done=True)
-    for minute in range(55):
-        assert sweep(services, storage, minute * MINUTE) == []
-        assert storage.calls.count("inputs") <= MAX_PAGES
-        assert storage.calls.count("progress") <= 20 + 20
-    have(storage, *(blob(f"{number:06}.csv", "0x2", age=-55 * MINUTE) for number in (700, 999)))
-    found = [sweep(services, storage, minute * MINUTE) for minute in range(58, 62)]
-    assert [name for names in found for name in names] == ["000700.csv", "000999.csv"]
-
-
 def test_a_few_files_without_a_receipt_do_not_make_the_others_be_looked_at_again(
     services: Services, storage: MemoryStorage
 ) -> None:
@@ -199,7 +159,7 @@ def test_more_files_without_a_receipt_than_can_be_remembered_are_all_found(
         "[]",
         "null",
         "{}",
-        '{"version": 2}',
+        '{"version": 3}',
         json.dumps(json.loads(SweepState(horizon=MOMENT, started=MOMENT).encode()) | {"started": "2026-01-31"}),
         json.dumps(json.loads(SweepState(horizon=MOMENT, started=MOMENT).encode()) | {"settled": 7}),
     ],
@@ -227,14 +187,15 @@ def test_a_run_that_breaks_off_is_repeated_by_the_next(services: Services, stora
 def test_the_state_survives_its_text() -> None:
     state = SweepState(
         calm=3,
+        doubted=[blob("ü.csv")],
         ended=MOMENT,
         horizon=MOMENT,
         known={"a": True},
         open={"b": False},
         previous=OLD,
+        segments=[Segment(done=True, marks=["a"], pages=20), Segment(pages=3, start="b", stride=7, token="t")],
         settled=OLD,
         started=MOMENT,
-        token="t",
         unlisted=OLD,
         unsettled=True,
     )

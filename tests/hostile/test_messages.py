@@ -70,6 +70,8 @@ def judge(decode: Callable[[str], T], text: str) -> T | None:
 @given(
     st.builds(
         FileJob,
+        cut_milliseconds=NATURALS,
+        cuts=NATURALS,
         etag=TEXTS,
         event_id=TEXTS,
         failed=NATURALS,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pipeline_app.worker.settings import WorkerSettings
-from tests.interleavings.attempts import Attempts, Point
+from tests.interleavings.attempts import Attempts, Ends, Point
 from tests.interleavings.promises import Promises
 from tests.interleavings.storage import Storage, changes, claimed, is_claimed
 from tests.interleavings.telling import Step, story
@@ -73,12 +73,13 @@ class Exploration:
         promises: Promises,
         versions: tuple[bytes, ...],
         *,
+        ends: Ends = Ends.NEVER,
         faults: int,
         long: bool,
         most: int,
     ) -> None:
         self._answered: dict[tuple[Storage, Asked], tuple[Storage, Reply]] = {}
-        self._attempts = Attempts(settings, settings.scratch, self._carry_out, long=long)
+        self._attempts = Attempts(settings, settings.scratch, self._carry_out, ends=ends, long=long)
         self._faults = faults
         self._most = most
         self._promises = promises

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.settings import WorkerSettings
+from tests.interleavings.attempts import Ends
 from tests.interleavings.exploring import INPUT, Exploration, Found
 from tests.interleavings.promises import Promises
 from tests.worker.world import settings_in
@@ -29,6 +30,7 @@ class Bounds:
     """How much may happen: attempts that begin, faults, and how often the input is overwritten.
 
     Attributes:
+        ends: where the first worker is told to stop.
         long: whether applications take so long that this is noted in storage.
         results: how many each of them leaves, one or two.
     """
@@ -36,6 +38,7 @@ class Bounds:
     attempts: int
     faults: int
     uploads: int
+    ends: Ends = Ends.NEVER
     long: bool = False
     results: int = 2
 
@@ -68,5 +71,11 @@ def explore(settings: WorkerSettings, bounds: Bounds) -> Found:
     """Go through all orders within the bounds."""
     versions = tuple(b" ".join(names[: bounds.results]) for names in VERSIONS[: bounds.uploads + 1])
     return Exploration(
-        settings, Promises(INPUT), versions, faults=bounds.faults, long=bounds.long, most=bounds.attempts
+        settings,
+        Promises(INPUT),
+        versions,
+        ends=bounds.ends,
+        faults=bounds.faults,
+        long=bounds.long,
+        most=bounds.attempts,
     ).explore()

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 from xml.etree import ElementTree
 
 from tests.memory.blob import Blob, shown
-from tests.memory.listing import listing
+from tests.memory.listing import flat, listing
 from tests.memory.requests import XML_TYPE, Asked, Refused, Reply, element
 from tests.memory.rules import check_blob_name, metadata_of
 
@@ -27,6 +27,9 @@ class Blobs:
     def __init__(self) -> None:
         self.blobs: dict[str, Blob] = {}
         self.containers: set[str] = set()
+        # By what the service sorts, and whether it can begin a listing at a name or passes over that it should.
+        self.order: Callable[[str], Any] = flat
+        self.starts_from = True
         # How often each name was written; deleting a blob does not give an ETag away again.
         self.writes: dict[str, int] = {}
         self._paths: Sequence[str] | None = None
@@ -77,7 +80,7 @@ class Blobs:
     def paths(self) -> Sequence[str]:
         """Return all paths in order."""
         if self._paths is None:
-            self._paths = sorted(self.blobs)
+            self._paths = sorted(self.blobs, key=self.order)
         return self._paths
 
     def write(self, path: str, blob: Blob) -> Blob:
@@ -97,7 +100,9 @@ class Blobs:
             raise Refused(400, "InvalidQueryParameterValue", f"{asked.method} of a container is not served here.")
         if container not in self.containers:
             raise Refused(404, "ContainerNotFound")
-        return Reply(200, (XML_TYPE,), listing(asked, container, self.blobs, self.paths(), dated))
+        if not self.starts_from:
+            asked = asked._replace(query=tuple(each for each in asked.query if each[0] != "startFrom"))
+        return Reply(200, (XML_TYPE,), listing(asked, container, self.blobs, self.paths(), dated, self.order))
 
     def _check_conditions(self, asked: Asked) -> None:
         given = [name for name in ("if-match", "if-none-match") if asked.header(name)]

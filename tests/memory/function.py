@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,7 @@ from pipeline_app.contract import (
     FileJob,
     StorageNames,
 )
+from pipeline_app.contract.audit import OutputPage
 from pipeline_function.azure import STATE_PATH, AzureStorage
 from pipeline_function.services import Backlog, InputBlob, InputPage, Progress
 from tests.memory.account import EPOCH, Account
@@ -103,9 +104,11 @@ class MemoryStorage(AzureStorage):
         self.calls.append("backlog")
         return super().backlog()
 
-    def inputs(self, token: str | None) -> InputPage:
+    def inputs(
+        self, token: str | None, start: str | None = None, since: datetime | None = None, known: Container[str] = ()
+    ) -> InputPage:
         self.calls.append("inputs")
-        return super().inputs(token)
+        return super().inputs(token, start, since, known)
 
     def is_folder(self, name: str) -> bool:
         self.calls.append("is_folder")
@@ -118,6 +121,10 @@ class MemoryStorage(AzureStorage):
     def progress(self, blob: InputBlob) -> Progress:
         self.calls.append("progress")
         return super().progress(blob)
+
+    def receipts(self, start: str) -> OutputPage | None:
+        self.calls.append("receipts")
+        return super().receipts(start)
 
     def put(self, job: FileJob) -> None:
         self.calls.append("put")

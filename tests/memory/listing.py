@@ -6,9 +6,9 @@ Source: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from tests.memory.requests import Asked, Refused, element, elements
@@ -35,10 +35,36 @@ _INCLUDES: Final = frozenset(
 )
 
 
+def flat(path: str) -> Hashable:
+    """Return what an account without a hierarchical namespace sorts a path by, as far as is known: its code points."""
+    return path
+
+
+def flat_units(path: str) -> Hashable:
+    """Return what an account sorts by that goes by units of UTF-16."""
+    return path.encode("utf-16-be", "surrogatepass")
+
+
+def tree(path: str) -> Hashable:
+    """Return what an account with a hierarchical namespace sorts by: a slash comes first.
+
+    Source: https://github.com/Azure/azure-sdk-for-go/issues/24210
+    """
+    return path.replace("/", "\0")
+
+
 def listing(
-    asked: Asked, container: str, blobs: Mapping[str, Blob], paths: Sequence[str], dated: Callable[[float], str]
+    asked: Asked,
+    container: str,
+    blobs: Mapping[str, Blob],
+    paths: Sequence[str],
+    dated: Callable[[float], str],
+    order: Callable[[str], Any] = flat,
 ) -> bytes:
-    """Return a page of a container's blobs, of all in the order of their ``paths``."""
+    """Return a page of a container's blobs, of all in the order of their ``paths``.
+
+    Where it is told to ``startFrom`` a name, it begins there, as the service does from version 2026-02-06 on.
+    """
     included = set(filter(None, (asked.parameter("include") or "").lower().split(",")))
     if not included <= _INCLUDES:
         raise Refused(400, "InvalidQueryParameterValue", f"include has {sorted(included - _INCLUDES)}.")
@@ -46,8 +72,9 @@ def listing(
     marker, prefix = asked.parameter("marker") or "", asked.parameter("prefix") or ""
     if marker and not marker.startswith("2!"):
         raise Refused(400, "InvalidQueryParameterValue", f"The marker {marker!r} is none.")
-    start, begins = f"{container}/{marker[2:]}", f"{container}/{prefix}"
-    first = bisect_left(paths, max(start, begins))
+    begins = f"{container}/{prefix}"
+    starts = [begins, *(f"{container}/{name}" for name in (marker[2:], asked.parameter("startFrom")) if name)]
+    first = bisect_left(paths, max(map(order, starts)), key=order)
     found = list(takewhile(lambda path: path.startswith(begins), islice(paths, first, first + most + 1)))
     page, rest = found[:most], found[most:]
     listed = "".join(_listed(path.partition("/")[2], blobs[path], dated, included) for path in page)

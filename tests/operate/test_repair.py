@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from infra.operate import repair
 from infra.operate.finding import find_name
 from infra.operate.repair import NotQueued, backfill, retry
 from infra.operate.storage import Blob, OperateError
-from pipeline_app.contract import FileJob
+from pipeline_app.contract import RECEIPT_ETAG_METADATA, FileJob
+from tests.memory.listing import flat, flat_units, tree
 from tests.memory.operate import NAMES, OLD, MemoryStorage
 
 
@@ -202,3 +206,31 @@ def test_what_stands_for_a_folder_is_neither_queued_nor_retried() -> None:
     for name in ("a", "b/"):
         with pytest.raises(OperateError, match="stands for a folder"):
             retry(name, storage, NAMES)
+
+
+@pytest.mark.parametrize("starts_from", [True, False])
+@pytest.mark.parametrize("order", [flat, flat_units, tree])
+def test_a_backfill_of_very_many_compares_page_by_page(
+    monkeypatch: pytest.MonkeyPatch, order: Callable[[str], Any], starts_from: bool
+) -> None:
+    monkeypatch.setattr(repair, "PAGE", 60)
+    storage = MemoryStorage()
+    storage.account.blobs.order = order
+    storage.account.blobs.starts_from = starts_from
+    lost = {f"incoming/{number:03}-" for number in range(0, 50, 10)} | {"incoming/7\U0001f600"}
+    done = [f"incoming/{number:03}{ending}" for number in range(50) for ending in ("", "/x", "\ue000", ".csv")]
+    for name in [*done, *lost]:
+        blob = storage.account.upload(f"{NAMES.container}/{name}", b"x")
+        if name not in lost:
+            said = {RECEIPT_ETAG_METADATA: blob.etag}
+            storage.account.upload(f"{NAMES.container}/{NAMES.receipt_name(name)}", b"{}", said)
+    asked: list[str] = []
+    storage.account.before = lambda request: asked.append(request.method)
+    looked: list[int] = []
+    jobs = list(backfill(storage, NAMES, looked=looked.append))
+    assert {job.name for job in jobs} == lost
+    assert len(jobs) == len(lost)
+    assert looked == [60, 120, 180, 206]
+    if starts_from and order is flat:
+        # One listing of outputs for each page, and a look for what it does not show.
+        assert asked.count("HEAD") < 40

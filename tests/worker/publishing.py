@@ -52,9 +52,8 @@ def make_receipt(etag: str, files: list[LocalFile], error: str | None = None) ->
 
 
 def make_mark(store: Any, etag: str, message: str, **own: str) -> WorkingMark:
-    publication = Publication(
-        directory=DIRECTORY, input_etag=etag, input_name=INPUT, store=store, **{"id": uuid.uuid4().hex, **own}
-    )
+    attempt = own.get("id") or uuid.uuid4().hex
+    publication = Publication(directory=DIRECTORY, id=attempt, input_etag=etag, input_name=INPUT, store=store)
     return WorkingMark(
         claim_seconds=60, message_id=message, publication=publication, started_at="2026-01-01T00:00:00.000Z"
     )

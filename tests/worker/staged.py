@@ -13,6 +13,7 @@ from pipeline_app.worker.application import RunResult
 from pipeline_app.worker.attempt import Claimed, Fetched, Outcome, Processed, Ran, known
 from pipeline_app.worker.claim import Claim
 from pipeline_app.worker.history import History
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.loop import Drain
 from pipeline_app.worker.status import Status
 from pipeline_app.worker.storage import Message
@@ -28,6 +29,7 @@ class StagedProcessor:
 
     def __init__(self, queue: MemoryQueue) -> None:
         self.acts: dict[tuple[str, str], Callable[[], Processed | None]] = {}
+        self.cut_seconds: dict[str, int] = {}
         self.lock = threading.Lock()
         self.noted: list[str] = []
         self.messages: dict[str, Message] = {}
@@ -48,7 +50,15 @@ class StagedProcessor:
         name, _, size = message.content.partition(" ")
         self.messages[name] = message
         given_back = message.dequeue_count - 1
-        job = FileJob(etag="e", event_id="e", given_back=given_back, name=name, queued_at="", size=int(size or 0))
+        job = FileJob(
+            cut_milliseconds=1000 * self.cut_seconds.get(name, 0),
+            etag="e",
+            event_id="e",
+            given_back=given_back,
+            name=name,
+            queued_at="",
+            size=int(size or 0),
+        )
         claimed = Claimed(
             # It is not entered, so nobody renews it.
             claim=Claim(self.queue, message, 60),
@@ -106,6 +116,7 @@ class StagedWorker:
         self.queue = MemoryQueue()
         for content in contents:
             self.queue.put(content)
+        self.lifetime: Lifetime | None = None
         self.processor = StagedProcessor(self.queue)
         self.slots = slots
         self.status = Status(image="i", release="r", slots=slots, stale_seconds=60)
@@ -125,5 +136,6 @@ class StagedWorker:
             claim_seconds=1,
             idle_seconds=0,
             is_transient=lambda error: isinstance(error, Outage),
+            lifetime=self.lifetime,
             slots=self.slots,
         ).run()

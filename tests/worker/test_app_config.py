@@ -114,7 +114,7 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
 
 
 def test_what_is_right_is_read_beside_what_is_left_out() -> None:
-    assert parse('{"timeout_seconds": 2}', "the config") == StepConfig(timeout_seconds=2.0)
+    assert parse('{"timeout_seconds": 2}', "the config") == StepConfig(bounded=True, timeout_seconds=2.0)
 
 
 @pytest.mark.parametrize("step", ["export", "runtime"])

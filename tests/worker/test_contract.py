@@ -66,6 +66,8 @@ def test_a_message_of_an_older_release_is_read_and_one_of_this_release_has_all_t
         ({"given_back": "1"}, "'given_back'"),
         ({"failed": -1}, "'failed'"),
         ({"isolated": True}, "'isolated'"),
+        ({"cut_milliseconds": 1.5}, "'cut_milliseconds'"),
+        ({"cuts": -1}, "'cuts'"),
     ],
 )
 def test_a_message_that_is_not_understood_is_refused_by_name(change: dict[str, Any], complaint: str) -> None:

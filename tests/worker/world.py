@@ -13,6 +13,7 @@ from pipeline_app.worker.attempt import Claimed, Processed
 from pipeline_app.worker.confinement import landlock
 from pipeline_app.worker.job import JobProcessor
 from pipeline_app.worker.keepers import Keepers
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.settings import WorkerSettings
 from pipeline_app.worker.storage import Message
 from tests.memory.worker import MemoryQueue, MemoryStore
@@ -58,6 +59,7 @@ def settings_in(folder: Path) -> WorkerSettings:
         health_port=0,
         idle_seconds=0,
         image="registry/image@sha256:1",
+        lifetime_seconds=0,
         log_file=folder / "app.log",
         max_attempts=3,
         max_output_files=100,
@@ -87,6 +89,7 @@ class World:
         (folder / "scratch").mkdir()
         monkeypatch.setenv("PATH", f"{self.bin}:{os.environ['PATH']}")
         self.folder = folder
+        self.lifetime: Lifetime | None = None
         self.queue = MemoryQueue()
         self.settings = settings_in(folder)
         self.stopping = False
@@ -131,7 +134,15 @@ class World:
             self.close()
             self._keepers = self.settings, Keepers(self.settings, self.settings.scratch)
         stopping = lambda: self.stopping  # noqa: E731
-        return JobProcessor(self.settings, self.store, self.queue, self.settings.scratch, stopping, self._keepers[1])
+        return JobProcessor(
+            self.settings,
+            self.store,
+            self.queue,
+            self.settings.scratch,
+            stopping,
+            self._keepers[1],
+            lifetime=self.lifetime,
+        )
 
     def unconfine(self) -> None:
         """Let the kernel have no Landlock."""

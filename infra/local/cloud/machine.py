@@ -99,6 +99,7 @@ class Machine:
         else:
             self.builder = PrefixBuilder(options.project, data, self.supervisor, self._installing)
             self.engine = ProcessEngine(containers, logs, data.root)
+        self.engine.clear_all()
         self.authority_file = data.root / "authority.pem"
         self.tokens = TokenServer(self.directory)
         self.arm = ArmServer(self.directory, self.groups, self.authority_file, self.jobs)

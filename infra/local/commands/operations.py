@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from infra.local.cloud.machine import OUTPUTS
@@ -28,6 +29,7 @@ from pipeline_app.printable import printable
 
 COLOURS: Final[dict[Mood, str]] = {"bad": "red", "good": "green", "waiting": "yellow"}
 DEFAULT_DATA: Final = Path(".local")
+LOOKED: Final = 50_000
 SHOWN: Final = 20
 
 Azure = Annotated[bool, typer.Option("--azure", help="Look after the deployed stack instead of the local run.")]
@@ -85,8 +87,8 @@ def backfill(
     console = Console()
     count = 0
     refused = False
-    with _opened(data, azure, stack) as (storage, place):
-        for each in repair.backfill(storage, place.names, begin):
+    with _opened(data, azure, stack) as (storage, place), looking(console) as looked:
+        for each in repair.backfill(storage, place.names, begin, looked):
             if isinstance(each, repair.NotQueued):
                 refused = True
                 _complain(f"{each.name!r} was not queued: {each.reason}")
@@ -107,6 +109,27 @@ def show(sections: list[Section], console: Console) -> None:
         console.print(Text(section.heading, style=f"bold {COLOURS[section.mood]}"))
         for line in section.lines:
             console.print(Text(f"  {printable(line)}"), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def looking(console: Console, every: int = LOOKED) -> Iterator[Callable[[int], None]]:
+    """Show how many inputs were looked at: on a terminal in a line that moves, else in one for each ``every``."""
+    if console.is_terminal:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            # How many there are is known at the end alone.
+            task = progress.add_task("0 inputs looked at", total=None)
+            yield lambda count: progress.update(task, description=f"{count:,} inputs looked at")
+        return
+    told = 0
+
+    def tell_count(count: int) -> None:
+        nonlocal told
+        if count // every > told:
+            told = count // every
+            console.print(f"{count:,} inputs looked at", highlight=False)
+
+    yield tell_count
 
 
 @contextlib.contextmanager

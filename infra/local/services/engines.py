@@ -46,6 +46,9 @@ class Engine(Protocol):
     def clear(self, definition: Definition) -> None:
         """Remove what an ended or killed container left."""
 
+    def clear_all(self) -> None:
+        """Remove what the containers of an earlier run left that was killed, whatever they were called."""
+
     def log_of(self, definition: Definition) -> Path:
         """Return the file that what the container prints is written to."""
 
@@ -133,6 +136,11 @@ class ProcessEngine:
         """Remove the temporary files, as they go with a container."""
         shutil.rmtree(self._folder / definition.name / "tmp", ignore_errors=True)
 
+    def clear_all(self) -> None:
+        """Remove what the containers of an earlier run left that was killed, whatever they were called."""
+        for left in self._folder.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
+
     def log_of(self, definition: Definition) -> Path:
         """Return the file that what the container prints is written to."""
         return self._logs / f"{definition.name}.log"
@@ -174,8 +182,15 @@ class DockerEngine:
 
     def clear(self, definition: Definition) -> None:
         """Remove the container, which outlives a client that was killed."""
-        command = ["docker", "rm", "--force", self._name(definition)]
-        subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603
+        self._docker("rm", "--force", self._name(definition))
+
+    def clear_all(self) -> None:
+        """Remove what the containers of an earlier run left that was killed, whatever they were called."""
+        found = self._docker("ps", "--all", "--quiet", "--filter", f"name=^{self._prefix}-").split()
+        if found:
+            self._docker("rm", "--force", *found)
+        for left in self._folder.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
 
     def log_of(self, definition: Definition) -> Path:
         """Return the file that what the container prints is written to."""
@@ -188,3 +203,7 @@ class DockerEngine:
 
     def _name(self, definition: Definition) -> str:
         return f"{self._prefix}-{definition.name}"
+
+    def _docker(self, *arguments: str) -> str:
+        command = ["docker", *arguments]
+        return subprocess.run(command, capture_output=True, check=False, text=True, timeout=60).stdout  # noqa: S603

@@ -185,6 +185,8 @@ def _become(command: list[str], cwd: str, env: dict[str, str], output: int, tell
         # What Python ignores, programs do not expect to be ignored.
         for each in (*_IGNORED, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
             signal.signal(each, signal.SIG_DFL)
+        # The worker's threads leave signals to its main one, and a keeper may be started by any of them.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.chdir(cwd)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (output, 1), (output, 2)):

@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from pipeline_app.contract import function_events, worker_events
+from pipeline_app.contract import end_events, function_events, worker_events
 from pipeline_app.contract.log_lines import HEAD, KINDS, Event
 from tests.infra.components.kusto import Query
 
@@ -117,7 +117,7 @@ TAKEN: Final[Mapping[str, frozenset[type]]] = {
     "tolong": frozenset({int}),
     "tostring": frozenset({str}),
 }
-DECLARED: Final = (function_events, worker_events)
+DECLARED: Final = (end_events, function_events, worker_events)
 
 
 def problems(query: Query) -> list[str]:

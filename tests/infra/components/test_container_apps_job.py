@@ -173,3 +173,13 @@ def test_a_profile_has_nodes_for_all_executions_or_is_billed_by_what_they_use(
     assert job["workloadProfileName"] == "workers"
     assert job["template"]["containers"][0]["resources"] == resources
     assert refused(run) is None
+
+
+@pytest.mark.usefixtures("function_package")
+def test_a_preview_says_what_the_runner_does_worse_than_asked_for(
+    artifact_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", lambda text, *_: said.append(text))
+    run_job(artifact_cache, slots="2", containerCpu="2", containerMemoryGib="4")
+    assert [text for text in said if text.startswith("queueLength is 1 and slots is 2")]

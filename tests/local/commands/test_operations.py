@@ -11,12 +11,9 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobSasPermissions, StandardBlobTier, generate_blob_sas
 from azure.storage.queue import QueueClient
-from rich.console import Console
 
-from infra.local.commands.operations import show
 from infra.local.commands.run import PROJECT
 from infra.local.processes.waiting import wait_until
-from infra.operate.telling import Section
 from pipeline_app.contract import plain_etag
 from tests.local.fakes import Eventually
 from tests.local.runs import Client, Run
@@ -278,18 +275,3 @@ def test_without_a_run_each_command_says_how_to_start_one(tmp_path: Path, argume
     assert result.returncode == 1
     assert "No local run serves" in result.stderr
     assert not (tmp_path / "nothing").exists()
-
-
-def test_a_terminal_shows_how_each_part_stands_by_its_colour() -> None:
-    console = Console(force_terminal=True, color_system="standard", record=True, width=80)
-    with console.capture() as capture:
-        show([Section(heading="Receipt", lines=("[red]not markup[/red]",), mood="bad")], console)
-    assert capture.get() == "\x1b[1;31mReceipt\x1b[0m\n  [red]not markup[/red]\n"
-
-
-def test_control_characters_are_shown_and_not_sent() -> None:
-    console = Console(force_terminal=True, color_system=None, width=80)
-    with console.capture() as capture:
-        show([Section(heading="Receipt", lines=("\x1b[2J\x1b]0;pwned\x07",), mood="bad")], console)
-    assert "\\x1b[2J\\x1b]0;pwned\\x07" in capture.get()
-    assert "\x1b[2J" not in capture.get()

@@ -169,3 +169,10 @@ def test_a_run_that_ends_starts_no_more(
     asked = queue.asked
     job.stop()
     assert queue.asked == asked
+
+
+def test_what_executions_of_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
+    left = tmp_path / "containers" / "worker-0123abcd" / "tmp" / "scratch"
+    left.mkdir(parents=True)
+    ProcessEngine(tmp_path / "containers", tmp_path / "logs", tmp_path).clear_all()
+    assert list((tmp_path / "containers").iterdir()) == []
