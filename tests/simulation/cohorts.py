@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import Final
 
 from infra.local.services.keda import Scale, executions_to_start
+from pipeline_app.contract import lifetime_of, margin_seconds
 from pipeline_app.worker.loop import may_end, pause
 from pipeline_app.worker.slot import HOLD_SECONDS
 from tests.simulation.figures import Bill, Figures
@@ -69,6 +70,9 @@ class Cohorts:
         self._idle: list[_Idle] = []
         self._in_work = 0.0
         self._last_done = 0.0
+        # A worker takes no file for which it may have too little time, by the longest that it has seen.
+        lifetime, longest = lifetime_of(plan.replica_timeout_seconds), plan.app_seconds * math.exp(2 * plan.spread)
+        self._life = lifetime - margin_seconds(lifetime) - longest
         self._living: deque[list[float]] = deque()
         self._now = 0.0
         self._oldest = 0.0
@@ -140,7 +144,7 @@ class Cohorts:
             self._at_work += started
             self.bill.most = max(self.bill.most, round(self._at_work))
             self._starting.append((self._now + self._plan.start_seconds, started))
-            self._living.append([self._now + self._plan.replica_timeout_seconds, started])
+            self._living.append([self._now + self._plan.start_seconds + self._life, started])
 
     def _start(self) -> None:
         while self._starting and self._starting[0][0] <= self._now:
@@ -234,26 +238,17 @@ class Cohorts:
             self._at_work = max(0.0, self._at_work - self._ending.popleft()[1])
 
     def _time_out(self) -> None:
-        """Let what has lived for too long give back what it holds, and end."""
+        """Let those that have not life enough for one more file end what they have, and take no other."""
         while self._living and self._living[0][0] <= self._now:
             _, count = self._living.popleft()
             working = sum(work.slots for works in self._work.values() for work in works)
             slots = working + sum(idle.count for idle in self._idle)
             share = min(1.0, count * self._plan.slots / slots) if slots > NOTHING else 0.0
-            back = 0.0
-            for works in self._work.values():
-                for work in works:
-                    back += work.files * share
-                    work.slots *= 1 - share
-                    work.files *= 1 - share
-                    work.seconds *= 1 - share
+            for work in (work for works in self._work.values() for work in works):
+                work.slots *= 1 - share
             for idle in self._idle:
                 idle.count *= 1 - share
-            if back > NOTHING:
-                self._waiting.appendleft([self._waiting[0][0] if self._waiting else self._now, back])
-                self._in_work -= back
-                self._queued += back
-            self._leave(count)
+            self._ending.append((self._now + self._cycle(self._plan.app_seconds) + self._plan.end_seconds, count))
 
     def _leave(self, executions: float) -> None:
         self._ending.append((self._now + self._plan.end_seconds, executions))

@@ -26,6 +26,7 @@ class SimulatedSlot:
         self._ahead: Held | None = None
         self._behind = 0
         self._call = worker.plan.call_seconds
+        self._first = True
         self._last_seconds = 0.0
         self._polls = 0
         self._waiting: tuple[Held, float] | None = None
@@ -41,6 +42,9 @@ class SimulatedSlot:
         if self.ended:
             return
         held, self._ahead = self._ahead, None
+        if held is None and not self._worker.lifetime.allows(first=self._first):
+            self._end()
+            return
         if held is None:
             held = self._claim()
         if held is None:
@@ -78,6 +82,7 @@ class SimulatedSlot:
     def _claim(self) -> Held | None:
         """Claim a message; one that has to wait for another suspect goes back, and the next may be had."""
         while (held := self._worker.receive()) is not None:
+            held.whole = self._worker.lifetime.whole(first=self._first)
             if self._worker.isolation.admit(suspect=held.history.suspect):
                 return held
             self._worker.give_back(held, self._worker.backoff(held.job.given_back))
@@ -110,11 +115,12 @@ class SimulatedSlot:
                 self._drop(held, min(worker.backoff(held.job.given_back), worker.plan.claim_seconds))
             self._turn_over(held)
             return
-        held.begun = True
+        held.begun, held.since, self._first = True, worker.timeline.now, False
         wait = max(held.ready - worker.timeline.now, 0.0) if held.ready else BLOBS_BEFORE * self._call
         seconds = worker.files.seconds(held.job.name)
-        failed = held.history.attempt > worker.plan.max_attempts
-        if not held.history.suspect and self._last_seconds <= HOLD_SECONDS:
+        failed = held.history.attempt > worker.plan.max_attempts or worker.lifetime.verdict(held.job) is not None
+        ahead = self._last_seconds <= HOLD_SECONDS and worker.lifetime.allows(ahead=True, first=False)
+        if ahead and not held.history.suspect:
             self._take_ahead(held, worker.timeline.now + HOLD_SECONDS)
         worker.later(wait + (0.0 if failed else seconds), partial(self._ran, held, seconds, failed))
 
@@ -140,6 +146,7 @@ class SimulatedSlot:
         if self.current is not held:
             return
         self._last_seconds = seconds
+        self._worker.lifetime.note(self._worker.timeline.now - held.since)
         if held.history.suspect:
             # Nothing else is begun before it has its receipt.
             self._worker.later(CALLS_AFTER * self._call, partial(self._published, held, seconds, failed, alone=True))

@@ -80,13 +80,21 @@ def test_the_scaler_starts_one_for_each_so_many_messages() -> None:
     assert runs == {1: 50, 2: 45, 10: 9, 100: 1}
 
 
-def test_an_execution_is_ended_at_its_timeout_and_what_it_held_is_done_by_another() -> None:
+def test_an_execution_ends_before_its_timeout_with_no_file_in_hand() -> None:
     world = World(Plan(app_seconds=50, files=30, most=2, replica_timeout_seconds=180))
     figures = world.run()
     assert Counter(world.done.values()) == {1: 30}
-    # Each has 149 seconds for files of 50, so it ends two of them and is ended within the third.
-    assert figures.bill.runs >= 15
-    assert figures.useful_share < 0.7
+    # Each lives for 150 seconds and knows after the first file that a third one has no time in it.
+    assert 14 <= figures.bill.runs <= 18
+    assert not world.failed
+
+
+def test_a_file_that_no_execution_has_time_for_fails_and_holds_up_no_other() -> None:
+    world = World(Plan(app_seconds=60, files=40, most=4, replica_timeout_seconds=180, seed=3, spread=1.0))
+    world.run()
+    assert Counter(world.done.values()) == {1: 40}
+    assert world.failed == {name for name in world.done if world.seconds(name) > 150}
+    assert world.failed
 
 
 def test_a_lost_event_waits_for_the_sweep_and_for_nothing_else() -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from pipeline_app.contract import FileJob
+from pipeline_app.contract import FileJob, lifetime_of
 from pipeline_app.worker.history import History
 from pipeline_app.worker.isolation import Isolation
+from pipeline_app.worker.lifetime import Lifetime
 from pipeline_app.worker.loop import may_end
 from pipeline_app.worker.outside import Outside
 from pipeline_app.worker.storage import JobQueue, Message
@@ -26,13 +27,18 @@ from tests.simulation.timeline import Timeline
 
 @dataclass(eq=False)
 class Held:
-    """A claimed message; its input is there from the moment ``ready`` on, and it is ``begun`` once it is run."""
+    """A claimed message; its input is there from the moment ``ready`` on, and it is ``begun`` ``since`` a moment.
+
+    ``whole`` is as the worker's ``Claimed`` has it.
+    """
 
     history: History
     job: FileJob
     message: Message
     begun: bool = False
     ready: float = 0.0
+    since: float = 0.0
+    whole: bool = False
 
 
 class Files(Protocol):
@@ -69,8 +75,11 @@ class SimulatedWorker:
         self.backoff = backoff
         self.files = files
         self.finished = 0
-        self.isolation = Isolation(threading.Event(), Outside(monotonic=timeline.clock))
+        outside = Outside(monotonic=timeline.clock)
+        self.isolation = Isolation(threading.Event(), outside)
         self.killed = False
+        limited = plan.runner == "containerAppsJob"
+        self.lifetime = Lifetime(lifetime_of(plan.replica_timeout_seconds) if limited else 0.0, outside=outside)
         self.plan = plan
         self.queue = queue
         self.stopping = False
@@ -137,9 +146,11 @@ class SimulatedWorker:
 
     def give_back(self, held: Held, delay: float) -> None:
         """Give a message back, uncounted, visible again after so many seconds."""
+        job = held.job
         if held.begun:
-            self.files.leave(held.job.name)
-        told = replace(held.job, given_back=held.job.given_back + 1)
+            self.files.leave(job.name)
+            job = self.lifetime.cut(job, self.timeline.now - held.since, whole=held.whole)
+        told = replace(job, given_back=job.given_back + 1)
         self.queue.give_back(held.message, told.encode(), delay)
         self._settle(held, delay)
 
