@@ -11,7 +11,7 @@ SOURCES := __main__.py function infra pipeline_app tests
 .DEFAULT_GOAL := help
 # What is compiled for each Python that is promised, with the hashes of all files that it may be.
 LOCKS := function pipeline_app pipeline_app/sample . tests tests/function/real_worker
-.PHONY: acceptance bench chaos clean demo format help lint local locks pulumi quick setup test
+.PHONY: acceptance bench chaos clean demo format help lint local locks pulumi quick setup simulate test
 
 help: ## List the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -66,6 +66,10 @@ chaos: $(VENV)/.test ## Kill workers, storage and whole runs over thousands of f
 bench: $(VENV)/.test ## Measure everything beside its peers (ARGS="--only small" for a part, "--help" for more).
 	@mkdir -p .build
 	$(BIN)/python -m tests.bench --markdown .build/bench.md --chart .build/bench.svg $(ARGS)
+
+simulate: $(VENV)/.test ## Simulate what the pipeline carries, in virtual time (ARGS="--seed N"; "--exact" takes minutes).
+	@mkdir -p .build
+	$(BIN)/python -m tests.simulation --markdown .build/simulation.md --chart .build/simulation.svg $(ARGS)
 
 clean: ## Remove everything that the other commands made, but keep the data of local runs.
 	rm -rf $(VENV) .azurite .build .artifact_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -26,7 +26,7 @@ VERSION: Final = 2
 # Of an earlier release, whose passes had one segment.
 VERSION_OF_TOKENS: Final = 1
 # Listing costs so much that passes are no denser than this on average, however many inputs there are: 18 pages a second
-# are $0.000117 at the price of tests/bench/idle.py, or $308 a month. With fewer than 5 million inputs a pass ends
+# are $0.000117 at the price of tests/bench/prices.py, or $308 a month. With fewer than 5 million inputs a pass ends
 # before it has cost a minute of that, so nothing waits for it.
 PAGES_PER_SECOND: Final = 18
 

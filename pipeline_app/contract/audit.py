@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 # A page of 5,000 costs as much as 13 questions for one blob, and as much processor time as about 50 of them, so with
-# fewer receipts in its range the questions are the cheaper way. tests/bench/idle.py has the prices and their sources.
+# fewer receipts in its range the questions are the cheaper way. tests/bench/prices.py has the prices and their sources.
 WORTH: Final = 50
 
 

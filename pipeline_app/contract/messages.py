@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline_app.contract.reading import ContractError, field, json_object, shown
@@ -60,7 +60,7 @@ class FileJob:
 
     def encode(self) -> str:
         """Return the message as JSON in ASCII, which is safe in the XML of the Queue service."""
-        return json.dumps({"version": MESSAGE_VERSION, **asdict(self)}, sort_keys=True)
+        return json.dumps({"version": MESSAGE_VERSION, **vars(self)}, sort_keys=True)
 
     @classmethod
     def decode(cls, text: str) -> FileJob:

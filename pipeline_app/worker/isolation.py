@@ -53,6 +53,11 @@ class Isolation:
         """Whether messages are in hand."""
         return self._held > 0
 
+    @property
+    def single(self) -> bool:
+        """Whether no more than one message is in hand or being asked for."""
+        return self._held + self._receiving <= 1
+
     def enter(self) -> bool:
         """Ask to claim a message; if true, ``received`` has to follow."""
         with self._changed:
@@ -91,7 +96,7 @@ class Isolation:
         """Wait until the suspect is all that is in hand; false after so many seconds, at the end, or if it is lost."""
         until = self._outside.monotonic() + seconds
         with self._changed:
-            while self._held + self._receiving > 1:
+            while not self.single:
                 left = until - self._outside.monotonic()
                 if self._stopping.is_set() or lost() or left <= 0:
                     return False

@@ -187,8 +187,7 @@ class Drain:
         elif self._may_end():
             return False
         else:
-            longest = QUICK_POLL_SECONDS if polls < QUICK_POLLS else MAX_POLL_SECONDS
-            self._stopping.wait(min(longest, MIN_POLL_SECONDS * 1.5 ** min(polls, 20)))
+            self._stopping.wait(pause(polls))
         return True
 
     def _work(self, number: int, failures: list[BaseException]) -> None:
@@ -229,11 +228,9 @@ class Drain:
         if self._isolation.busy:
             return False
         quiet = self._outside.monotonic() - self._quiet_since
-        if quiet < self._idle_seconds:
-            return False
-        # A message that is claimed belongs to a live worker or comes back when its claim expires.
-        if quiet >= self._idle_seconds + self._claim_seconds:
-            return True
+        return may_end(quiet, self._idle_seconds, self._claim_seconds, self._is_empty)
+
+    def _is_empty(self) -> bool:
         try:
             return self._queue.is_empty()
         except Exception as error:
@@ -244,6 +241,27 @@ class Drain:
 
     def _since(self, trouble: _Trouble | None, text: str, *, config: bool = False) -> _Trouble:
         return _Trouble(self._outside.monotonic() if trouble is None else trouble.since, text, config)
+
+
+def pause(polls: int) -> float:
+    """Return the seconds from a look at the queue, which was in vain after so many others, to the next."""
+    longest = QUICK_POLL_SECONDS if polls < QUICK_POLLS else MAX_POLL_SECONDS
+    return min(longest, MIN_POLL_SECONDS * 1.5 ** min(polls, 20))
+
+
+def may_end(quiet: float, idle_seconds: float, claim_seconds: float, is_empty: Callable[[], bool]) -> bool:
+    """Tell whether a worker that holds nothing may end.
+
+    Args:
+        quiet: so many seconds ago it last had something to do, or knew of something to come.
+        idle_seconds: how long it watches an empty queue.
+        claim_seconds: for how long a claim holds.
+        is_empty: tells whether there is no message, those that others hold among them; asked only where it matters.
+    """
+    if quiet < idle_seconds:
+        return False
+    # A message that is claimed belongs to a live worker or comes back when its claim expires.
+    return quiet >= idle_seconds + claim_seconds or is_empty()
 
 
 def _outage(doing: Literal["count", "receive", "settle"], error: Exception, again_in: float | None) -> Outage:

@@ -19,8 +19,9 @@ from matplotlib.figure import Figure
 
 from tests.bench.audit_account import PAGE_SECONDS, PER_PAGE
 from tests.bench.audit_figures import GRACE, MINUTE, Limits, Pass
-from tests.bench.idle import BLOB_WRITE_OR_LIST, FUNCTION_GB_SECOND, INSTANCE_GB, MINUTES_PER_MONTH
+from tests.bench.idle import MINUTES_PER_MONTH
 from tests.bench.measurement import Result, Row, Samples, Target
+from tests.bench.prices import BLOB_WRITE_OR_LIST, FUNCTION_GB_SECOND, INSTANCE_GB
 from tests.bench.processes import PROJECT
 from tests.bench.setting import Setting
 

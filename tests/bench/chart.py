@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from tests.bench.measurement import Row, number
@@ -55,4 +56,5 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.tick_params(axis="x", labelsize=8, which="both")
     axes.set_xlabel("better than the target →", fontsize=8)
     # Without a date and with fixed names, the same numbers give the same file.
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    with rc_context({"svg.hashsalt": path.suffix}):
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

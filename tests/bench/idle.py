@@ -16,6 +16,16 @@ from infra.local.services.azurite import Access
 from pipeline_app.contract import EVENTS_QUEUE, JOBS_QUEUE
 from tests.bench.applications import copying
 from tests.bench.measurement import Result, Row, Samples
+from tests.bench.prices import (
+    BLOB_READ,
+    BLOB_WRITE_OR_LIST,
+    FUNCTION_GB_SECOND,
+    FUNCTION_RUN,
+    FUNCTION_SECONDS,
+    HOURS,
+    INSTANCE_GB,
+    QUEUE_CALL,
+)
 from tests.bench.processes import PROJECT
 from tests.bench.setting import Setting
 from tests.bench.storage import NAMES, running_storage
@@ -27,23 +37,6 @@ TOPIC: Final = "idle cost"
 MINUTES_PER_MONTH: Final = 365.25 / 12 * 24 * 60
 # Longer than a worker looks often (pipeline_app/worker/loop.py).
 SETTLE_SECONDS: Final = 20.0
-
-# About the pay-as-you-go list prices of East US, in US dollars; they differ by region and change, so look again before
-# you rely on them. Sources: https://azure.microsoft.com/pricing/details/storage/queues/ and /storage/blobs/ (general
-# purpose v2, LRS, hot), /container-instances/ (Linux) and /functions/ (Flex Consumption, on demand, no free grant;
-# the same figure in https://modal.com/blog/azure-function-pricing-guide of May 2025).
-BLOB_READ: Final = 0.005 / 10_000
-BLOB_WRITE_OR_LIST: Final = 0.065 / 10_000
-FUNCTION_GB_SECOND: Final = 0.000026
-FUNCTION_RUN: Final = 0.40 / 1_000_000
-GROUP_GB_HOUR: Final = 0.00445
-GROUP_PROCESSOR_HOUR: Final = 0.0405
-QUEUE_CALL: Final = 0.004 / 10_000
-
-# Flex Consumption bills at least one second of an instance for each run on its own.
-# Source: https://learn.microsoft.com/azure/azure-functions/functions-consumption-costs
-FUNCTION_SECONDS: Final = 1.0
-INSTANCE_GB: Final = 2.0
 
 
 def measure(setting: Setting) -> Result:
@@ -76,7 +69,7 @@ def measure(setting: Setting) -> Result:
 
 def _worker_rows(polls: float, values: Mapping[str, str]) -> list[Row]:
     processors, gibibytes = float(values["containerCpu"]), float(values["containerMemoryGib"])
-    group = (processors * GROUP_PROCESSOR_HOUR + gibibytes * GROUP_GB_HOUR) * MINUTES_PER_MONTH / 60
+    group = HOURS["containerInstances"].of(processors, gibibytes) * MINUTES_PER_MONTH / 60
     idle_seconds = float(values["idleSeconds"])
     end = group / (MINUTES_PER_MONTH * 60) * idle_seconds
     return [

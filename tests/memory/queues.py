@@ -6,7 +6,7 @@ Source: https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from xml.etree import ElementTree
 
@@ -41,6 +41,8 @@ class Queues:
     def __init__(self) -> None:
         self.queues: dict[str, list[Queued]] = {}
         self._count = 0
+        # The queues that ever had a message with an end to its life; in others nobody need look for one.
+        self._mortal: set[str] = set()
 
     def answer(self, asked: Asked, moment: float, dated: Dated) -> Reply:
         """Carry out a request at a moment; raises Refused."""
@@ -60,19 +62,11 @@ class Queues:
                 raise Refused(400, "MissingRequiredQueryParameter", f"{needed} is missing.")
         hidden = number_of(asked, "visibilitytimeout", 0, WEEK_SECONDS, 0)
         text = _text(asked.body) if asked.body else None
-        messages = self._messages(queue, moment)
-        place = next((place for place, each in enumerate(messages) if each.id == message_id), None)
-        if place is None:
-            raise Refused(404, "MessageNotFound")
-        message = messages[place]
-        if message.receipt != asked.parameter("popreceipt"):
-            raise Refused(400, "PopReceiptMismatch")
+        receipt = asked.parameter("popreceipt") or ""
         if asked.method == "DELETE":
-            messages.remove(message)
+            self.delete(queue, message_id, receipt, moment)
             return Reply(204)
-        content = message.content if text is None else text
-        changed = message._replace(content=content, pop=message.pop + 1, visible_at=moment + hidden)
-        messages[place] = changed
+        changed = self.update(queue, message_id, receipt, moment, hidden, text)
         headers = (("x-ms-popreceipt", changed.receipt), ("x-ms-time-next-visible", dated(changed.visible_at)))
         return Reply(204, headers)
 
@@ -89,6 +83,8 @@ class Queues:
         """Add a message; returns it."""
         self._count += 1
         expires = None if life is None else moment + life
+        if life is not None:
+            self._mortal.add(queue)
         message = Queued(f"m{self._count}", content, claims, 0, moment, moment + hidden, expires)
         self.queues[queue].append(message)
         return message
@@ -98,17 +94,39 @@ class Queues:
         claimed: list[Queued] = []
         messages = self._messages(queue, moment)
         for place, each in enumerate(messages):
-            if each.visible_at <= moment and len(claimed) < most:
+            if each.visible_at <= moment:
                 count, pop = each.dequeue_count + 1, each.pop + 1
                 messages[place] = each._replace(dequeue_count=count, pop=pop, visible_at=moment + seconds)
                 claimed.append(messages[place])
+                if len(claimed) == most:
+                    break
         return claimed
+
+    def count(self, queue: str, moment: float) -> int:
+        """Count the messages, those that are claimed or hidden among them."""
+        return len(self._messages(queue, moment))
+
+    def delete(self, queue: str, message_id: str, receipt: str, moment: float) -> None:
+        """Delete a message by the receipt of its newest claim; raises Refused."""
+        messages = self._messages(queue, moment)
+        del messages[_place(messages, message_id, receipt)]
+
+    def update(
+        self, queue: str, message_id: str, receipt: str, moment: float, hidden: float, content: str | None = None
+    ) -> Queued:
+        """Hide a message for so many seconds from now on, and let it say something else; raises Refused."""
+        messages = self._messages(queue, moment)
+        place = _place(messages, message_id, receipt)
+        message = messages[place]
+        said = message.content if content is None else content
+        messages[place] = message._replace(content=said, pop=message.pop + 1, visible_at=moment + hidden)
+        return messages[place]
 
     def _messages(self, queue: str, moment: float) -> list[Queued]:
         if queue not in self.queues:
             raise Refused(404, "QueueNotFound")
         messages = self.queues[queue]
-        if any(each.expires is not None and each.expires <= moment for each in messages):
+        if queue in self._mortal and any(each.expires is not None and each.expires <= moment for each in messages):
             messages[:] = [each for each in messages if each.expires is None or each.expires > moment]
         return messages
 
@@ -120,7 +138,7 @@ class Queues:
             return Reply(201 if created else 204)
         if asked.method != "GET" or asked.parameter("comp") != "metadata":
             raise Refused(400, "InvalidQueryParameterValue", f"{asked.method} of a queue is not served here.")
-        count = len(self._messages(queue, moment))
+        count = self.count(queue, moment)
         return Reply(200, (("Date", dated(moment)), ("x-ms-approximate-messages-count", str(count))))
 
     def _get(self, asked: Asked, queue: str, moment: float, dated: Dated) -> Reply:
@@ -148,6 +166,16 @@ class Queues:
         del said["MessageText"], said["DequeueCount"]
         body = f"<QueueMessagesList><QueueMessage>{elements(said)}</QueueMessage></QueueMessagesList>"
         return Reply(201, (XML_TYPE,), body.encode())
+
+
+def _place(messages: Sequence[Queued], message_id: str, receipt: str) -> int:
+    """Return where a message is; raises Refused where it is not there or was claimed anew since."""
+    for place, each in enumerate(messages):
+        if each.id == message_id:
+            if each.receipt != receipt:
+                raise Refused(400, "PopReceiptMismatch")
+            return place
+    raise Refused(404, "MessageNotFound")
 
 
 def _text(body: bytes) -> str:
