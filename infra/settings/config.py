@@ -135,7 +135,7 @@ class StackConfig(BaseModel):
     polling_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     proj_version: Version = "0.1.0"
     protect_files: bool = True
-    queue_length: Annotated[int, Field(ge=1, le=10_000)] = 1
+    queue_length: Annotated[int, Field(ge=1, le=10_000)] = 2
     registry_name: OptionalRegistry = None
     registry_namespace: Annotated[str, named(naming.IMAGE_PATH)] = "file-processing"
     registry_sku: Literal["Basic", "Standard", "Premium"] = "Basic"

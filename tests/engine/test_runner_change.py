@@ -68,7 +68,7 @@ def test_a_new_image_updates_the_job_in_place(deployment: Deployment) -> None:
 
 
 def test_its_scale_and_its_time_are_updated_in_place(deployment: Deployment) -> None:
-    deployment.configure(maxExecutions="20", pollingSeconds="60", queueLength="2", replicaTimeoutSeconds="10800")
+    deployment.configure(maxExecutions="20", pollingSeconds="60", queueLength="3", replicaTimeoutSeconds="10800")
     preview = deployment.preview()
     # The worker is told of its time, so the next file proves it.
     assert preview.changes == {"verification-canary": "update", "worker-job": "update"}

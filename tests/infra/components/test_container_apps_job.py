@@ -24,7 +24,7 @@ def job_program(function_package: None, tmp_path_factory: pytest.TempPathFactory
         tmp_path_factory.mktemp("cache"),
         exportConfigFile="pipeline_app/config/export.json",
         maxExecutions="50",
-        queueLength="2",
+        queueLength="3",
         verifyDeploy="true",
     )
 
@@ -54,7 +54,7 @@ def test_the_job_drains_the_queue_as_many_times_as_its_length_asks_for_and_is_ne
                 "rules": [
                     {
                         "identity": identity,
-                        "metadata": {"accountName": "~files", "queueLength": "2", "queueName": "jobs"},
+                        "metadata": {"accountName": "~files", "queueLength": "3", "queueName": "jobs"},
                         "name": "jobs",
                         "type": "azure-queue",
                     }
@@ -181,5 +181,5 @@ def test_a_preview_says_what_the_runner_does_worse_than_asked_for(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("pulumi.log.warn", lambda text, *_: said.append(text))
-    run_job(artifact_cache, slots="2", containerCpu="2", containerMemoryGib="4")
-    assert [text for text in said if text.startswith("queueLength is 1 and slots is 2")]
+    run_job(artifact_cache, slots="4", containerCpu="4", containerMemoryGib="8")
+    assert [text for text in said if text.startswith("queueLength is 2 and slots is 4")]

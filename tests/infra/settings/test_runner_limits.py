@@ -92,7 +92,7 @@ def test_a_file_that_may_take_longer_than_any_execution_lives_is_refused(project
     [
         ({"slots": "2"}, ["slots is 2 and containerCpu is 1"]),
         ({"slots": "2", "containerCpu": "2"}, []),
-        ({**JOB, "slots": "4", "containerCpu": "4", "containerMemoryGib": "8"}, ["queueLength is 1 and slots is 4"]),
+        ({**JOB, "slots": "4", "containerCpu": "4", "containerMemoryGib": "8"}, ["queueLength is 2 and slots is 4"]),
         ({**JOB, "slots": "4", "containerCpu": "4", "containerMemoryGib": "8", "queueLength": "4"}, []),
     ],
 )
