@@ -70,7 +70,7 @@ class Plan:
     idle_seconds: int = 15
     max_attempts: int = 3
     polling_seconds: int = 30
-    queue_length: int = 1
+    queue_length: int = 2
     replica_timeout_seconds: int = 7200
     slots: int = 1
     start_seconds: float = 31.0

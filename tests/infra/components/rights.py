@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from infra.components.stack_roles import PROCESS_FILES, RUN_GROUPS, TAKE_MESSAGES
+from infra.components.stack_roles import LOOK_AT_EXECUTIONS, PROCESS_FILES, RUN_GROUPS, TAKE_MESSAGES
 from infra.local.services.built_in_roles import BUILT_IN, Permissions
 from tests.engine.standin.roles import Wanted, allows
 from tests.infra.recording import FROM_OUTPUT, Registered, Run
 
 OWN = {
     f"roles-{name}": role
-    for name, role in (("process-files", PROCESS_FILES), ("run-groups", RUN_GROUPS), ("take-messages", TAKE_MESSAGES))
+    for name, role in (
+        ("look-at-executions", LOOK_AT_EXECUTIONS),
+        ("process-files", PROCESS_FILES),
+        ("run-groups", RUN_GROUPS),
+        ("take-messages", TAKE_MESSAGES),
+    )
 }
 
 

@@ -18,7 +18,7 @@ from infra.components.roles import Role
 from tests.engine.standin.roles import BLOBS
 from tests.infra.components.claims import CLAIMS, GROUPS, INPUT, MESSAGES, QUEUES, RECEIPT
 from tests.infra.components.rights import OWN, Rights
-from tests.infra.recording import FROM_OUTPUT, Registered, Run
+from tests.infra.recording import FROM_OUTPUT, Registered, Run, run_program
 
 PROJECT = Path(__file__).parents[3]
 IDENTITIES = (PROJECT / "docs" / "identities.md").read_text(encoding="utf-8")
@@ -93,6 +93,23 @@ def test_the_document_lists_every_role_that_the_stack_gives_and_no_other(program
     ]
     written = [(row[0], row[1], row[2]) for row in rows(IDENTITIES, "| Identity | Role | on | for |\n")]
     assert sorted(written) == sorted(declared)
+
+
+@pytest.mark.usefixtures("function_package")
+def test_the_document_says_which_role_is_another_with_a_job(program: Run, artifact_cache: Path) -> None:
+    job = run_program({"artifactCache": str(artifact_cache), "runner": "containerAppsJob"})
+    runs = [
+        {
+            (holder_of(each), role_of(each), scope_of(each))
+            for each in run.all("authorization:RoleAssignment")
+            if each.name.startswith("function-identity-")
+        }
+        for run in (program, job)
+    ]
+    (row,) = rows(IDENTITIES, "| Identity | Role instead | on | for |\n")
+    assert runs[1] - runs[0] == {(row[0], row[1], row[2])}
+    first = rows(IDENTITIES, "| Identity | Role | on | for |\n")[0]
+    assert runs[0] - runs[1] == {(first[0], first[1], first[2])}
 
 
 @pytest.fixture(scope="module")
