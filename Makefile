@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Each file of tests stays in one process, since its tests share what they set up.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
-SLOW := bench chaos container engine interleavings local
+SLOW := bench chaos container engine interleavings local simulation
 SOURCES := __main__.py function infra pipeline_app tests
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ locks: $(VENV)/.test ## Make each requirements.txt anew from the requirements.in
 			--no-annotate --python-version 3.11 --output-file requirements.txt requirements.in $(ARGS) >/dev/null) || exit 1; \
 	done
 
-quick: $(VENV)/.test ## Run the tests that start neither the stack nor containers: some minutes.
+quick: $(VENV)/.test ## Run the tests that start neither the stack nor containers nor programs: some minutes.
 	$(PYTEST) $(SLOW:%=--ignore=tests/%) $(ARGS)
 
 setup: $(VENV)/.run ## Install what the program needs into .venv, each package by its hash.
