@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final, NoReturn
 
-from infra.local.commands.interrupts import listen
+from infra.local.commands.interrupts import held_back, listen
 
 INTERRUPTED: Final = 130
 
@@ -14,9 +14,9 @@ def run() -> int:
     """Do what the command line says, and return the exit code; to be interrupted is how ``up`` ends well."""
     try:
         listen()
-
-        from infra.local.commands.app import app
-        from pipeline_app.rest.proxies import keep_near
+        with held_back():
+            from infra.local.commands.app import app
+            from pipeline_app.rest.proxies import keep_near
 
         keep_near()
         app(prog_name="python -m infra.local")

@@ -131,6 +131,28 @@ def test_whoever_starts_it_by_nohup_keeps_it_when_the_terminal_is_closed() -> No
     assert told.stdout.split() == ["SIG_IGN", "interrupted"]
 
 
+HELD_BACK = """
+import os, signal
+from infra.local.commands.interrupts import held_back, listen
+
+listen()
+try:
+    with held_back():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        print("whole")
+    print("never")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_waits_until_what_cannot_be_interrupted_is_done() -> None:
+    """Within an import it could be swallowed, with the lock of all imports held for ever."""
+    told = subprocess.run([sys.executable, "-c", HELD_BACK], capture_output=True, check=True, cwd=PROJECT, text=True)
+    assert told.stdout.split() == ["whole", "interrupted"]
+
+
 @pytest.mark.parametrize("seconds", [0, 0.5, 0.7, 0.9, 1.1, 2, 3])
 def test_a_signal_during_the_start_leaves_nothing(
     start: Start, config: list[str], seconds: float, tmp_path: Path, eventually: Eventually
