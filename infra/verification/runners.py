@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from infra.deployer.resource_manager import PassingError, RefusedError, ResourceManager
@@ -37,12 +38,8 @@ class AzureGroups:
         name = group_id.rpartition("/")[2]
         try:
             group = self._manager.send("GET", f"{group_id}?api-version={GROUPS_VERSION}").body
-        except PassingError as error:
-            if error.status == 404:
-                return RunnerFacts(name=name, state=None)
-            return RunnerFacts(events=(str(error),), name=name, state="unknown")
-        except RefusedError as error:
-            return RunnerFacts(events=(str(error),), name=name, state="unknown")
+        except (PassingError, RefusedError) as error:
+            return _unseen(RunnerFacts(name=name, state=None), error)
         properties = group.get("properties", {})
         containers = properties.get("containers", [])
         view = properties.get("instanceView", {})
@@ -82,12 +79,8 @@ class AzureJob:
         name = self._job_id.rpartition("/")[2]
         try:
             body = self._manager.send("GET", f"{self._job_id}/executions?api-version={JOBS_VERSION}").body
-        except PassingError as error:
-            if error.status == 404:
-                return (RunnerFacts(kind=JOB, name=name, state=None),)
-            return (RunnerFacts(events=(str(error),), kind=JOB, name=name, state="unknown"),)
-        except RefusedError as error:
-            return (RunnerFacts(events=(str(error),), kind=JOB, name=name, state="unknown"),)
+        except (PassingError, RefusedError) as error:
+            return (_unseen(RunnerFacts(kind=JOB, name=name, state=None), error),)
         return (execution_facts(name, body.get("value") or ()),)
 
 
@@ -102,6 +95,13 @@ def execution_facts(name: str, executions: Sequence[Mapping[str, Any]]) -> Runne
         name=name,
         state=f"there, and of its executions are {told}" if told else "there, and has not been started",
     )
+
+
+def _unseen(missing: RunnerFacts, error: PassingError | RefusedError) -> RunnerFacts:
+    """Return what is told where Azure shows nothing: that it is missing, or what Azure said in the events' place."""
+    if isinstance(error, PassingError) and error.status == 404:
+        return missing
+    return replace(missing, events=(str(error),), state="unknown")
 
 
 def _start(execution: Mapping[str, Any]) -> str:

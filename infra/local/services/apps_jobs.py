@@ -99,11 +99,6 @@ class AppsJob:
         self._trouble: str | None = None
         self._watcher = watcher
 
-    @property
-    def location(self) -> str:
-        """Its Azure region."""
-        return self._definition.location
-
     def executions(self) -> list[dict[str, Any]]:
         """Return the executions that are remembered, the newest first, as the API shows them."""
         with self._lock:

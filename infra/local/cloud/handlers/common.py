@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from infra.local.cloud.cloud import CloudError, Declared, Properties, Scene
-from infra.local.cloud.settings import SettingsError, localize
+from infra.local.cloud.settings import SettingsError, localize, mount
+from infra.local.services.engines import Definition
 from infra.local.services.images import Image
 from infra.local.services.liveness import Probe
 from pipeline_app.worker.settings import HEALTH_PORT
@@ -15,6 +17,35 @@ from pipeline_app.worker.settings import HEALTH_PORT
 def client_ids(scene: Scene, declared: Declared) -> list[str]:
     """Return the client ids of the identities that a resource has."""
     return [each["clientId"] for each in identity_of(scene, declared)["userAssignedIdentities"].values()]
+
+
+def definition_of(
+    scene: Scene,
+    declared: Declared,
+    container: Mapping[str, Any],
+    mounts: Mapping[str, Path],
+    variables: Mapping[str, str],
+    probe: Probe | None,
+) -> Definition:
+    """Return what an engine runs for the one container of a resource.
+
+    Raises:
+        CloudError: a connection or the image would not work in Azure either.
+    """
+    environment = localized(scene, declared, variables)
+    image = image_of(scene, container["image"])
+    return Definition(
+        command=container.get("command") or (),
+        container=container["name"],
+        # A process has no mount, so its paths lead to the folder itself; a container has one.
+        environment=mount(environment, mounts) if image.folder else environment,
+        id=declared.id,
+        image=image,
+        location=scene.location,
+        mounts=mounts,
+        name=declared.name,
+        probe=probe,
+    )
 
 
 def identity_of(scene: Scene, declared: Declared) -> Properties:

@@ -11,10 +11,8 @@ from azure.storage.blob import BlobClient
 
 from infra.local.cloud import flex
 from infra.local.cloud.cloud import CloudError, Declared, Properties, ResourceHandler, Scene
-from infra.local.cloud.handlers.common import client_ids, identity_of, image_of, localized, probe_of
-from infra.local.cloud.settings import mount
+from infra.local.cloud.handlers.common import client_ids, definition_of, identity_of, localized, probe_of
 from infra.local.services.containers import ContainerGroup
-from infra.local.services.engines import Definition
 from infra.local.services.functions import FunctionHost, Site, unpack
 from infra.local.services.images import Build
 
@@ -36,20 +34,7 @@ def container_group(scene: Scene, declared: Declared) -> Properties:
             f"{declared.title!r} has a liveness probe for port {probe.port}, which the container must declare, or "
             "Azure would end it again and again."
         )
-    environment = localized(scene, declared, variables)
-    image = image_of(scene, container["image"])
-    definition = Definition(
-        command=container.get("command") or (),
-        container=container["name"],
-        # A process has no mount, so its paths lead to the folder itself; a container has one.
-        environment=mount(environment, mounts) if image.folder else environment,
-        id=declared.id,
-        image=image,
-        location=scene.location,
-        mounts=mounts,
-        name=declared.name,
-        probe=probe,
-    )
+    definition = definition_of(scene, declared, container, mounts, variables, probe)
     group = ContainerGroup(definition, machine.engine, machine.supervisor, machine.watcher)
     # Roles on a group of that name have ended with it.
     machine.directory.forget(declared.id)

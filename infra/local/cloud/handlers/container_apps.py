@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from infra.local.cloud.cloud import CloudError, Declared, Properties, ResourceHandler, Scene
 from infra.local.cloud.container_apps import environment_refusal, refusal
-from infra.local.cloud.handlers.common import identity_of, image_of, localized, probe_of
+from infra.local.cloud.handlers.common import definition_of, identity_of, probe_of
 from infra.local.cloud.machine import AppsEnvironment
-from infra.local.cloud.settings import mount
 from infra.local.services.apps_jobs import AppsJob
 from infra.local.services.engines import Definition
 from infra.local.services.keda import Scale
@@ -92,20 +91,8 @@ def _definition(scene: Scene, declared: Declared, place: AppsEnvironment) -> Def
     mounts = {each["mountPath"]: folders[each["volumeName"]] for each in container.get("volumeMounts") or ()}
     variables = {each["name"]: each["value"] for each in container.get("env") or ()}
     liveness = next((each for each in container.get("probes") or () if each["type"] == "Liveness"), None)
-    environment_ = localized(scene, declared, variables)
-    image = image_of(scene, container["image"])
-    return Definition(
-        command=container.get("command") or (),
-        container=container["name"],
-        # A process has no mount, so its paths lead to the folder itself; a container has one.
-        environment=mount(environment_, mounts) if image.folder else environment_,
-        id=declared.id,
-        image=image,
-        location=scene.location,
-        mounts=mounts,
-        name=declared.name,
-        probe=probe_of(declared, liveness, variables),
-    )
+    probe = probe_of(declared, liveness, variables)
+    return definition_of(scene, declared, container, mounts, variables, probe)
 
 
 RESOURCES: Final[Mapping[str, ResourceHandler]] = {
