@@ -34,8 +34,6 @@ from pipeline_app.rest import operations
 from pipeline_app.rest.endpoint import Endpoint, StorageError, StorageUnreachable, open_account
 from pipeline_app.rest.exchange import Answer
 from pipeline_app.rest.proxies import keep_near
-from pipeline_function.azure_executions import AzureExecutions
-from pipeline_function.azure_groups import AzureGroups
 from pipeline_function.listings import Listings
 from pipeline_function.runners import RunnersUnavailable, ensure_running
 from pipeline_function.scaler import ScalerWatch
@@ -218,8 +216,13 @@ def _services() -> Services:
 def _waking(settings: Settings, storage: AzureStorage) -> Waking:
     """Return what sees to the jobs: this function with container groups, Azure with a Container Apps job."""
     credential = ManagedIdentityCredential(client_id=settings.client_id)
+    # Each has a client of its own for Resource Manager, which takes long to import: only the one that is used does.
     if settings.job_id is not None:
+        from pipeline_function.azure_executions import AzureExecutions
+
         executions = AzureExecutions(settings.arm_endpoint, settings.job_id, credential)
         return ScalerWatch(settings.job_id, executions, storage.waiting_jobs)
+    from pipeline_function.azure_groups import AzureGroups
+
     groups = AzureGroups(settings.arm_endpoint, credential)
     return WakeUps(storage.put_wake_up, lambda: ensure_running(groups, settings.group_ids, storage.job_count))
